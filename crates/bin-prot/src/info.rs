@@ -1,0 +1,170 @@
+//! `Info` and `Error`: a message for people that keeps how it was made (*bin_prot* §9.2).
+
+use std::fmt;
+
+use crate::{BinProt, ByteString, Sexp};
+
+/// OCaml's `Info`, whose other name is `Error`, in its stable version 2.
+///
+/// Shown as people want to read it: a plain string as it is, everything else as an S-expression.
+///
+/// ```
+/// use bin_prot::Info;
+///
+/// let info = Info::from("no such star").tag("lookup");
+/// assert_eq!(info.to_string(), r#"(lookup"no such star")"#);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BinProt)]
+#[bin_prot(recursive)]
+pub enum Info {
+    /// Something was raised while the message was being made.
+    CouldNotConstruct(Sexp),
+    /// A plain string.
+    String(ByteString),
+    /// An exception in text form; that it was an exception is all that is kept.
+    Exn(Sexp),
+    /// An S-expression.
+    Sexp(Sexp),
+    /// A tag, a value, and where in the source it was made.
+    TagSexp(ByteString, Sexp, Option<SourcePosition>),
+    /// A tag before another message.
+    TagT(ByteString, Box<Self>),
+    /// A tag and a value before another message.
+    TagArg(ByteString, Sexp, Box<Self>),
+    /// Several messages; the number says to how many they were cut for display.
+    OfList(Option<i64>, Vec<Self>),
+    /// A message and a backtrace, whose lines are separated by newlines.
+    WithBacktrace(Box<Self>, ByteString),
+}
+
+/// A place in OCaml source.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, BinProt)]
+pub struct SourcePosition {
+    /// The file's name.
+    #[bin_prot(name = "pos_fname")]
+    pub file: ByteString,
+    /// The line, from 1.
+    #[bin_prot(name = "pos_lnum")]
+    pub line: i64,
+    /// Offset in the file at which the line begins.
+    #[bin_prot(name = "pos_bol")]
+    pub line_start: i64,
+    /// Offset in the file.
+    #[bin_prot(name = "pos_cnum")]
+    pub offset: i64,
+}
+
+impl Info {
+    /// This message with a tag before it.
+    #[must_use]
+    pub fn tag(self, tag: impl Into<ByteString>) -> Self {
+        Self::TagT(tag.into(), Box::new(self))
+    }
+
+    /// The message as an S-expression: the form in which it is logged, and in which version 1 of
+    /// the type travels.
+    pub fn to_sexp(&self) -> Sexp {
+        let mut sexps = Vec::new();
+        self.append_sexps(&mut sexps);
+        match <[Sexp; 1]>::try_from(sexps) {
+            Ok([only]) => only,
+            Err(sexps) => Sexp::List(sexps),
+        }
+    }
+
+    /// Appends what this message contributes to a list of S-expressions: one for most
+    /// constructors, those of all its members for a list.
+    fn append_sexps(&self, sexps: &mut Vec<Sexp>) {
+        match self {
+            Self::CouldNotConstruct(sexp) => {
+                sexps.push(Sexp::list([
+                    Sexp::atom("Could_not_construct"),
+                    sexp.clone(),
+                ]));
+            }
+            Self::String(text) => sexps.push(Sexp::atom(text.clone())),
+            Self::Exn(sexp) | Self::Sexp(sexp) => sexps.push(sexp.clone()),
+            Self::TagSexp(tag, sexp, position) => {
+                let position = position.as_ref().map(SourcePosition::to_sexp);
+                let parts = [Sexp::atom(tag.clone()), sexp.clone()];
+                sexps.push(Sexp::list(parts.into_iter().chain(position)));
+            }
+            Self::TagT(tag, info) => {
+                let mut parts = vec![Sexp::atom(tag.clone())];
+                info.append_sexps(&mut parts);
+                sexps.push(Sexp::List(parts));
+            }
+            Self::TagArg(tag, sexp, info) => {
+                let mut parts = Vec::new();
+                if !tag.as_bytes().is_empty() {
+                    parts.push(Sexp::atom(tag.clone()));
+                }
+                parts.push(sexp.clone());
+                info.append_sexps(&mut parts);
+                sexps.push(Sexp::List(parts));
+            }
+            Self::OfList(_, infos) => infos.iter().for_each(|info| info.append_sexps(sexps)),
+            Self::WithBacktrace(info, backtrace) => {
+                let lines = Sexp::list(lines(backtrace.as_bytes()).map(Sexp::atom));
+                sexps.push(Sexp::list([info.to_sexp(), lines]));
+            }
+        }
+    }
+}
+
+impl SourcePosition {
+    /// The position as an atom: like its text, but the file's name with all its bytes.
+    fn to_sexp(&self) -> Sexp {
+        let mut text = self.file.clone();
+        text.0
+            .extend_from_slice(format!(":{}:{}", self.line, self.column()).as_bytes());
+        Sexp::Atom(text)
+    }
+
+    /// The column, from 0. Whoever sent the position may have sent any two numbers.
+    fn column(&self) -> i64 {
+        self.offset.wrapping_sub(self.line_start)
+    }
+}
+
+/// The lines of a text, without their ends.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split_inclusive(|byte| *byte == b'\n').map(|line| {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        line.strip_suffix(b"\r").unwrap_or(line)
+    })
+}
+
+impl fmt::Display for Info {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::String(text) => text.fmt(f),
+            other => other.to_sexp().fmt(f),
+        }
+    }
+}
+
+impl From<&str> for Info {
+    fn from(text: &str) -> Self {
+        Self::String(text.into())
+    }
+}
+
+impl From<String> for Info {
+    fn from(text: String) -> Self {
+        Self::String(text.into())
+    }
+}
+
+impl From<Sexp> for Info {
+    fn from(sexp: Sexp) -> Self {
+        Self::Sexp(sexp)
+    }
+}
+
+/// `file:line:column`, the column counted from the line's start.
+impl fmt::Display for SourcePosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column())
+    }
+}

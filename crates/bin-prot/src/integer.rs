@@ -1,0 +1,391 @@
+//! The variable-length integers.
+//!
+//! The first byte decides:
+//!
+//! ```text
+//! 00..7f  the value itself           fd  4 bytes follow, little endian
+//! ff      1 byte follows, negative   fc  8 bytes follow, little endian
+//! fe      2 bytes follow, LE         80..fb  never valid
+//! ```
+//!
+//! `nat0` reads the following bytes as unsigned and has no `ff`; the signed family reads them as
+//! two's complement. Writers always choose the shortest form; readers accept longer ones
+//! (*bin_prot* §2).
+
+use crate::error::{ReadError, ReadErrorKind, WriteError};
+use crate::read::{BinRead, Reader};
+use crate::write::BinWrite;
+
+const NEG_INT8: u8 = 0xff;
+const INT16: u8 = 0xfe;
+const INT32: u8 = 0xfd;
+const INT64: u8 = 0xfc;
+
+/// Largest OCaml `int`, 2^62−1; also the largest `nat0`.
+const MAX_INT63: i64 = (1 << 62) - 1;
+/// Smallest OCaml `int`.
+const MIN_INT63: i64 = -(1 << 62);
+
+/// Encoded size of a length or count.
+#[inline]
+pub const fn nat0_size(value: usize) -> usize {
+    match value {
+        0..=0x7f => 1,
+        0x80..=0xffff => 3,
+        0x1_0000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}
+
+#[inline]
+pub(crate) fn put_nat0(buffer: &mut Vec<u8>, value: u64) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "each arm casts to a type that holds its range"
+    )]
+    match value {
+        0..=0x7f => buffer.push(value as u8),
+        0x80..=0xffff => put_code(buffer, INT16, (value as u16).to_le_bytes()),
+        0x1_0000..=0xffff_ffff => put_code(buffer, INT32, (value as u32).to_le_bytes()),
+        _ => put_code(buffer, INT64, value.to_le_bytes()),
+    }
+}
+
+#[inline]
+fn put_code<const N: usize>(buffer: &mut Vec<u8>, code: u8, bytes: [u8; N]) {
+    // One reservation for code and bytes: a second capacity check would double the cost.
+    let mut whole = [code; 9];
+    if let Some(tail) = whole.get_mut(1..=N) {
+        tail.copy_from_slice(&bytes);
+    }
+    if let Some(used) = whole.get(..=N) {
+        buffer.extend_from_slice(used);
+    }
+}
+
+#[inline]
+const fn signed_size(value: i64) -> usize {
+    match value {
+        0..=0x7f => 1,
+        -0x80..=-1 => 2,
+        -0x8000..=0x7fff => 3,
+        -0x8000_0000..=0x7fff_ffff => 5,
+        _ => 9,
+    }
+}
+
+#[inline]
+fn put_signed(buffer: &mut Vec<u8>, value: i64) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "each arm casts to a type that holds its range"
+    )]
+    match value {
+        0..=0x7f => buffer.push(value as u8),
+        -0x80..=-1 => put_code(buffer, NEG_INT8, (value as i8).to_le_bytes()),
+        -0x8000..=0x7fff => put_code(buffer, INT16, (value as i16).to_le_bytes()),
+        -0x8000_0000..=0x7fff_ffff => put_code(buffer, INT32, (value as i32).to_le_bytes()),
+        _ => put_code(buffer, INT64, value.to_le_bytes()),
+    }
+}
+
+/// Reads any of the forms of the signed family; `bad_code` names the type in the error.
+#[inline]
+fn signed(reader: &mut Reader<'_>, bad_code: fn(u8) -> ReadErrorKind) -> Result<i64, ReadError> {
+    let start = reader.offset();
+    match reader.byte()? {
+        small @ 0..=0x7f => Ok(small.into()),
+        NEG_INT8 => {
+            let [byte] = reader.array()?;
+            let value = i8::from_le_bytes([byte]);
+            if value < 0 {
+                Ok(value.into())
+            } else {
+                Err(reader.error_at(start, ReadErrorKind::NegInt8(byte)))
+            }
+        }
+        INT16 => Ok(i16::from_le_bytes(reader.array()?).into()),
+        INT32 => Ok(i32::from_le_bytes(reader.array()?).into()),
+        INT64 => Ok(i64::from_le_bytes(reader.array()?)),
+        code => Err(reader.error_at(start, bad_code(code))),
+    }
+}
+
+impl Reader<'_> {
+    /// Reads a natural number: every length and count is one.
+    ///
+    /// # Errors
+    /// `Nat0_code`, `Nat0_overflow`, or the end of the input.
+    #[inline]
+    pub fn nat0(&mut self) -> Result<u64, ReadError> {
+        let start = self.offset();
+        match self.byte()? {
+            small @ 0..=0x7f => Ok(small.into()),
+            INT16 => Ok(u16::from_le_bytes(self.array()?).into()),
+            INT32 => Ok(u32::from_le_bytes(self.array()?).into()),
+            INT64 => match u64::from_le_bytes(self.array()?) {
+                value if value <= MAX_INT63.cast_unsigned() => Ok(value),
+                value => Err(self.error_at(start, ReadErrorKind::Nat0Overflow(value))),
+            },
+            code => Err(self.error_at(start, ReadErrorKind::Nat0Code(code))),
+        }
+    }
+
+    /// Reads an OCaml `int`.
+    ///
+    /// # Errors
+    /// `Int_code`, `Neg_int8`, `Int_overflow`, or the end of the input.
+    #[inline]
+    pub fn int(&mut self) -> Result<i64, ReadError> {
+        let start = self.offset();
+        let value = signed(self, ReadErrorKind::IntCode)?;
+        if (MIN_INT63..=MAX_INT63).contains(&value) {
+            Ok(value)
+        } else {
+            Err(self.error_at(start, ReadErrorKind::IntOverflow(value)))
+        }
+    }
+}
+
+#[inline]
+fn put_int(buffer: &mut Vec<u8>, value: i64) -> Result<(), WriteError> {
+    if (MIN_INT63..=MAX_INT63).contains(&value) {
+        put_signed(buffer, value);
+        Ok(())
+    } else {
+        Err(int_overflow(value.into()))
+    }
+}
+
+#[cold]
+fn int_overflow(value: i128) -> WriteError {
+    WriteError::IntOverflow(value)
+}
+
+impl BinWrite for i64 {
+    #[inline]
+    fn bin_size(&self) -> usize {
+        signed_size(*self)
+    }
+
+    #[inline]
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        put_int(buffer, *self)
+    }
+}
+
+impl BinRead<'_> for i64 {
+    #[inline]
+    fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        reader.int()
+    }
+}
+
+/// Integers that travel as OCaml `int` and are checked on both ways.
+macro_rules! checked_as_int {
+    ($($type:ty),*) => {$(
+        impl BinWrite for $type {
+            #[inline]
+            fn bin_size(&self) -> usize {
+                i64::try_from(*self).map_or(9, signed_size)
+            }
+
+            #[inline]
+            fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+                match i64::try_from(*self) {
+                    Ok(value) => put_int(buffer, value),
+                    Err(_) => Err(int_overflow(*self as i128)),
+                }
+            }
+        }
+
+        impl BinRead<'_> for $type {
+            #[inline]
+            fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+                let start = reader.offset();
+                let value = reader.int()?;
+                Self::try_from(value)
+                    .map_err(|_| reader.error_at(start, ReadErrorKind::OutOfRange(value)))
+            }
+        }
+    )*};
+}
+checked_as_int!(i8, i16, u16, u32, u64, usize);
+
+impl BinWrite for i32 {
+    #[inline]
+    fn bin_size(&self) -> usize {
+        signed_size((*self).into())
+    }
+
+    #[inline]
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        put_signed(buffer, (*self).into());
+        Ok(())
+    }
+}
+
+impl BinRead<'_> for i32 {
+    #[inline]
+    fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        let start = reader.offset();
+        // The 8-byte form is refused whatever it carries (*bin_prot* §2.4).
+        if reader.rest().first() == Some(&INT64) {
+            return Err(reader.error(ReadErrorKind::Int32Code(INT64)));
+        }
+        let value = signed(reader, ReadErrorKind::Int32Code)?;
+        Self::try_from(value).map_err(|_| reader.error_at(start, ReadErrorKind::OutOfRange(value)))
+    }
+}
+
+/// Newtypes over 64-bit integers that have a shape of their own.
+macro_rules! integer_newtype {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $size:expr, $write:expr, $read:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub $inner);
+
+        impl BinWrite for $name {
+            #[inline]
+            fn bin_size(&self) -> usize {
+                $size(self.0)
+            }
+
+            #[inline]
+            fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+                $write(buffer, self.0)
+            }
+        }
+
+        impl BinRead<'_> for $name {
+            #[inline]
+            fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+                $read(reader).map(Self)
+            }
+        }
+
+        impl From<$inner> for $name {
+            fn from(value: $inner) -> Self {
+                Self(value)
+            }
+        }
+
+        impl From<$name> for $inner {
+            fn from(value: $name) -> Self {
+                value.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+integer_newtype!(
+    /// OCaml's `int64`: all 64 bits.
+    Int64(i64),
+    signed_size,
+    |buffer, value| {
+        put_signed(buffer, value);
+        Ok(())
+    },
+    |reader| signed(reader, ReadErrorKind::Int64Code)
+);
+integer_newtype!(
+    /// OCaml's `nativeint`: 64 bits on the machines this project talks to.
+    Nativeint(i64),
+    signed_size,
+    |buffer, value| {
+        put_signed(buffer, value);
+        Ok(())
+    },
+    |reader| signed(reader, ReadErrorKind::NativeintCode)
+);
+integer_newtype!(
+    /// Core's `Int63`: the encoding of `int`, with a shape of its own. Query ids and times are
+    /// of this type.
+    Int63(i64),
+    signed_size,
+    put_int,
+    Reader::int
+);
+integer_newtype!(
+    /// A natural number below 2^62.
+    Nat0(u64),
+    |value| nat0_size(usize::try_from(value).unwrap_or(usize::MAX)),
+    |buffer, value: u64| {
+        if value > MAX_INT63.cast_unsigned() {
+            return Err(int_overflow(value.into()));
+        }
+        put_nat0(buffer, value);
+        Ok(())
+    },
+    Reader::nat0
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{from_slice, to_vec};
+
+    #[track_caller]
+    fn check<T>(value: T, bytes: &[u8])
+    where
+        T: BinWrite + for<'a> BinRead<'a> + PartialEq + std::fmt::Debug,
+    {
+        assert_eq!(to_vec(&value).unwrap(), bytes);
+        assert_eq!(value.bin_size(), bytes.len());
+        assert_eq!(from_slice::<T>(bytes).unwrap(), value);
+    }
+
+    #[test]
+    fn int_switches_forms_at_the_documented_values() {
+        check(0_i64, &[0]);
+        check(127_i64, &[0x7f]);
+        check(128_i64, &[0xfe, 0x80, 0]);
+        check(32_768_i64, &[0xfd, 0, 0x80, 0, 0]);
+        check(-1_i64, &[0xff, 0xff]);
+        check(-128_i64, &[0xff, 0x80]);
+        check(-129_i64, &[0xfe, 0x7f, 0xff]);
+        check(MAX_INT63, &[0xfc, 255, 255, 255, 255, 255, 255, 255, 0x3f]);
+        check(MIN_INT63, &[0xfc, 0, 0, 0, 0, 0, 0, 0, 0xc0]);
+    }
+
+    #[test]
+    fn nat0_has_its_own_thresholds() {
+        check(Nat0(65_535), &[0xfe, 0xff, 0xff]);
+        check(Nat0(65_536), &[0xfd, 0, 0, 1, 0]);
+        check(65_535_i64, &[0xfd, 0xff, 0xff, 0, 0]);
+    }
+
+    #[test]
+    fn value_outside_63_bits_is_a_write_error() {
+        assert_eq!(
+            to_vec(&(MAX_INT63 + 1)),
+            Err(WriteError::IntOverflow(i128::from(MAX_INT63) + 1))
+        );
+        assert!(to_vec(&u64::MAX).is_err());
+        assert!(to_vec(&Nat0(1 << 62)).is_err());
+        check(Int64(i64::MIN), &[0xfc, 0, 0, 0, 0, 0, 0, 0, 0x80]);
+    }
+
+    #[test]
+    fn narrow_rust_integers_refuse_what_they_cannot_hold() {
+        let bytes = to_vec(&300_i64).unwrap();
+        assert_eq!(
+            from_slice::<i8>(&bytes).unwrap_err().kind,
+            ReadErrorKind::OutOfRange(300)
+        );
+        assert_eq!(from_slice::<u16>(&bytes), Ok(300));
+    }
+
+    #[test]
+    fn int32_refuses_the_eight_byte_form() {
+        let error = from_slice::<i32>(&[0xfc, 5, 0, 0, 0, 0, 0, 0, 0]).unwrap_err();
+        assert_eq!(error.kind, ReadErrorKind::Int32Code(0xfc));
+    }
+}

@@ -1,0 +1,229 @@
+//! Reading: the [`Reader`] cursor, the only place that compares a length with what is left, and
+//! the [`BinRead`] trait on top of it.
+
+use crate::error::{ReadError, ReadErrorKind};
+
+/// How deep values may nest by default: every list, box and map on the way down counts.
+///
+/// The reference has no such bound and uses its stack; 1,024 levels fit the stack of a thread
+/// with room to spare, and no protocol message comes near it.
+pub const DEFAULT_DEPTH: u32 = 1024;
+
+/// A type that can be read from its `bin_prot` encoding.
+///
+/// `'a` is the lifetime of the input, from which values such as `&'a str` borrow. A type that
+/// borrows nothing implements the trait for every `'a` and thereby [`BinReadOwned`].
+pub trait BinRead<'a>: Sized {
+    /// The least number of bytes that a value takes; bounds what a list of them may reserve.
+    const MIN_SIZE: usize = 1;
+
+    /// Reads one value and leaves the reader behind it.
+    ///
+    /// # Errors
+    /// The bytes are no value of this type; the reader's position is then unspecified.
+    fn bin_read(reader: &mut Reader<'a>) -> Result<Self, ReadError>;
+}
+
+/// A type that can be read and borrows nothing from the input.
+pub trait BinReadOwned: for<'a> BinRead<'a> {}
+impl<T: for<'a> BinRead<'a>> BinReadOwned for T {}
+
+/// Reads a value that takes up the whole of `bytes`.
+///
+/// # Errors
+/// The bytes are no value of the type, or go on after it
+/// ([`TrailingBytes`](ReadErrorKind::TrailingBytes)).
+pub fn from_slice<'a, T: BinRead<'a>>(bytes: &'a [u8]) -> Result<T, ReadError> {
+    let mut reader = Reader::new(bytes);
+    let value = T::bin_read(&mut reader)?;
+    reader.finish()?;
+    Ok(value)
+}
+
+/// A cursor over bytes that a stranger may have sent.
+///
+/// Nothing here panics, and nothing allocates: lengths are compared with what is left before
+/// they are believed.
+#[derive(Clone, Debug)]
+pub struct Reader<'a> {
+    rest: &'a [u8],
+    total: usize,
+    depth_left: u32,
+    depth_limit: u32,
+}
+
+impl<'a> Reader<'a> {
+    /// A reader at the start of `bytes`, with the [default depth](DEFAULT_DEPTH).
+    #[inline]
+    pub fn new(bytes: &'a [u8]) -> Self {
+        Self {
+            rest: bytes,
+            total: bytes.len(),
+            depth_left: DEFAULT_DEPTH,
+            depth_limit: DEFAULT_DEPTH,
+        }
+    }
+
+    /// The same reader with another bound on nesting. Each level may use a few hundred bytes of
+    /// the stack.
+    #[must_use]
+    pub fn with_depth(mut self, levels: u32) -> Self {
+        self.depth_left = levels;
+        self.depth_limit = levels;
+        self
+    }
+
+    /// Bytes read so far.
+    #[inline]
+    pub fn offset(&self) -> usize {
+        self.total - self.rest.len()
+    }
+
+    /// Bytes not yet read.
+    #[inline]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// Number of bytes not yet read.
+    #[inline]
+    pub fn remaining(&self) -> usize {
+        self.rest.len()
+    }
+
+    /// An error at the present position.
+    #[cold]
+    pub fn error(&self, kind: ReadErrorKind) -> ReadError {
+        ReadError {
+            kind,
+            offset: self.offset(),
+        }
+    }
+
+    /// An error at a position noted earlier with [`offset`](Self::offset).
+    #[cold]
+    pub fn error_at(&self, offset: usize, kind: ReadErrorKind) -> ReadError {
+        ReadError { kind, offset }
+    }
+
+    /// Takes the next byte.
+    ///
+    /// # Errors
+    /// [`BufferShort`](ReadErrorKind::BufferShort) at the end.
+    #[inline]
+    pub fn byte(&mut self) -> Result<u8, ReadError> {
+        let [byte] = self.array()?;
+        Ok(byte)
+    }
+
+    /// Takes the next `N` bytes.
+    ///
+    /// # Errors
+    /// [`BufferShort`](ReadErrorKind::BufferShort) when fewer are left.
+    #[inline]
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], ReadError> {
+        match self.rest.split_first_chunk::<N>() {
+            Some((chunk, rest)) => {
+                self.rest = rest;
+                Ok(*chunk)
+            }
+            None => Err(self.short(N as u64)),
+        }
+    }
+
+    /// Takes the next `length` bytes without copying them.
+    ///
+    /// # Errors
+    /// [`BufferShort`](ReadErrorKind::BufferShort) when fewer are left.
+    #[inline]
+    pub fn take(&mut self, length: u64) -> Result<&'a [u8], ReadError> {
+        let split = usize::try_from(length)
+            .ok()
+            .and_then(|length| self.rest.split_at_checked(length));
+        match split {
+            Some((taken, rest)) => {
+                self.rest = rest;
+                Ok(taken)
+            }
+            None => Err(self.short(length)),
+        }
+    }
+
+    /// Takes a string's length and then its bytes, without copying them.
+    ///
+    /// # Errors
+    /// The length is malformed or passes the end.
+    #[inline]
+    pub fn byte_string(&mut self) -> Result<&'a [u8], ReadError> {
+        let length = self.nat0()?;
+        self.take(length)
+    }
+
+    /// Reads the count of a list whose elements take at least `min_size` bytes each, and refuses
+    /// a count that cannot fit in what is left. Returns the count and how many elements may be
+    /// reserved at once: never more than what is left could hold.
+    ///
+    /// Elements of zero bytes cost the sender nothing, so a list of them may have no more
+    /// elements than the whole input has bytes, or 1,024 if that is more.
+    ///
+    /// # Errors
+    /// The count is malformed, or passes what is left.
+    #[inline]
+    pub fn count(&mut self, min_size: usize) -> Result<usize, ReadError> {
+        let start = self.offset();
+        let count = self.nat0()?;
+        let limit = match min_size {
+            0 => self.total.max(1024),
+            size => self.remaining() / size,
+        };
+        match usize::try_from(count) {
+            Ok(count) if count <= limit => Ok(count),
+            _ if min_size == 0 => Err(self.error_at(
+                start,
+                ReadErrorKind::ListTooLong {
+                    count,
+                    limit: limit as u64,
+                },
+            )),
+            _ => Err(self.short(count.saturating_mul(min_size as u64))),
+        }
+    }
+
+    /// Runs `read` one level deeper; every type that holds others behind a pointer does so.
+    ///
+    /// # Errors
+    /// Those of `read`, or [`TooDeep`](ReadErrorKind::TooDeep).
+    #[inline]
+    pub fn nested<T>(
+        &mut self,
+        read: impl FnOnce(&mut Self) -> Result<T, ReadError>,
+    ) -> Result<T, ReadError> {
+        let Some(left) = self.depth_left.checked_sub(1) else {
+            return Err(self.error(ReadErrorKind::TooDeep(self.depth_limit)));
+        };
+        self.depth_left = left;
+        let result = read(self);
+        self.depth_left += 1;
+        result
+    }
+
+    /// Checks that everything was read.
+    ///
+    /// # Errors
+    /// [`TrailingBytes`](ReadErrorKind::TrailingBytes) otherwise.
+    #[inline]
+    pub fn finish(&self) -> Result<(), ReadError> {
+        match self.rest.len() {
+            0 => Ok(()),
+            left => Err(self.error(ReadErrorKind::TrailingBytes(left))),
+        }
+    }
+
+    #[cold]
+    fn short(&self, needed: u64) -> ReadError {
+        self.error(ReadErrorKind::BufferShort {
+            needed,
+            left: self.rest.len(),
+        })
+    }
+}

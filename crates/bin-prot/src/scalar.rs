@@ -1,0 +1,100 @@
+//! Unit, bool, char and float (*bin_prot* §4).
+
+use crate::error::{ReadError, ReadErrorKind, WriteError};
+use crate::read::{BinRead, Reader};
+use crate::write::BinWrite;
+
+/// OCaml's `char`: one byte.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Char(pub u8);
+
+impl BinWrite for () {
+    #[inline]
+    fn bin_size(&self) -> usize {
+        1
+    }
+
+    #[inline]
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        buffer.push(0);
+        Ok(())
+    }
+}
+
+impl BinRead<'_> for () {
+    #[inline]
+    fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        let start = reader.offset();
+        match reader.byte()? {
+            0 => Ok(()),
+            code => Err(reader.error_at(start, ReadErrorKind::UnitCode(code))),
+        }
+    }
+}
+
+impl BinWrite for bool {
+    #[inline]
+    fn bin_size(&self) -> usize {
+        1
+    }
+
+    #[inline]
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        buffer.push((*self).into());
+        Ok(())
+    }
+}
+
+impl BinRead<'_> for bool {
+    #[inline]
+    fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        let start = reader.offset();
+        match reader.byte()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            code => Err(reader.error_at(start, ReadErrorKind::BoolCode(code))),
+        }
+    }
+}
+
+impl BinWrite for Char {
+    #[inline]
+    fn bin_size(&self) -> usize {
+        1
+    }
+
+    #[inline]
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        buffer.push(self.0);
+        Ok(())
+    }
+}
+
+impl BinRead<'_> for Char {
+    #[inline]
+    fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        reader.byte().map(Self)
+    }
+}
+
+impl BinWrite for f64 {
+    #[inline]
+    fn bin_size(&self) -> usize {
+        8
+    }
+
+    #[inline]
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        buffer.extend_from_slice(&self.to_le_bytes());
+        Ok(())
+    }
+}
+
+impl BinRead<'_> for f64 {
+    const MIN_SIZE: usize = 8;
+
+    #[inline]
+    fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        reader.array().map(Self::from_le_bytes)
+    }
+}

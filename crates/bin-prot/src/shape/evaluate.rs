@@ -1,0 +1,285 @@
+//! From expressions to canonical forms (*shapes* §5).
+//!
+//! Parameters carry evaluated values, so a type that uses its parameter many times costs no more
+//! than one that uses it once. Uses of complete groups are remembered by type, arguments and
+//! depth, which is all that their value depends on: none of their types can be in the middle of
+//! being defined.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ptr;
+
+use super::canonical::{Canonical, Form};
+use super::digest::Digest;
+use super::group::{Definition, Group, Recursion};
+use super::{Expression, Row, RowKind, Shape, ShapeError};
+use crate::ByteString;
+
+pub(super) fn evaluate(shape: &Shape) -> Result<Canonical, ShapeError> {
+    let mut evaluation = Evaluation {
+        uses: HashMap::new(),
+    };
+    evaluation.shape(shape, Scope::default())
+}
+
+struct Evaluation {
+    uses: HashMap<UseKey, Canonical>,
+}
+
+/// Definition (by its address: the shape that is evaluated keeps it alive), arguments, depth.
+type UseKey = (*const Definition, Vec<Digest>, usize);
+
+/// What is known around an expression.
+#[derive(Clone, Copy, Default)]
+struct Scope<'a> {
+    /// The group and definition whose body this is, with the values of its parameters.
+    inside: Option<Inside<'a>>,
+    /// Number of applications around it.
+    depth: usize,
+    path: Option<&'a Step<'a>>,
+}
+
+#[derive(Clone, Copy)]
+struct Inside<'a> {
+    group: &'a Group,
+    definition: &'a Definition,
+    values: &'a [Canonical],
+}
+
+/// A recursive type that is being resolved, and those around it.
+struct Step<'a> {
+    definition: &'a Definition,
+    entry: Entry,
+    outer: Option<&'a Self>,
+}
+
+#[derive(Clone, Copy)]
+enum Entry {
+    /// As an application, which has this level.
+    Applied(usize),
+    /// Without a trace.
+    Inlined,
+}
+
+impl Evaluation {
+    fn shape(&mut self, shape: &Shape, scope: Scope<'_>) -> Result<Canonical, ShapeError> {
+        let form = match shape.expression() {
+            Expression::Base(name, arguments) => {
+                Form::Base(name.clone(), self.shapes(arguments, scope)?)
+            }
+            Expression::Annotate(id, shape) => {
+                Form::Annotate(id.clone(), self.shape(shape, scope)?)
+            }
+            Expression::Tuple(shapes) => Form::Tuple(self.shapes(shapes, scope)?),
+            Expression::UnboxedTuple(shapes) => Form::UnboxedTuple(self.shapes(shapes, scope)?),
+            Expression::Record(fields) => Form::Record(
+                fields
+                    .iter()
+                    .map(|(name, shape)| Ok((name.clone(), self.shape(shape, scope)?)))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Expression::Variant(constructors) => Form::Variant(
+                constructors
+                    .iter()
+                    .map(|(name, shapes)| Ok((name.clone(), self.shapes(shapes, scope)?)))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Expression::PolymorphicVariant(rows) => self.rows(rows, scope)?,
+            Expression::Parameter(name) => return scope.parameter(name),
+            Expression::RecursiveUse(name, arguments) => {
+                let arguments = self.shapes(arguments, scope)?;
+                let Some(Inside { group, .. }) = scope.inside else {
+                    return Err(ShapeError::NoGroup(name.clone()));
+                };
+                return self.apply(group, find(group, name)?, arguments, scope);
+            }
+            Expression::Use(group, name, arguments) => {
+                let arguments = self.shapes(arguments, scope)?;
+                return self.apply_remembered(group, find(group, name)?, arguments, scope);
+            }
+            Expression::Instance(body) => return self.shape(body, scope),
+        };
+        Ok(Canonical::new(form))
+    }
+
+    fn shapes(&mut self, shapes: &[Shape], scope: Scope<'_>) -> Result<Vec<Canonical>, ShapeError> {
+        shapes
+            .iter()
+            .map(|shape| self.shape(shape, scope))
+            .collect()
+    }
+
+    /// Sorted rows, each name once, nothing inherited.
+    fn rows(&mut self, rows: &[Row], scope: Scope<'_>) -> Result<Form, ShapeError> {
+        let mut sorted = BTreeMap::new();
+        for Row(row) in rows {
+            match row {
+                RowKind::Constructor(name, argument) => {
+                    let argument = argument
+                        .as_ref()
+                        .map(|shape| self.shape(shape, scope))
+                        .transpose()?;
+                    add_row(&mut sorted, name, argument)?;
+                }
+                RowKind::Inherit(shape) => {
+                    let inherited = self.shape(shape, scope)?;
+                    let Form::PolymorphicVariant(rows) = inherited.form() else {
+                        return Err(ShapeError::Inherit);
+                    };
+                    for (name, argument) in rows {
+                        add_row(&mut sorted, name, argument.clone())?;
+                    }
+                }
+            }
+        }
+        Ok(Form::PolymorphicVariant(sorted.into_iter().collect()))
+    }
+
+    fn apply_remembered(
+        &mut self,
+        group: &Group,
+        definition: &Definition,
+        arguments: Vec<Canonical>,
+        scope: Scope<'_>,
+    ) -> Result<Canonical, ShapeError> {
+        let digests = arguments.iter().map(Canonical::digest).collect();
+        let key = (ptr::from_ref(definition), digests, scope.depth);
+        if let Some(value) = self.uses.get(&key) {
+            return Ok(value.clone());
+        }
+        let value = self.apply(group, definition, arguments, scope)?;
+        self.uses.insert(key, value.clone());
+        Ok(value)
+    }
+
+    fn apply(
+        &mut self,
+        group: &Group,
+        definition: &Definition,
+        arguments: Vec<Canonical>,
+        scope: Scope<'_>,
+    ) -> Result<Canonical, ShapeError> {
+        if definition.parameters().len() != arguments.len() {
+            return Err(ShapeError::Arity {
+                name: definition.name().clone(),
+                parameters: definition.parameters().len(),
+                arguments: arguments.len(),
+            });
+        }
+        match group.recursion(definition) {
+            Recursion::Here => self.apply_recursive(group, definition, arguments, scope),
+            Recursion::Elsewhere => {
+                if scope.is_inlining(definition) {
+                    return Err(ShapeError::Endless(definition.name().clone()));
+                }
+                let step = Step {
+                    definition,
+                    entry: Entry::Inlined,
+                    outer: scope.path,
+                };
+                self.body(group, definition, &arguments, scope.depth, Some(&step))
+            }
+            Recursion::None => self.body(group, definition, &arguments, scope.depth, scope.path),
+        }
+    }
+
+    fn apply_recursive(
+        &mut self,
+        group: &Group,
+        definition: &Definition,
+        arguments: Vec<Canonical>,
+        scope: Scope<'_>,
+    ) -> Result<Canonical, ShapeError> {
+        let form = match scope.level_of(definition) {
+            Some(level) => Form::RecursiveUse(level, arguments),
+            None => {
+                let parameters: Vec<_> = (0..arguments.len())
+                    .map(|index| Canonical::new(Form::Parameter(index)))
+                    .collect();
+                let step = Step {
+                    definition,
+                    entry: Entry::Applied(scope.depth),
+                    outer: scope.path,
+                };
+                let depth = scope.depth + 1;
+                let body = self.body(group, definition, &parameters, depth, Some(&step))?;
+                Form::Application(body, arguments)
+            }
+        };
+        Ok(Canonical::new(form))
+    }
+
+    fn body(
+        &mut self,
+        group: &Group,
+        definition: &Definition,
+        values: &[Canonical],
+        depth: usize,
+        path: Option<&Step<'_>>,
+    ) -> Result<Canonical, ShapeError> {
+        let inside = Inside {
+            group,
+            definition,
+            values,
+        };
+        let scope = Scope {
+            inside: Some(inside),
+            depth,
+            path,
+        };
+        self.shape(definition.body(), scope)
+    }
+}
+
+impl Scope<'_> {
+    fn parameter(&self, name: &ByteString) -> Result<Canonical, ShapeError> {
+        self.inside
+            .and_then(|inside| {
+                let mut bound = inside.definition.parameters().iter().zip(inside.values);
+                bound.find(|(parameter, _)| *parameter == name)
+            })
+            .map(|(_, value)| value.clone())
+            .ok_or_else(|| ShapeError::UnboundParameter(name.clone()))
+    }
+
+    /// The level of the application that is defining this type.
+    fn level_of(&self, definition: &Definition) -> Option<usize> {
+        self.steps().find_map(|step| match step.entry {
+            Entry::Applied(level) if ptr::eq(step.definition, definition) => Some(level),
+            Entry::Applied(_) | Entry::Inlined => None,
+        })
+    }
+
+    /// Whether this type is being inlined in itself. An application in between would end that:
+    /// each brings one more type into the path, and there are finitely many.
+    fn is_inlining(&self, definition: &Definition) -> bool {
+        self.steps()
+            .take_while(|step| matches!(step.entry, Entry::Inlined))
+            .any(|step| ptr::eq(step.definition, definition))
+    }
+
+    /// From the innermost outwards.
+    fn steps(&self) -> impl Iterator<Item = &Step<'_>> {
+        std::iter::successors(self.path, |step| step.outer)
+    }
+}
+
+fn find<'a>(group: &'a Group, name: &ByteString) -> Result<&'a Definition, ShapeError> {
+    group
+        .definition(name)
+        .ok_or_else(|| ShapeError::UnknownType(name.clone()))
+}
+
+fn add_row(
+    rows: &mut BTreeMap<ByteString, Option<Canonical>>,
+    name: &ByteString,
+    argument: Option<Canonical>,
+) -> Result<(), ShapeError> {
+    match rows.get(name) {
+        Some(present) if *present == argument => Ok(()),
+        Some(_) => Err(ShapeError::ConflictingRows(name.clone())),
+        None => {
+            rows.insert(name.clone(), argument);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! Tags of ordinary and polymorphic variants; what the derive's output calls.
+//!
+//! An ordinary variant begins with its constructor's number: one byte in a type of up to 256
+//! constructors, two (little endian) in a larger one. A polymorphic variant begins with four
+//! bytes that hold a hash of the constructor's name (*bin_prot* §3.1, §7).
+
+use crate::error::{ReadError, ReadErrorKind, WriteError};
+use crate::read::Reader;
+
+/// The hash of a polymorphic variant's constructor, a 31-bit signed number.
+///
+/// ```
+/// assert_eq!(bin_prot::variant::hash("Ok"), 17_724);
+/// assert_eq!(bin_prot::variant::hash("Query"), -250_086_680);
+/// ```
+pub const fn hash(name: &str) -> i32 {
+    let mut bytes = name.as_bytes();
+    let mut accumulator: u32 = 0;
+    while let [first, rest @ ..] = bytes {
+        accumulator = accumulator.wrapping_mul(223).wrapping_add(*first as u32);
+        bytes = rest;
+    }
+    // Sign-extend the low 31 bits.
+    (accumulator << 1).cast_signed() >> 1
+}
+
+/// The four bytes by which a polymorphic variant's constructor travels.
+///
+/// ```
+/// assert_eq!(bin_prot::variant::tag("Ok"), [0x79, 0x8a, 0, 0]);
+/// ```
+pub const fn tag(name: &str) -> [u8; 4] {
+    (hash(name).cast_unsigned() << 1 | 1).to_le_bytes()
+}
+
+/// Reads the tag of a type with up to 256 constructors.
+///
+/// # Errors
+/// `Sum_tag` when no constructor has the number, `Empty_type` when there is none at all.
+#[inline]
+pub fn read_tag(reader: &mut Reader<'_>, constructors: u16) -> Result<u8, ReadError> {
+    if constructors == 0 {
+        return Err(reader.error(ReadErrorKind::EmptyType));
+    }
+    let tag = reader.byte()?;
+    if u16::from(tag) < constructors {
+        Ok(tag)
+    } else {
+        Err(bad_tag(reader, tag.into(), constructors))
+    }
+}
+
+/// Reads the tag of a type with more than 256 constructors.
+///
+/// # Errors
+/// `Sum_tag` when no constructor has the number.
+pub fn read_wide_tag(reader: &mut Reader<'_>, constructors: u16) -> Result<u16, ReadError> {
+    let tag = u16::from_le_bytes(reader.array()?);
+    if tag < constructors {
+        Ok(tag)
+    } else {
+        Err(bad_tag(reader, tag, constructors))
+    }
+}
+
+/// Runs `read`, which reads what follows a constructor's tag.
+///
+/// Without optimisation, a function's stack frame has room for all its branches at once. A
+/// recursive type of many constructors would need several times the stack for each level if they
+/// were not functions of their own.
+///
+/// # Errors
+/// Those of `read`.
+#[inline]
+pub fn read_arguments<'a, T>(
+    reader: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, ReadError>,
+) -> Result<T, ReadError> {
+    read(reader)
+}
+
+/// Runs `write`, which writes what follows a constructor's tag; the counterpart of
+/// [`read_arguments`].
+///
+/// # Errors
+/// Those of `write`.
+#[inline]
+pub fn write_arguments(
+    buffer: &mut Vec<u8>,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+) -> Result<(), WriteError> {
+    write(buffer)
+}
+
+/// The error of a tag that no constructor has. The position is after the tag.
+#[cold]
+pub fn bad_tag(reader: &Reader<'_>, tag: u16, constructors: u16) -> ReadError {
+    reader.error(ReadErrorKind::SumTag { tag, constructors })
+}
+
+/// Reads the four bytes of a polymorphic variant and returns them; compare with [`tag`].
+///
+/// # Errors
+/// `Variant_tag` when they are no tag at all.
+#[inline]
+pub fn read_polymorphic(reader: &mut Reader<'_>) -> Result<[u8; 4], ReadError> {
+    let start = reader.offset();
+    let tag = reader.array()?;
+    let word = u32::from_le_bytes(tag);
+    if word & 1 == 1 {
+        Ok(tag)
+    } else {
+        Err(reader.error_at(start, ReadErrorKind::VariantTag(word)))
+    }
+}
+
+/// The error of a polymorphic variant that has no constructor with these four bytes.
+#[cold]
+pub fn unknown(reader: &Reader<'_>, tag: [u8; 4]) -> ReadError {
+    reader.error(ReadErrorKind::Variant(i32::from_le_bytes(tag) >> 1))
+}

@@ -1,0 +1,7 @@
+//! What the encoding promises, told by its users: golden vectors, properties, hostile bytes.
+
+mod derive;
+mod golden;
+mod hostile;
+mod properties;
+mod shapes;

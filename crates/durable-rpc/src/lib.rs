@@ -1,0 +1,1 @@
+//! Durable values and subscriptions that survive lost Async_rpc connections.

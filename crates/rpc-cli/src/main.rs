@@ -1,0 +1,6 @@
+//! The `rpc` command.
+
+mod host;
+mod watch;
+
+fn main() {}

@@ -1,0 +1,234 @@
+//! The connection: one stream of bytes over which both sides call each other.
+//!
+//! ```text
+//!           create                 header ok           metadata ok
+//! transport ──────► header step ────────────► metadata step ──────► OPEN
+//!                       │                         │                   │ close, error, end of
+//!                       ▼                         ▼                   ▼ input, peer's reason
+//!                    failed                    failed              CLOSING ──► CLOSED
+//! ```
+//!
+//! This file is the handle; the loops are in the task that owns the transport.
+
+mod closed;
+mod config;
+mod driver;
+pub(crate) mod handshake;
+pub mod heartbeat;
+pub(crate) mod output;
+mod reader;
+pub(crate) mod serving;
+mod shared;
+pub(crate) mod waiting;
+mod writer;
+
+use std::fmt;
+use std::sync::Arc;
+
+use bin_prot::Info;
+use bytes::Bytes;
+use rpc_wire::handshake::PeerMetadata;
+use rpc_wire::{CloseReason, CloseReasonKind, Menu, ProtocolVersion};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::implementations::Implementations;
+use driver::Driver;
+use output::Stage;
+use reader::Reader;
+pub(crate) use shared::Shared;
+
+pub use closed::{Closed, ClosedBy};
+pub use config::Config;
+pub use handshake::{HandshakeError, HandshakeFailure, Step};
+
+/// A stream of bytes in both directions: TCP, Unix sockets, in-memory pipes, TLS …
+pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for T {}
+
+/// What this side says when it closes without a reason of its own (rule C-CL-5).
+const CLOSED_WITHOUT_REASON: &str = "Rpc.Connection.close";
+
+/// A handle to a connection: dispatch through it, close it, ask about it.
+///
+/// Cheap to clone and to share between threads. Calls in flight and pipes hold a handle too; when
+/// the last one is dropped, the connection closes without a reason. A connection whose peer calls
+/// *us* is kept open by keeping a handle.
+#[derive(Clone)]
+pub struct Connection {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let reason = CloseReason::debug(CLOSED_WITHOUT_REASON);
+        self.shared.start_closing(ClosedBy::Local, reason);
+    }
+}
+
+impl Connection {
+    /// Makes a connection that implements nothing: the peer's queries are answered with
+    /// *Unimplemented_rpc*, and then the connection closes (rule C-SK-6).
+    ///
+    /// Must be called within a tokio runtime: the connection has a task there.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the transport.
+    ///
+    /// # Errors
+    /// See [`HandshakeFailure`]. The transport is closed then.
+    pub async fn create(transport: impl Transport, config: Config) -> Result<Self, HandshakeError> {
+        Self::serve(transport, config, &Implementations::empty(), |_| ()).await
+    }
+
+    /// Makes a connection that answers the peer's queries with `implementations`.
+    ///
+    /// `state` is called once, after the handshake and before any query is handled; what it
+    /// returns is given to every handler (rule C-OP-1). Keeping a clone of the connection in the
+    /// state keeps it open until the peer closes it.
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops the transport.
+    ///
+    /// # Errors
+    /// See [`HandshakeFailure`]. The transport is closed then.
+    pub async fn serve<S: Send + Sync + 'static>(
+        transport: impl Transport,
+        config: Config,
+        implementations: &Implementations<S>,
+        state: impl FnOnce(&Self) -> S,
+    ) -> Result<Self, HandshakeError> {
+        let mut io: Box<dyn Transport> = Box::new(transport);
+        let mut reader = Reader::new(config.max_message_size);
+        let local = PeerMetadata {
+            identification: config.identification.clone(),
+            menu: implementations.menu(config.provide_shapes),
+        };
+        let agreement = handshake::run(&mut *io, &mut reader, &config, &local).await;
+        let agreement = agreement.map_err(|cause| HandshakeError {
+            connection: config.description.clone(),
+            cause,
+        })?;
+        let shared = Arc::new(Shared::new(
+            agreement.version,
+            config.description.clone(),
+            agreement.peer,
+            local.menu,
+            config.max_message_size,
+        ));
+        let connection = Self {
+            handle: Arc::new(Handle {
+                shared: shared.clone(),
+            }),
+        };
+        let callee = implementations.instance(state(&connection));
+        tokio::spawn(Driver::new(shared, io, reader, callee, &config).run());
+        Ok(connection)
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+
+    /// What the connection is called on this side.
+    pub fn description(&self) -> &str {
+        &self.shared().description
+    }
+
+    /// The negotiated version of the wire protocol.
+    pub fn version(&self) -> ProtocolVersion {
+        self.shared().version
+    }
+
+    /// The bytes by which the peer introduced itself, if it did.
+    pub fn peer_identification(&self) -> Option<&Bytes> {
+        self.shared().peer.identification.as_ref()
+    }
+
+    /// What the peer implements, if the handshake told: from version 3, unless the peer answers
+    /// menu queries in a way of its own.
+    pub fn peer_menu(&self) -> Option<&Menu> {
+        self.shared().peer.menu.as_ref()
+    }
+
+    /// What this side told the peer in the handshake.
+    pub fn local_menu(&self) -> Option<&Menu> {
+        self.shared().local_menu.as_ref()
+    }
+
+    /// Whether new dispatches fail: closing has started here, or the peer takes no more queries
+    /// (rule C-CL-3).
+    pub fn is_closed(&self) -> bool {
+        self.shared().output.stage() > Stage::Open
+    }
+
+    /// Why this side started closing, if it did.
+    pub fn close_reason(&self) -> Option<Arc<Closed>> {
+        self.shared().output.closed()
+    }
+
+    /// Starts closing without telling the peer why; it sees the end of the stream.
+    ///
+    /// New dispatches fail from now on; what is in the output buffer is sent, within
+    /// [`Config::flush_timeout`]. Only the first close of a connection counts (rule C-CL-2).
+    pub fn close(&self) {
+        let reason = CloseReason::debug(CLOSED_WITHOUT_REASON);
+        self.shared().start_closing(ClosedBy::Local, reason);
+    }
+
+    /// Starts closing and tells the peer why, after everything that was sent before. Peers below
+    /// version 4 see only the end of the stream.
+    pub fn close_with_reason(&self, reason: impl Into<Info>) {
+        let reason = CloseReason::user(reason);
+        self.shared().start_closing(ClosedBy::Local, reason);
+    }
+
+    /// Waits until the connection is over: the transport closed, all calls answered, all handlers
+    /// gone. Does not start closing.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost by dropping the future.
+    pub async fn closed(&self) -> Arc<Closed> {
+        self.shared().finished().await
+    }
+
+    /// Waits until everything sent before this call was given to the operating system, or will
+    /// never be (rule C-BP-5).
+    ///
+    /// # Cancel safety
+    /// Nothing is lost by dropping the future.
+    pub async fn flushed(&self) {
+        let output = &self.shared().output;
+        let mark = output.mark();
+        std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
+    }
+
+    /// Number of queries of ours that have no (last) answer yet, streams included.
+    pub fn open_queries(&self) -> usize {
+        self.shared().waiting().open()
+    }
+
+    /// Number of streams that this side is serving to the peer.
+    pub fn served_streams(&self) -> usize {
+        self.shared().serving.open()
+    }
+}
+
+/// Whether a reason given on this side is for the peer too: the user's words are, and so are
+/// kinds with a meaning of their own.
+fn is_told(reason: &CloseReason) -> bool {
+    reason.user_reason.is_some() || reason.kind != CloseReasonKind::Unspecified
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("description", &self.description())
+            .field("version", &self.version().number())
+            .field("closed", &self.close_reason())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,257 @@
+//! Drives the pure negotiation of `rpc_wire::handshake` over a transport, under a timeout.
+
+use std::fmt;
+use std::io;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bin_prot::BinWrite;
+use rpc_wire::frame::{self, AppendError};
+use rpc_wire::handshake::{HeaderError, MetadataError, NegotiationError, PeerMetadata, negotiate};
+use rpc_wire::{CloseReason, CloseReasonKind, Header, Message, ProtocolVersion};
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio::time::timeout;
+
+use super::Config;
+use super::reader::Reader;
+
+/// How long a refused peer may take to accept the bytes that tell it so.
+const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Why no connection came about. The transport is closed in every case.
+#[derive(Debug, Error)]
+#[error("handshake on {connection} failed")]
+pub struct HandshakeError {
+    /// The connection's description.
+    pub connection: String,
+    /// What happened.
+    #[source]
+    pub cause: HandshakeFailure,
+}
+
+/// The two exchanges of a handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Step {
+    /// Which protocol and versions both sides speak.
+    Header,
+    /// Identification and menu, from version 3.
+    ConnectionMetadata,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::ConnectionMetadata => "connection metadata",
+        })
+    }
+}
+
+/// What went wrong during a handshake (*connection* §2.3).
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum HandshakeFailure {
+    /// The peer's first frame is no header.
+    #[error(transparent)]
+    Header(#[from] HeaderError),
+    /// The peer's second frame is no connection metadata.
+    #[error(transparent)]
+    Metadata(#[from] MetadataError),
+    /// The peer announced a frame whose length is out of range. Something that is no Async_rpc
+    /// at all usually shows like this.
+    #[error("waiting for the {step}")]
+    Frame {
+        /// When.
+        step: Step,
+        /// The length.
+        source: frame::Error,
+    },
+    /// The two headers do not agree.
+    #[error(transparent)]
+    Negotiation(#[from] NegotiationError),
+    /// The peer said nothing, or not enough, in time.
+    #[error("no {step} from the peer within {after:?}")]
+    Timeout {
+        /// When.
+        step: Step,
+        /// The limit.
+        after: Duration,
+    },
+    /// The peer ended the stream.
+    #[error("peer closed the stream before its {step}")]
+    Eof {
+        /// When.
+        step: Step,
+    },
+    /// The transport failed.
+    #[error("transport failed during the {step}")]
+    Transport {
+        /// When.
+        step: Step,
+        /// How.
+        source: io::Error,
+    },
+    /// Our own frame exceeds our own limit, or cannot be encoded.
+    #[error("our own {step} cannot be sent")]
+    Unsendable {
+        /// When.
+        step: Step,
+        /// Why.
+        source: AppendError,
+    },
+}
+
+/// What both sides agreed on.
+#[derive(Debug)]
+pub(super) struct Agreement {
+    pub(super) version: ProtocolVersion,
+    pub(super) peer: PeerMetadata,
+}
+
+/// Runs the handshake. Bytes that follow its last frame stay in `reader` (rule C-HS-13).
+pub(super) async fn run(
+    io: &mut (impl AsyncRead + AsyncWrite + Unpin + ?Sized),
+    reader: &mut Reader,
+    config: &Config,
+    local: &PeerMetadata,
+) -> Result<Agreement, HandshakeFailure> {
+    let mut exchange = Exchange { io, reader, config };
+    let header = config.header();
+    let body = exchange.run(Step::Header, &header).await?;
+    let version = negotiate(&header, &Header::decode(&body)?)?;
+    let Some(message) = local.to_message(version) else {
+        return Ok(Agreement {
+            version,
+            peer: PeerMetadata::default(),
+        });
+    };
+    let step = Step::ConnectionMetadata;
+    let result = match exchange.run(step, &message).await {
+        Ok(body) => PeerMetadata::decode(&body).map_err(HandshakeFailure::from),
+        Err(failure) => Err(failure),
+    };
+    match result {
+        Ok(peer) => Ok(Agreement { version, peer }),
+        Err(failure) => {
+            if let Some(reason) = refusal(&failure) {
+                exchange.refuse(version, &reason).await;
+            }
+            Err(failure)
+        }
+    }
+}
+
+/// What a peer that failed is told (the last column of *connection* §2.3).
+fn refusal(failure: &HandshakeFailure) -> Option<CloseReason> {
+    match failure {
+        HandshakeFailure::Timeout { .. }
+        | HandshakeFailure::Frame { .. }
+        | HandshakeFailure::Metadata(
+            MetadataError::Unreadable(_) | MetadataError::Menu(_) | MetadataError::Unexpected(_),
+        ) => Some(CloseReason {
+            kind: CloseReasonKind::Unspecified,
+            ..CloseReason::debug(describe(failure))
+        }),
+        _ => None,
+    }
+}
+
+fn describe(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<_> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
+}
+
+struct Exchange<'a, T: ?Sized> {
+    io: &'a mut T,
+    reader: &'a mut Reader,
+    config: &'a Config,
+}
+
+impl<T: AsyncRead + AsyncWrite + Unpin + ?Sized> Exchange<'_, T> {
+    /// Sends our frame and reads the peer's, both at once: neither waits for the other
+    /// (rules C-HS-1, C-HS-5).
+    async fn run(&mut self, step: Step, ours: &impl BinWrite) -> Result<Vec<u8>, HandshakeFailure> {
+        let frame = self.framed(step, ours)?;
+        let after = self.config.handshake_timeout;
+        timeout(after, self.send_and_read(step, &frame))
+            .await
+            .unwrap_or(Err(HandshakeFailure::Timeout { step, after }))
+    }
+
+    fn framed(&self, step: Step, value: &impl BinWrite) -> Result<Vec<u8>, HandshakeFailure> {
+        let mut buffer = Vec::new();
+        frame::append(
+            &mut buffer,
+            self.config.max_message_size,
+            value.bin_size(),
+            |buffer| value.bin_write(buffer),
+        )
+        .map_err(|source| HandshakeFailure::Unsendable { step, source })?;
+        Ok(buffer)
+    }
+
+    async fn send_and_read(
+        &mut self,
+        step: Step,
+        frame: &[u8],
+    ) -> Result<Vec<u8>, HandshakeFailure> {
+        let transport = |source| HandshakeFailure::Transport { step, source };
+        let mut unsent = frame;
+        let mut unflushed = true;
+        let mut received = None;
+        std::future::poll_fn(|cx| {
+            loop {
+                let mut progress = false;
+                if received.is_none() {
+                    let next = self.reader.next_frame();
+                    let next = next.map_err(|source| HandshakeFailure::Frame { step, source })?;
+                    received = next.map(<[u8]>::to_vec);
+                }
+                if let [_, ..] = unsent {
+                    let io = Pin::new(&mut *self.io);
+                    if let Poll::Ready(taken) = io.poll_write(cx, unsent).map_err(transport)? {
+                        if taken == 0 {
+                            let closed = io::ErrorKind::WriteZero.into();
+                            return Poll::Ready(Err(transport(closed)));
+                        }
+                        unsent = unsent.get(taken..).unwrap_or_default();
+                        progress = true;
+                    }
+                } else if unflushed {
+                    let io = Pin::new(&mut *self.io);
+                    unflushed = io.poll_flush(cx).map_err(transport)?.is_pending();
+                }
+                if received.is_none() {
+                    let io = Pin::new(&mut *self.io);
+                    match self.reader.poll_fill(io, cx).map_err(transport)? {
+                        Poll::Ready(0) => return Poll::Ready(Err(HandshakeFailure::Eof { step })),
+                        Poll::Ready(_) => progress = true,
+                        Poll::Pending => {}
+                    }
+                } else if unsent.is_empty() {
+                    return Poll::Ready(Ok(received.take().unwrap_or_default()));
+                }
+                if !progress {
+                    return Poll::Pending;
+                }
+            }
+        })
+        .await
+    }
+
+    /// Tells the peer why, as far as the version can and the peer still listens.
+    async fn refuse(&mut self, version: ProtocolVersion, reason: &CloseReason) {
+        let message: Option<Message<'_>> = reason.to_message(version);
+        let frame = message.and_then(|m| self.framed(Step::ConnectionMetadata, &m).ok());
+        let Some(frame) = frame else { return };
+        let send = async {
+            self.io.write_all(&frame).await?;
+            self.io.shutdown().await
+        };
+        // The peer is refused either way.
+        let _told = timeout(REFUSAL_TIMEOUT, send).await;
+    }
+}

@@ -1,0 +1,237 @@
+//! The shared output buffer: where every message is encoded, and who may still send.
+//!
+//! Messages are written straight into the buffer under a short lock; the connection's task takes
+//! the whole buffer and hands it to the transport. Encoding a payload runs the user's code while
+//! the lock is held: it cannot re-enter (it gets no handle to the connection), and a failure or
+//! panic half-way cuts the buffer to where it was.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bin_prot::WriteError;
+use rpc_wire::frame;
+
+use super::closed::Closed;
+use crate::error::{ConnectionClosed, SendError};
+
+/// Capacity beyond which an emptied buffer is not kept.
+const KEEP_CAPACITY: usize = 1024 * 1024;
+
+/// What a message is for; it decides until when it may be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Class {
+    /// A query or an abort: until either side began to close.
+    Query,
+    /// A response or an item of a stream: until the implementations are stopped.
+    Response,
+    /// Heartbeats and close reasons: as long as the transport takes bytes.
+    Control,
+}
+
+/// How far closing has come, as far as sending is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stage {
+    /// Everything may be sent.
+    Open,
+    /// The peer takes no more queries.
+    PeerClosing,
+    /// We take no more queries either; answers are still sent.
+    Closing,
+    /// Only the close reason may follow.
+    Stopped,
+    /// The transport takes nothing any more.
+    Ended,
+}
+
+impl Class {
+    fn allowed_in(self, stage: Stage) -> bool {
+        match self {
+            Self::Query => stage < Stage::PeerClosing,
+            Self::Response => stage < Stage::Stopped,
+            Self::Control => stage < Stage::Ended,
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Output {
+    limit: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    stage: Stage,
+    closed: Option<Arc<Closed>>,
+    buffer: Vec<u8>,
+    /// Bytes ever put into the buffer, and of those, the ones the transport has taken.
+    appended: u64,
+    flushed: u64,
+    /// The connection's task, while it sleeps.
+    task: Option<Waker>,
+    /// Who waits for `flushed` to reach a mark. At most one entry for each served stream.
+    flush_waiters: Vec<(u64, Waker)>,
+}
+
+impl Output {
+    /// An empty buffer for messages of up to `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            state: Mutex::new(State {
+                stage: Stage::Open,
+                closed: None,
+                buffer: Vec::new(),
+                appended: 0,
+                flushed: 0,
+                task: None,
+                flush_waiters: Vec::new(),
+            }),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic in an encoder was undone by the frame's guard; the state is whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends one message of `size` bytes, which `write` writes. It leaves in the order of
+    /// these calls.
+    #[inline]
+    pub(crate) fn send(
+        &self,
+        class: Class,
+        size: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+    ) -> Result<(), SendError> {
+        self.send_if(|| true, class, size, write).map(|_| ())
+    }
+
+    /// Like [`send`](Self::send), if `wanted` says so once the lock is held: what was decided
+    /// before could be outdated.
+    #[inline]
+    pub(crate) fn send_if(
+        &self,
+        wanted: impl FnOnce() -> bool,
+        class: Class,
+        size: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+    ) -> Result<bool, SendError> {
+        let mut state = self.lock();
+        if !class.allowed_in(state.stage) {
+            return Err(SendError::Closed(ConnectionClosed {
+                reason: state.closed.clone(),
+            }));
+        }
+        if !wanted() {
+            return Ok(false);
+        }
+        let body =
+            frame::append(&mut state.buffer, self.limit, size, write).map_err(SendError::Frame)?;
+        state.appended += (frame::LENGTH_BYTES + body) as u64;
+        let task = state.task.take();
+        drop(state);
+        if let Some(task) = task {
+            task.wake();
+        }
+        Ok(true)
+    }
+
+    /// Moves closing forward, never back.
+    pub(crate) fn advance(&self, stage: Stage) {
+        let mut state = self.lock();
+        state.stage = state.stage.max(stage);
+        if stage == Stage::Ended {
+            state.buffer = Vec::new();
+            let waiters = std::mem::take(&mut state.flush_waiters);
+            drop(state);
+            waiters.into_iter().for_each(|(_, waker)| waker.wake());
+        }
+    }
+
+    /// Starts closing for this reason, unless it has been started: the first cause wins
+    /// (rule C-CL-2). Returns whether it was this one.
+    pub(crate) fn start_closing(&self, closed: &Arc<Closed>) -> bool {
+        let mut state = self.lock();
+        if state.closed.is_some() {
+            return false;
+        }
+        state.closed = Some(closed.clone());
+        state.stage = state.stage.max(Stage::Closing);
+        let task = state.task.take();
+        drop(state);
+        if let Some(task) = task {
+            task.wake();
+        }
+        true
+    }
+
+    pub(crate) fn stage(&self) -> Stage {
+        self.lock().stage
+    }
+
+    /// Why closing was started, if it was.
+    pub(crate) fn closed(&self) -> Option<Arc<Closed>> {
+        self.lock().closed.clone()
+    }
+
+    /// Tells that the transport has taken all of `taken`, and exchanges it for what was appended
+    /// meanwhile. An empty result means that there is nothing to write.
+    pub(crate) fn take(&self, taken: &mut Vec<u8>) {
+        let mut state = self.lock();
+        state.flushed += taken.len() as u64;
+        taken.clear();
+        if taken.capacity() > KEEP_CAPACITY {
+            *taken = Vec::new();
+        }
+        std::mem::swap(taken, &mut state.buffer);
+        if state.flush_waiters.is_empty() {
+            return;
+        }
+        let flushed = state.flushed;
+        let ready: Vec<_> = state
+            .flush_waiters
+            .extract_if(.., |(mark, _)| *mark <= flushed)
+            .collect();
+        drop(state);
+        ready.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Lets the connection's task sleep until something is appended or closing starts. `false`
+    /// if it has to look again: something was appended although the transport takes more
+    /// (`written` is ready), or closing was started and it does not know.
+    pub(crate) fn park(&self, cx: &Context<'_>, written: Poll<()>, closing_known: bool) -> bool {
+        let mut state = self.lock();
+        let more = written.is_ready() && !state.buffer.is_empty();
+        if more || (state.closed.is_some() && !closing_known) {
+            return false;
+        }
+        match &mut state.task {
+            Some(task) => task.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        true
+    }
+
+    /// The mark that [`poll_flushed`](Self::poll_flushed) reaches once everything appended so
+    /// far has been taken by the transport.
+    pub(crate) fn mark(&self) -> u64 {
+        self.lock().appended
+    }
+
+    /// Ready when everything up to `mark` was taken by the transport, or nothing more will be.
+    pub(crate) fn poll_flushed(&self, mark: u64, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.flushed >= mark || state.stage == Stage::Ended {
+            return Poll::Ready(());
+        }
+        let waiters = &mut state.flush_waiters;
+        if !waiters
+            .iter()
+            .any(|(m, w)| *m == mark && w.will_wake(cx.waker()))
+        {
+            waiters.push((mark, cx.waker().clone()));
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,160 @@
+//! Reading: one buffer, filled by one read, out of which every whole frame is handled in place.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use rpc_wire::frame;
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// What the buffer has at first; an idle connection keeps no more.
+const FIRST_CAPACITY: usize = 4 * 1024;
+/// What it grows to when reads fill it: more bytes for one system call.
+const BUSY_CAPACITY: usize = 256 * 1024;
+/// What is kept after a large message.
+const KEEP_CAPACITY: usize = 1024 * 1024;
+
+/// The bytes that were read and not yet handled.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    limit: usize,
+}
+
+impl Reader {
+    /// A reader of frames with bodies of up to `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            buffer: Vec::new(),
+            start: 0,
+            end: 0,
+            limit,
+        }
+    }
+
+    /// The body of the next whole frame, if it is there.
+    ///
+    /// # Errors
+    /// The frame's length is out of range.
+    #[inline]
+    pub(crate) fn next_frame(&mut self) -> Result<Option<&[u8]>, frame::Error> {
+        let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+        let Some((body, _)) = frame::split(unread, self.limit)? else {
+            return Ok(None);
+        };
+        self.start += frame::LENGTH_BYTES + body.len();
+        Ok(Some(body))
+    }
+
+    /// Reads once. `Ok(0)` is the end of the input.
+    pub(crate) fn poll_fill(
+        &mut self,
+        io: Pin<&mut (impl AsyncRead + ?Sized)>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.make_room();
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        let mut buf = ReadBuf::new(room);
+        ready!(io.poll_read(cx, &mut buf))?;
+        let filled = buf.filled().len();
+        self.end += filled;
+        if self.end == self.buffer.len() && self.buffer.len() < BUSY_CAPACITY {
+            // There was more than fitted: read more at once from now on.
+            self.buffer.resize(self.buffer.len() * 4, 0);
+        }
+        Poll::Ready(Ok(filled))
+    }
+
+    /// Leaves room behind the unread bytes. A frame larger than the buffer makes it grow, but
+    /// only as its bytes arrive: to twice what is there, never to what was merely announced.
+    fn make_room(&mut self) {
+        let unread = self.end - self.start;
+        if unread == 0 {
+            (self.start, self.end) = (0, 0);
+            if self.buffer.len() > KEEP_CAPACITY {
+                self.buffer = Vec::new();
+            }
+        }
+        if self.buffer.is_empty() {
+            self.buffer.resize(FIRST_CAPACITY, 0);
+        }
+        let room = self.buffer.len() - self.end;
+        if self.start > 0 && (room == 0 || unread < self.buffer.len() / 8) {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, unread);
+        }
+        if self.end == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt;
+
+    use super::*;
+
+    async fn fill(reader: &mut Reader, io: &mut (impl AsyncRead + Unpin)) -> usize {
+        std::future::poll_fn(|cx| reader.poll_fill(Pin::new(io), cx))
+            .await
+            .unwrap()
+    }
+
+    #[tokio::test]
+    async fn announced_length_alone_reserves_nothing() {
+        let (mut far, mut near) = tokio::io::duplex(64);
+        let mut reader = Reader::new(frame::DEFAULT_LIMIT);
+        far.write_all(&(90_i64 << 20).to_le_bytes()).await.unwrap();
+        assert_eq!(fill(&mut reader, &mut near).await, 8);
+        assert_eq!(reader.next_frame(), Ok(None));
+        reader.make_room();
+        assert!(reader.buffer.len() <= 2 * FIRST_CAPACITY);
+    }
+
+    #[tokio::test]
+    async fn large_frame_arrives_whole_and_its_memory_is_given_back() {
+        let (mut far, mut near) = tokio::io::duplex(100_000);
+        let body: Vec<u8> = (0..3_000_000_u32).map(|i| (i % 251) as u8).collect();
+        let mut bytes = (body.len() as u64).to_le_bytes().to_vec();
+        bytes.extend_from_slice(&body);
+        bytes.extend_from_slice(&[1, 0, 0, 0, 0, 0, 0, 0, 7]);
+        let writer = tokio::spawn(async move { far.write_all(&bytes).await.map(|()| far) });
+        let mut reader = Reader::new(frame::DEFAULT_LIMIT);
+        while reader.next_frame().unwrap().is_none_or(|found| {
+            assert!(found == body);
+            false
+        }) {
+            assert_ne!(fill(&mut reader, &mut near).await, 0);
+        }
+        let far = writer.await.unwrap().unwrap();
+        while reader.next_frame().unwrap().is_none_or(|found| {
+            assert_eq!(found, [7]);
+            false
+        }) {
+            assert_ne!(fill(&mut reader, &mut near).await, 0);
+        }
+        drop(far);
+        assert_eq!(fill(&mut reader, &mut near).await, 0);
+        assert!(reader.buffer.len() <= KEEP_CAPACITY);
+    }
+
+    #[tokio::test]
+    async fn one_byte_at_a_time_gives_the_same_frames() {
+        let (mut far, mut near) = tokio::io::duplex(1);
+        let bytes = [2, 0, 0, 0, 0, 0, 0, 0, 5, 6, 0, 0, 0, 0, 0, 0, 0, 0];
+        let writer = tokio::spawn(async move { far.write_all(&bytes).await });
+        let mut reader = Reader::new(100);
+        let mut frames = Vec::new();
+        while frames.len() < 2 {
+            assert_ne!(fill(&mut reader, &mut near).await, 0);
+            while let Some(body) = reader.next_frame().unwrap() {
+                frames.push(body.to_vec());
+            }
+        }
+        assert_eq!(frames, [vec![5, 6], vec![]]);
+        writer.await.unwrap().unwrap();
+    }
+}

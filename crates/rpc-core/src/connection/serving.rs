@@ -1,0 +1,84 @@
+//! The streams that this side is serving, and their aborts.
+//!
+//! A stream's messages come from its own task, an abort from the connection's. Whoever sends the
+//! last message decides under the output's lock that it is the last: after the end of a stream
+//! nothing with its id may follow, since the peer has forgotten it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use rpc_wire::QueryId;
+use tokio::task::AbortHandle;
+
+/// One stream, from its query to its last message.
+#[derive(Debug, Default)]
+pub(crate) struct Served {
+    /// Written and read under the output's lock only.
+    ended: AtomicBool,
+    task: OnceLock<AbortHandle>,
+}
+
+impl Served {
+    /// Whether nothing may be sent any more.
+    pub(crate) fn is_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
+    }
+
+    /// Claims the right to send the last message. `false` if somebody else has it.
+    pub(crate) fn end(&self) -> bool {
+        !self.ended.swap(true, Ordering::Relaxed)
+    }
+
+    /// The task that produces the stream, once it has one.
+    pub(crate) fn set_task(&self, task: AbortHandle) {
+        if let Err(task) = self.task.set(task) {
+            task.abort();
+        }
+    }
+
+    /// Drops the handler's future, and with it the source of the updates.
+    pub(crate) fn cancel(&self) {
+        if let Some(task) = self.task.get() {
+            task.abort();
+        }
+    }
+}
+
+/// The streams by their queries' ids. Its size is bounded by what the peer has opened and not
+/// aborted.
+#[derive(Debug, Default)]
+pub(crate) struct Serving {
+    streams: Mutex<HashMap<QueryId, Arc<Served>>>,
+}
+
+impl Serving {
+    fn lock(&self) -> MutexGuard<'_, HashMap<QueryId, Arc<Served>>> {
+        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A stream begins: before its handler runs (rule R-SV-1).
+    pub(crate) fn register(&self, id: QueryId) -> Arc<Served> {
+        let served = Arc::<Served>::default();
+        self.lock().insert(id, served.clone());
+        served
+    }
+
+    /// The stream with this id, which is over for the table.
+    pub(crate) fn remove(&self, id: QueryId) -> Option<Arc<Served>> {
+        self.lock().remove(&id)
+    }
+
+    /// Takes a stream that ended by itself out, unless a later one has its id by now.
+    pub(crate) fn finished(&self, id: QueryId, served: &Arc<Served>) {
+        let mut streams = self.lock();
+        if streams.get(&id).is_some_and(|s| Arc::ptr_eq(s, served)) {
+            streams.remove(&id);
+        }
+    }
+
+    /// Number of streams being served.
+    pub(crate) fn open(&self) -> usize {
+        self.lock().len()
+    }
+}

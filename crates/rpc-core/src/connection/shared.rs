@@ -1,0 +1,153 @@
+//! What the handles, the calls and the connection's task have in common.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bin_prot::WriteError;
+use rpc_wire::handshake::PeerMetadata;
+use rpc_wire::{
+    DescriptionRef, Menu, ProtocolVersion, QueryHeader, QueryId, QueryMetadata, stream,
+};
+use tokio::sync::watch;
+
+use super::closed::Closed;
+use super::output::{Class, Output};
+use super::serving::Serving;
+use super::waiting::{Answers, Receiver, Waiting};
+use crate::error::{ConnectionClosed, DispatchError, SendError};
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) version: ProtocolVersion,
+    pub(crate) description: String,
+    pub(crate) peer: PeerMetadata,
+    pub(crate) local_menu: Option<Menu>,
+    pub(crate) output: Output,
+    pub(crate) serving: Serving,
+    waiting: Mutex<Waiting>,
+    /// Set when everything about the connection is over.
+    finished: watch::Sender<Option<Arc<Closed>>>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        version: ProtocolVersion,
+        description: String,
+        peer: PeerMetadata,
+        local_menu: Option<Menu>,
+        max_message_size: usize,
+    ) -> Self {
+        Self {
+            version,
+            description,
+            peer,
+            local_menu,
+            output: Output::new(max_message_size),
+            serving: Serving::default(),
+            waiting: Mutex::new(Waiting::new()),
+            finished: watch::Sender::new(None),
+        }
+    }
+
+    pub(crate) fn waiting(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sends a query whose answers go to `receiver`. It waits under its id before the message
+    /// can leave (rule C-DI-4), and not at all if the message could not be sent.
+    pub(crate) fn call(
+        &self,
+        rpc: DescriptionRef<'_>,
+        answers: Answers,
+        receiver: Arc<dyn Receiver>,
+        payload: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+    ) -> Result<QueryId, DispatchError> {
+        let id = self.waiting().register(answers, receiver);
+        let id = id.ok_or_else(|| ConnectionClosed {
+            reason: self.output.closed(),
+        })?;
+        match self.send_query(rpc, id, payload, write) {
+            Ok(()) => Ok(id),
+            Err(error) => {
+                self.waiting().remove(id);
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Sends a query that nobody waits for.
+    pub(crate) fn send_one_way(
+        &self,
+        rpc: DescriptionRef<'_>,
+        payload: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+    ) -> Result<(), DispatchError> {
+        let id = self.waiting().issue();
+        Ok(self.send_query(rpc, id, payload, write)?)
+    }
+
+    /// Asks the callee to end a stream. Not sent once either side is closing (rule C-CL-4): the
+    /// stream ends with the connection.
+    pub(crate) fn send_abort(&self, rpc: DescriptionRef<'_>, id: QueryId) {
+        let payload = stream::ABORT_PAYLOAD;
+        let result = self.send_query(rpc, id, payload.len(), |buffer| {
+            buffer.extend_from_slice(payload);
+            Ok(())
+        });
+        if let Err(SendError::Frame(error)) = result {
+            tracing::warn!(connection = self.description, %id, %error, "abort not sent");
+        }
+    }
+
+    fn send_query(
+        &self,
+        rpc: DescriptionRef<'_>,
+        id: QueryId,
+        payload: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+    ) -> Result<(), SendError> {
+        const NO_METADATA: &QueryMetadata = &QueryMetadata::new();
+        let header = QueryHeader::new(self.version, rpc, self.rank(rpc), id, NO_METADATA);
+        let size = header.message_size(payload);
+        self.output.send(Class::Query, size, |buffer| {
+            header.write_before(payload, buffer)?;
+            write(buffer)
+        })
+    }
+
+    /// Where the peer's menu has the RPC, if queries can say so (rule C-OP-5).
+    fn rank(&self, rpc: DescriptionRef<'_>) -> Option<usize> {
+        if !self.version.has_query_by_rank() {
+            return None;
+        }
+        self.peer.menu.as_ref()?.rank(rpc)
+    }
+
+    /// Starts closing, unless that has been done.
+    pub(crate) fn start_closing(&self, by: super::ClosedBy, reason: rpc_wire::CloseReason) -> bool {
+        let closed = Arc::new(Closed {
+            by,
+            reason,
+            connection: self.description.clone(),
+        });
+        self.output.start_closing(&closed)
+    }
+
+    pub(super) fn finish(&self, closed: Arc<Closed>) {
+        self.finished.send_replace(Some(closed));
+    }
+
+    /// Waits until everything is over.
+    pub(crate) async fn finished(&self) -> Arc<Closed> {
+        let mut finished = self.finished.subscribe();
+        loop {
+            if let Some(closed) = finished.borrow_and_update().clone() {
+                return closed;
+            }
+            // The sender lives in `self`.
+            if finished.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! From a query's id to whoever waits for the answer.
+//!
+//! Ids count up from 1 and are never used twice on a connection, so a late answer cannot reach
+//! the wrong caller. The id leads to its place directly: the table is a window over the most
+//! recent ids, without hashing. Calls that stay open while many others come and go (streams) move
+//! from the window to a map, so that the window stays as small as what is open.
+//!
+//! | An answer to an id that … | does |
+//! |---|---|
+//! | is waited for | reaches the receiver |
+//! | was issued, its caller gone | reaches the receiver, which swallows it (rule R-PL-23) |
+//! | was answered already, was one-way, or was never issued | is the peer's mistake (rule C-DI-10) |
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use rpc_wire::{Data, QueryId, RpcError};
+
+use crate::error::DispatchError;
+
+/// What waits for the responses to one query.
+pub(crate) trait Receiver: Send + Sync {
+    /// Handles one response, and says whether more may come. Runs the user's decoder, but
+    /// nothing else of the user's.
+    fn response(&self, id: QueryId, result: Result<Data<'_>, RpcError>) -> After;
+
+    /// No response will come any more.
+    fn fail(&self, error: DispatchError);
+}
+
+/// What becomes of a query's place in the table after a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum After {
+    Keep,
+    Remove,
+}
+
+/// How many responses a query has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answers {
+    /// One: its place is free when it came.
+    One,
+    /// A stream's.
+    Many,
+}
+
+struct Entry {
+    answers: Answers,
+    receiver: Arc<dyn Receiver>,
+}
+
+/// The table. Once [ended](Self::end) it takes nobody in.
+#[derive(Default)]
+pub(crate) struct Waiting {
+    /// The id of the window's first place.
+    first: i64,
+    window: VecDeque<Option<Entry>>,
+    /// Open queries that the window has left behind.
+    old: HashMap<i64, Entry>,
+    open: usize,
+    ended: bool,
+}
+
+impl Waiting {
+    pub(crate) fn new() -> Self {
+        Self {
+            first: 1,
+            ..Self::default()
+        }
+    }
+
+    /// An id for a query that nobody waits for: one-way.
+    pub(crate) fn issue(&mut self) -> QueryId {
+        let id = self.first + self.window.len() as i64;
+        if self.window.is_empty() {
+            self.first += 1;
+        } else {
+            self.window.push_back(None);
+            self.trim();
+        }
+        QueryId::new(id)
+    }
+
+    /// A place for `receiver`, and the id that leads to it. `None` once the table has ended.
+    pub(crate) fn register(
+        &mut self,
+        answers: Answers,
+        receiver: Arc<dyn Receiver>,
+    ) -> Option<QueryId> {
+        if self.ended {
+            return None;
+        }
+        let id = self.first + self.window.len() as i64;
+        self.window.push_back(Some(Entry { answers, receiver }));
+        self.open += 1;
+        self.trim();
+        Some(QueryId::new(id))
+    }
+
+    /// The receiver that a response with this id is for; its place is freed if it has one answer
+    /// only.
+    pub(crate) fn receiver(&mut self, id: QueryId) -> Option<Arc<dyn Receiver>> {
+        let entry = self.entry(id)?;
+        match entry.answers {
+            Answers::Many => Some(entry.receiver.clone()),
+            Answers::One => self.remove(id),
+        }
+    }
+
+    /// Frees the place of a query.
+    pub(crate) fn remove(&mut self, id: QueryId) -> Option<Arc<dyn Receiver>> {
+        let entry = if id.get() < self.first {
+            self.old.remove(&id.get())
+        } else {
+            self.place(id)?.take()
+        }?;
+        self.open -= 1;
+        self.trim();
+        Some(entry.receiver)
+    }
+
+    /// Empties the table for good, and returns everybody who waited, in the order of their ids.
+    pub(crate) fn end(&mut self) -> Vec<Arc<dyn Receiver>> {
+        self.ended = true;
+        self.open = 0;
+        let mut old: Vec<_> = std::mem::take(&mut self.old).into_iter().collect();
+        old.sort_unstable_by_key(|(id, _)| *id);
+        let window = std::mem::take(&mut self.window);
+        self.first += window.len() as i64;
+        let old = old.into_iter().map(|(_, entry)| entry);
+        let entries = old.chain(window.into_iter().flatten());
+        entries.map(|entry| entry.receiver).collect()
+    }
+
+    /// Number of queries without (their last) answer.
+    pub(crate) fn open(&self) -> usize {
+        self.open
+    }
+
+    fn entry(&mut self, id: QueryId) -> Option<&Entry> {
+        if id.get() < self.first {
+            return self.old.get(&id.get());
+        }
+        self.place(id)?.as_ref()
+    }
+
+    fn place(&mut self, id: QueryId) -> Option<&mut Option<Entry>> {
+        let index = id.get().checked_sub(self.first)?;
+        self.window.get_mut(usize::try_from(index).ok()?)
+    }
+
+    /// Drops free places from the window's front; and when fewer than one place in four is
+    /// taken, moves what stands at the front to the map. Each place is passed once.
+    fn trim(&mut self) {
+        const SMALL: usize = 64;
+        loop {
+            let sparse =
+                self.window.len() > SMALL && (self.open - self.old.len()) * 4 < self.window.len();
+            match self.window.front() {
+                Some(None) => {}
+                Some(Some(_)) if sparse => {}
+                _ => return,
+            }
+            if let Some(Some(entry)) = self.window.pop_front() {
+                self.old.insert(self.first, entry);
+            }
+            self.first += 1;
+        }
+    }
+}
+
+impl std::fmt::Debug for Waiting {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waiting")
+            .field("next", &(self.first + self.window.len() as i64))
+            .field("open", &self.open)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Receiver for Nobody {
+        fn response(&self, _: QueryId, _: Result<Data<'_>, RpcError>) -> After {
+            After::Keep
+        }
+
+        fn fail(&self, _: DispatchError) {}
+    }
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Issue,
+        Register(Answers),
+        Receive(i64),
+        Remove(i64),
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            1 => Just(Step::Issue),
+            4 => Just(Step::Register(Answers::One)),
+            1 => Just(Step::Register(Answers::Many)),
+            4 => (-2..600_i64).prop_map(Step::Receive),
+            1 => (-2..600_i64).prop_map(Step::Remove),
+        ]
+    }
+
+    proptest! {
+        /// Compared with a map over random operations.
+        #[test]
+        fn behaves_like_a_map(steps in proptest::collection::vec(step(), 0..600)) {
+            let mut waiting = Waiting::new();
+            let mut naive: HashMap<i64, (Answers, Arc<dyn Receiver>)> = HashMap::new();
+            let mut next = 1;
+            for step in steps {
+                match step {
+                    Step::Issue => {
+                        prop_assert_eq!(waiting.issue().get(), next);
+                        next += 1;
+                    }
+                    Step::Register(answers) => {
+                        let receiver: Arc<dyn Receiver> = Arc::new(Nobody);
+                        let id = waiting.register(answers, receiver.clone());
+                        prop_assert_eq!(id, Some(QueryId::new(next)));
+                        naive.insert(next, (answers, receiver));
+                        next += 1;
+                    }
+                    Step::Receive(id) => {
+                        let found = waiting.receiver(QueryId::new(id)).is_some();
+                        prop_assert_eq!(found, naive.contains_key(&id));
+                        if naive.get(&id).is_some_and(|(answers, _)| *answers == Answers::One) {
+                            naive.remove(&id);
+                        }
+                    }
+                    Step::Remove(id) => {
+                        let found = waiting.remove(QueryId::new(id)).is_some();
+                        prop_assert_eq!(found, naive.remove(&id).is_some());
+                    }
+                }
+                prop_assert_eq!(waiting.open(), naive.len());
+                prop_assert!(waiting.window.len() <= 64 + 4 * naive.len() + 4);
+            }
+            prop_assert_eq!(waiting.end().len(), naive.len());
+            prop_assert_eq!(waiting.register(Answers::One, Arc::new(Nobody)), None);
+        }
+    }
+
+    #[test]
+    fn window_does_not_grow_behind_a_long_lived_stream() {
+        let mut waiting = Waiting::new();
+        let stream = waiting.register(Answers::Many, Arc::new(Nobody)).unwrap();
+        for _ in 0..100_000 {
+            let id = waiting.register(Answers::One, Arc::new(Nobody)).unwrap();
+            assert!(waiting.receiver(id).is_some());
+        }
+        assert!(waiting.window.len() <= 128);
+        assert!(waiting.receiver(stream).is_some());
+        assert!(waiting.receiver(QueryId::new(2)).is_none());
+    }
+}

@@ -1,0 +1,165 @@
+//! The waiting end of a plain call.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bin_prot::WriteError;
+use rpc_wire::{Data, DescriptionRef, QueryId, RpcError};
+
+use crate::Connection;
+use crate::connection::waiting::{After, Answers, Receiver};
+use crate::error::DispatchError;
+use crate::payload::Undecodable;
+
+const LOCATION: &str = "client-side rpc response un-bin-io'ing";
+
+/// The pending response to one query; a future.
+///
+/// Holds a handle to the connection. Dropping it forgets the response.
+#[must_use = "the response is forgotten unless this is awaited"]
+pub struct Dispatch<R> {
+    call: Arc<PlainCall<R>>,
+    _connection: Connection,
+}
+
+impl<R> Dispatch<R> {
+    pub(crate) fn new(
+        connection: &Connection,
+        call: Arc<PlainCall<R>>,
+        sent: Result<(), DispatchError>,
+    ) -> Self {
+        if let Err(error) = sent {
+            *call.lock() = State::Done(Err(error));
+        }
+        Self {
+            call,
+            _connection: connection.clone(),
+        }
+    }
+}
+
+impl<R> Future for Dispatch<R> {
+    type Output = Result<R, DispatchError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.call.lock();
+        match &mut *state {
+            State::Waiting(waker) => {
+                match waker {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+            State::Done(_) => match std::mem::replace(&mut *state, State::Over) {
+                State::Done(result) => Poll::Ready(result),
+                State::Waiting(_) | State::Over => Poll::Pending,
+            },
+            // As with any future, polling it again after the end is a mistake; it never resolves.
+            State::Over => Poll::Pending,
+        }
+    }
+}
+
+impl<R> Drop for Dispatch<R> {
+    fn drop(&mut self) {
+        *self.call.lock() = State::Over;
+    }
+}
+
+impl<R> fmt::Debug for Dispatch<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Dispatch").finish_non_exhaustive()
+    }
+}
+
+/// One allocation for each call: where the reading task leaves the decoded response.
+pub(crate) struct PlainCall<R> {
+    decode: fn(&[u8]) -> Result<R, Undecodable>,
+    state: Mutex<State<R>>,
+}
+
+enum State<R> {
+    Waiting(Option<Waker>),
+    Done(Result<R, DispatchError>),
+    /// The result was taken, or nobody wants it.
+    Over,
+}
+
+impl<R: Send + 'static> PlainCall<R> {
+    pub(crate) fn new(decode: fn(&[u8]) -> Result<R, Undecodable>) -> Arc<Self> {
+        Arc::new(Self {
+            decode,
+            state: Mutex::new(State::Waiting(None)),
+        })
+    }
+
+    pub(crate) fn send(
+        self: &Arc<Self>,
+        connection: &Connection,
+        rpc: DescriptionRef<'_>,
+        payload: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+    ) -> Result<(), DispatchError> {
+        connection
+            .shared()
+            .call(rpc, Answers::One, self.clone(), payload, write)?;
+        Ok(())
+    }
+
+    fn resolve(&self, result: Result<R, DispatchError>) {
+        let mut state = self.lock();
+        let State::Waiting(waker) = &mut *state else {
+            return;
+        };
+        let waker = waker.take();
+        *state = State::Done(result);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+}
+
+impl<R> PlainCall<R> {
+    fn lock(&self) -> MutexGuard<'_, State<R>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<R: Send + 'static> Receiver for PlainCall<R> {
+    fn response(&self, _: QueryId, result: Result<Data<'_>, RpcError>) -> After {
+        let result = match result {
+            Ok(data) => decode(data, self.decode, LOCATION),
+            Err(error) => Err(DispatchError::Rpc(error)),
+        };
+        self.resolve(result);
+        After::Remove
+    }
+
+    fn fail(&self, error: DispatchError) {
+        self.resolve(Err(error));
+    }
+}
+
+/// Decodes what a callee sent.
+pub(crate) fn decode<T>(
+    data: Data<'_>,
+    decode: fn(&[u8]) -> Result<T, Undecodable>,
+    location: &'static str,
+) -> Result<T, DispatchError> {
+    let bytes = data.bytes().map_err(Undecodable::new);
+    bytes
+        .and_then(decode)
+        .map_err(|error| undecodable(location, error))
+}
+
+#[cold]
+pub(crate) fn undecodable(location: &'static str, reason: impl fmt::Display) -> DispatchError {
+    DispatchError::Undecodable {
+        location,
+        reason: reason.to_string(),
+    }
+}

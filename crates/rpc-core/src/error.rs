@@ -1,0 +1,180 @@
+//! What can go wrong with a call, and how a handler says that it failed.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bin_prot::{ByteString, Sexp, WriteError};
+use rpc_wire::RpcError;
+use rpc_wire::frame::AppendError;
+use thiserror::Error;
+
+use crate::connection::Closed;
+
+/// Why a dispatch has no answer.
+///
+/// Cheap to clone: a lost connection is told to all who wait.
+#[derive(Clone, Debug, Error)]
+#[non_exhaustive]
+pub enum DispatchError {
+    /// The connection ended before the answer, or was closed or closing at the dispatch. The
+    /// query may or may not have been executed, except in the latter case.
+    #[error(transparent)]
+    ConnectionClosed(#[from] ConnectionClosed),
+    /// The callee answered with an error.
+    #[error("callee answered {0}")]
+    Rpc(RpcError),
+    /// The callee's answer could not be decoded. The connection is intact.
+    #[error("{location}: {reason}")]
+    Undecodable {
+        /// Which part of which message, in the reference's words (rule R-ER-1).
+        location: &'static str,
+        /// What was wrong.
+        reason: String,
+    },
+    /// The connection ended because the peer sent something that makes no sense.
+    #[error("connection failed: {0}")]
+    ConnectionFailed(Arc<Closed>),
+    /// The query exceeds this side's limit; nothing was sent.
+    #[error("query of {size} bytes exceeds the limit of {limit}")]
+    MessageTooBig {
+        /// Size of the message's body, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The query has no encoding; nothing was sent.
+    #[error("query cannot be encoded")]
+    Unencodable(#[from] WriteError),
+    /// The query's codec announced another size than it wrote; nothing was sent.
+    #[error("query announced {promised} bytes and wrote {written}")]
+    SizeMismatch {
+        /// Bytes announced.
+        promised: usize,
+        /// Bytes written.
+        written: usize,
+    },
+}
+
+impl DispatchError {
+    /// The error as the reference's callers see it: the one place where local errors become
+    /// wire errors.
+    pub fn to_rpc_error(&self) -> RpcError {
+        let number = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        match self {
+            Self::ConnectionClosed(_) => RpcError::ConnectionClosed,
+            Self::Rpc(error) => error.clone(),
+            Self::Undecodable { location, reason } => {
+                RpcError::BinIoExn(located(location, failure(reason)))
+            }
+            Self::ConnectionFailed(closed) => RpcError::UncaughtExn(Sexp::atom(closed.to_string())),
+            Self::MessageTooBig { size, limit } => RpcError::MessageTooBig {
+                size: number(*size),
+                max_message_size: number(*limit),
+            },
+            Self::Unencodable(_) | Self::SizeMismatch { .. } => {
+                RpcError::UncaughtExn(failure(self))
+            }
+        }
+    }
+}
+
+impl From<SendError> for DispatchError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Closed(closed) => Self::ConnectionClosed(closed),
+            SendError::Frame(AppendError::TooBig { size, limit }) => {
+                Self::MessageTooBig { size, limit }
+            }
+            SendError::Frame(AppendError::Write(error)) => Self::Unencodable(error),
+            SendError::Frame(AppendError::SizeMismatch { promised, written }) => {
+                Self::SizeMismatch { promised, written }
+            }
+        }
+    }
+}
+
+/// The connection cannot be used (any more).
+#[derive(Clone, Debug, Error)]
+pub struct ConnectionClosed {
+    /// Who closed it and why, if closing has started on this side. `None` when the peer has
+    /// announced that it takes no more queries.
+    pub reason: Option<Arc<Closed>>,
+}
+
+impl fmt::Display for ConnectionClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.reason {
+            Some(closed) => closed.fmt(f),
+            None => f.write_str("peer takes no more queries"),
+        }
+    }
+}
+
+/// Why a message was not put into the output buffer.
+#[derive(Debug)]
+pub(crate) enum SendError {
+    Closed(ConnectionClosed),
+    Frame(AppendError),
+}
+
+/// A handler's failure that is none of its declared results: what an exception is in the
+/// reference. The caller gets *Uncaught_exn* with the text.
+///
+/// Any error converts into it, so `?` works in handlers. A panic has the same effect.
+#[derive(Clone, Debug)]
+pub struct HandlerError(Sexp);
+
+impl HandlerError {
+    /// A failure with this text.
+    pub fn new(text: impl fmt::Display) -> Self {
+        Self(failure(text))
+    }
+
+    /// A failure with this S-expression, shown to the caller as it is.
+    pub fn from_sexp(sexp: Sexp) -> Self {
+        Self(sexp)
+    }
+
+    pub(crate) fn from_panic(panic: &(dyn std::any::Any + Send)) -> Self {
+        let text = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+        Self::new(text.unwrap_or("handler panicked"))
+    }
+
+    pub(crate) fn into_sexp(self) -> Sexp {
+        self.0
+    }
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<E: std::error::Error> From<E> for HandlerError {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        Self::new(text)
+    }
+}
+
+/// `(Failure TEXT)`, as OCaml prints it (decisions, R-ER-1).
+pub(crate) fn failure(text: impl fmt::Display) -> Sexp {
+    Sexp::list([
+        Sexp::atom("Failure"),
+        Sexp::atom(ByteString::from(text.to_string())),
+    ])
+}
+
+/// The record by which errors say where they arose (rule R-ER-1).
+pub(crate) fn located(location: &str, exn: Sexp) -> Sexp {
+    Sexp::record([("location", Sexp::atom(location)), ("exn", exn)])
+}

@@ -1,0 +1,338 @@
+//! Pipe and state RPCs, the callee's side (*rpcs* §7).
+//!
+//! ```text
+//! query ─► registered ─► handler ─┬─ state and stream ─► initial response, updates ─┬─ end ─► Eof
+//!                                 ├─ user error ─► initial error, gone              ├─ panic ─► error
+//!                                 └─ failure ────► error, gone                      └─ abort ─► Eof
+//! ```
+//!
+//! A state RPC is a pipe RPC with a meaningful initial value, so there is one implementation.
+
+use std::marker::PhantomData;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bin_prot::{BinRead, Reader};
+use futures_core::Stream;
+use rpc_wire::stream::{self, Initial, StreamQuery};
+use rpc_wire::{Data, RpcDigests, RpcError};
+
+use super::{BoxFuture, Call, Handler, Started, caught, poll_now, unsendable};
+use crate::connection::serving::Served;
+use crate::error::{HandlerError, SendError, located};
+use crate::payload::{Codec, Undecodable};
+use crate::rpc;
+
+const LOCATION: &str = "server-side pipe_rpc computation";
+const OUTER_LOCATION: &str = "server-side pipe_rpc stream_query un-bin-io'ing";
+const INNER_LOCATION: &str = "streaming_rpc server-side query un-bin-io'ing";
+
+/// Updates that are taken from a stream before waiting for the transport (rule R-SV-5).
+const BATCH: usize = 1000;
+
+/// What a handler of a streaming RPC results in: the initial value and the updates, or the
+/// user's error, or a failure.
+pub(crate) type Outcome<T, U, E> = Result<Result<(T, U), E>, HandlerError>;
+
+/// `CT` is the codec of the initial value, `C` that of everything else.
+pub(crate) struct Streaming<F, Q, T, U, E, C, CT> {
+    handler: F,
+    types: PhantomData<fn(Q, C, CT) -> (T, U, E)>,
+}
+
+impl<F, Q, T, U, E, C, CT> Streaming<F, Q, T, U, E, C, CT> {
+    pub(crate) fn new(handler: F) -> Self {
+        Self {
+            handler,
+            types: PhantomData,
+        }
+    }
+}
+
+impl<S, F, Fut, St, Q, T, U, E, C, CT> Handler<S> for Streaming<F, Q, T, U, E, C, CT>
+where
+    F: Fn(&S, Q) -> Fut + Send + Sync,
+    Fut: Future<Output = Outcome<T, St, E>> + Send + 'static,
+    St: Stream<Item = U> + Send + 'static,
+    T: Send + 'static,
+    U: Send + 'static,
+    E: Send + 'static,
+    C: Codec<Q> + Codec<U> + Codec<E>,
+    CT: Codec<T>,
+{
+    fn handle(&self, state: &S, data: Data<'_>, call: &Call) -> Started {
+        let query = match read_query::<Q, C>(data) {
+            Ok(Some(query)) => query,
+            Ok(None) => {
+                abort(call);
+                return Started::Done;
+            }
+            Err((location, error)) => {
+                call.undecodable(location, &error);
+                return Started::Done;
+            }
+        };
+        let future = (self.handler)(state, query);
+        let served = call.shared().serving.register(call.id());
+        let sender = Sender {
+            call: call.clone(),
+            served: served.clone(),
+        };
+        let mut future: BoxFuture<()> = Box::pin(serve::<St, T, U, E, C, CT>(sender, future));
+        match poll_now(future.as_mut()) {
+            Poll::Ready(()) => Started::Done,
+            Poll::Pending => Started::Task {
+                future,
+                stream: Some(served),
+            },
+        }
+    }
+
+    fn location(&self) -> &'static str {
+        LOCATION
+    }
+
+    fn digests(&self) -> RpcDigests {
+        rpc::streaming_digests::<Q, T, U, E, C, CT>()
+    }
+}
+
+/// The user's query; `None` is an abort. Both lengths are checked (*protocol* §6).
+fn read_query<Q, C: Codec<Q>>(data: Data<'_>) -> Result<Option<Q>, (&'static str, Undecodable)> {
+    let outer = |error: &dyn std::fmt::Display| (OUTER_LOCATION, Undecodable::new(error));
+    let payload = data.bytes().map_err(|error| outer(&error))?;
+    let mut reader = Reader::new(payload);
+    let query = StreamQuery::bin_read(&mut reader).map_err(|error| outer(&error))?;
+    reader.finish().map_err(|error| outer(&error))?;
+    match query {
+        StreamQuery::Abort => Ok(None),
+        StreamQuery::Query(data) => {
+            let inner = |error| (INNER_LOCATION, error);
+            super::decode::<Q, C>(data).map(Some).map_err(inner)
+        }
+    }
+}
+
+/// The end of the stream acknowledges an abort, at whatever stage the handler is (decision 3).
+/// An abort of an unknown or finished stream is ignored (rule R-SV-9).
+fn abort(call: &Call) {
+    if let Some(served) = call.shared().serving.remove(call.id()) {
+        let sender = Sender {
+            call: call.clone(),
+            served,
+        };
+        sender.end();
+        sender.served.cancel();
+    }
+}
+
+/// Sends the messages of one stream, and nothing after its end.
+struct Sender {
+    call: Call,
+    served: Arc<Served>,
+}
+
+/// Whether a stream goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Flow {
+    Continue,
+    Stop,
+}
+
+impl Sender {
+    fn send(
+        &self,
+        payload: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
+    ) -> Result<Flow, SendError> {
+        let sent = self
+            .call
+            .send_if(|| !self.served.is_ended(), payload, write)?;
+        Ok(if sent { Flow::Continue } else { Flow::Stop })
+    }
+
+    fn initial<T, C: Codec<T>>(&self, initial: Initial, value: &T) -> Result<Flow, SendError> {
+        self.send(Initial::payload_size(C::size(value)), |buffer| {
+            initial.write_before(buffer);
+            C::write(value, buffer)
+        })
+    }
+
+    fn update<U, C: Codec<U>>(&self, update: &U) -> Result<Flow, SendError> {
+        let size = C::size(update);
+        self.send(stream::update_size(size), |buffer| {
+            stream::write_before_update(size, buffer);
+            C::write(update, buffer)
+        })
+    }
+
+    /// The ordinary end.
+    fn end(&self) {
+        let payload = stream::EOF_PAYLOAD;
+        let sent = self.call.send_if(
+            || self.served.end(),
+            payload.len(),
+            |buffer| {
+                buffer.extend_from_slice(payload);
+                Ok(())
+            },
+        );
+        if let Err(error) = sent {
+            self.call.not_sent(error, LOCATION);
+        }
+    }
+
+    /// An error in place of the end.
+    fn fail(&self, error: RpcError) {
+        self.call.error_if(|| self.served.end(), error);
+    }
+
+    /// An error in place of the initial response. After *Write_error* the caller will abort and
+    /// wait for an end, so the stream stays registered (decision 9).
+    fn reject(&self, error: SendError) {
+        match unsendable(error, LOCATION) {
+            Some(error @ RpcError::WriteError(_)) => self.report(error),
+            Some(error) => {
+                self.fail(error);
+                self.finished();
+            }
+            None => self.finished(),
+        }
+    }
+
+    /// An error that does not end the stream.
+    fn report(&self, error: RpcError) {
+        self.call.error_if(|| !self.served.is_ended(), error);
+    }
+
+    /// Nothing more to send: an abort that comes from now on concerns nobody.
+    fn finished(&self) {
+        self.call
+            .shared()
+            .serving
+            .finished(self.call.id(), &self.served);
+    }
+}
+
+async fn serve<St, T, U, E, C, CT>(
+    sender: Sender,
+    handler: impl Future<Output = Outcome<T, St, E>> + Send + 'static,
+) where
+    St: Stream<Item = U> + Send + 'static,
+    T: Send + 'static,
+    U: Send + 'static,
+    E: Send + 'static,
+    C: Codec<U> + Codec<E>,
+    CT: Codec<T>,
+{
+    let outcome = match caught(Box::pin(handler)).await {
+        Ok(outcome) => outcome,
+        Err(panic) => Err(HandlerError::from_panic(&*panic)),
+    };
+    match outcome {
+        Ok(Ok((state, updates))) => {
+            let started = sender.initial::<T, CT>(Initial::Ok, &state);
+            drop(state);
+            match started {
+                Ok(Flow::Continue) => pump_caught::<St, U, C>(sender, updates).await,
+                Ok(Flow::Stop) => {}
+                Err(error) => sender.reject(error),
+            }
+        }
+        Ok(Err(error)) => match sender.initial::<E, C>(Initial::Error, &error) {
+            Ok(_) => sender.finished(),
+            Err(error) => sender.reject(error),
+        },
+        Err(error) => {
+            sender.fail(RpcError::UncaughtExn(located(LOCATION, error.into_sexp())));
+            sender.finished();
+        }
+    }
+}
+
+/// A panic of the source ends the stream with an error that has no location (rule R-SV-12).
+async fn pump_caught<St, U, C>(sender: Sender, updates: St)
+where
+    St: Stream<Item = U> + Send + 'static,
+    U: Send + 'static,
+    C: Codec<U>,
+{
+    let sender = Arc::new(sender);
+    let pump = pump::<St, U, C>(sender.clone(), updates);
+    if let Err(panic) = caught(Box::pin(pump)).await {
+        let error = HandlerError::from_panic(&*panic);
+        sender.fail(RpcError::UncaughtExn(error.into_sexp()));
+    }
+    sender.finished();
+}
+
+async fn pump<St, U, C>(sender: Arc<Sender>, updates: St)
+where
+    St: Stream<Item = U> + Send + 'static,
+    U: Send + 'static,
+    C: Codec<U>,
+{
+    let mut updates = pin!(updates);
+    loop {
+        let batch =
+            std::future::poll_fn(|cx| poll_batch::<St, U, C>(&sender, updates.as_mut(), cx));
+        let batch = batch.await;
+        if batch == Batch::Stopped {
+            return;
+        }
+        // A slow transport stops the consumption of the source (rule C-BP-6), and delays the end
+        // (rule R-SV-6).
+        let output = &sender.call.shared().output;
+        let mark = output.mark();
+        std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
+        if batch == Batch::Ended {
+            sender.end();
+            return;
+        }
+    }
+}
+
+/// Why a batch is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Batch {
+    /// It is full, or no more updates are there at present.
+    Taken,
+    /// The source has ended.
+    Ended,
+    /// Nobody wants more.
+    Stopped,
+}
+
+fn poll_batch<St, U, C>(
+    sender: &Sender,
+    mut updates: Pin<&mut St>,
+    cx: &mut Context<'_>,
+) -> Poll<Batch>
+where
+    St: Stream<Item = U>,
+    C: Codec<U>,
+{
+    for taken in 0..BATCH {
+        let update = match updates.as_mut().poll_next(cx) {
+            Poll::Ready(Some(update)) => update,
+            Poll::Ready(None) => return Poll::Ready(Batch::Ended),
+            Poll::Pending if taken > 0 => return Poll::Ready(Batch::Taken),
+            Poll::Pending => return Poll::Pending,
+        };
+        match sender.update::<U, C>(&update) {
+            Ok(Flow::Continue) => {}
+            Ok(Flow::Stop) | Err(SendError::Closed(_)) => return Poll::Ready(Batch::Stopped),
+            Err(error) => match unsendable(error, LOCATION) {
+                // One update that is too large does not end the stream (rule R-SV-10).
+                Some(error @ RpcError::WriteError(_)) => sender.report(error),
+                Some(error) => {
+                    sender.fail(error);
+                    return Poll::Ready(Batch::Stopped);
+                }
+                None => return Poll::Ready(Batch::Stopped),
+            },
+        }
+    }
+    Poll::Ready(Batch::Taken)
+}

@@ -1,0 +1,85 @@
+//! The Async_rpc runtime on tokio: define RPCs, implement them, call them.
+//!
+//! An RPC is a value with a name, a version and types; caller and callee share it. It is of one
+//! of four kinds:
+//!
+//! | Kind | The caller sends | and gets |
+//! |---|---|---|
+//! | [`Rpc`] | a query | a response |
+//! | [`OneWay`] | a message | nothing |
+//! | [`PipeRpc`] | a query | a [`Pipe`] of updates |
+//! | [`StateRpc`] | a query | an initial state and a [`Pipe`] of updates to it |
+//!
+//! A [`Connection`] runs over any stream of bytes, and both of its sides may call. [`Server`]
+//! and [`Client`] make connections over TCP.
+//!
+//! # Examples
+//!
+//! ```
+//! use rpc_core::connection::{Config, Connection};
+//! use rpc_core::{Implementations, Rpc};
+//!
+//! static SHOUT: Rpc<String, String> = Rpc::new("shout", 1);
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let implementations = Implementations::<()>::builder()
+//!     .implement(&SHOUT, |_state, text| async move { Ok(text.to_uppercase()) })
+//!     .build()?;
+//!
+//! let (near, far) = tokio::io::duplex(4096);
+//! let server = tokio::spawn(async move {
+//!     let serving = Connection::serve(far, Config::default(), &implementations, |_| ()).await?;
+//!     serving.closed().await;
+//!     Ok::<_, rpc_core::connection::HandshakeError>(())
+//! });
+//!
+//! let connection = Connection::create(near, Config::default()).await?;
+//! assert_eq!(SHOUT.dispatch(&connection, &"hello".to_owned()).await?, "HELLO");
+//! drop(connection);
+//! server.await??;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Ordering
+//!
+//! Whatever sends, enqueues before it returns or before its first await: two dispatches made one
+//! after the other by one task arrive in that order (rule R-OR-1). Messages are handled in order
+//! of arrival, and a handler that is ready at once has its response enqueued before the next
+//! message is handled (rule R-OR-3). Handlers that suspend answer in order of completion. Within
+//! a stream the initial response comes first, then the updates in order, then the end.
+//!
+//! # Deadlines and cancelling
+//!
+//! Dropping any future or stream of this crate is safe at any await: nothing closes, nothing
+//! leaks, late answers are swallowed. So a deadline is [`tokio::time::timeout`] around a
+//! dispatch.
+#![forbid(unsafe_code)]
+#![warn(clippy::unwrap_used)]
+
+mod client;
+pub mod connection;
+mod dispatch;
+mod error;
+mod implementation;
+mod implementations;
+mod one_way;
+pub mod payload;
+mod pipe;
+mod pipe_rpc;
+mod rpc;
+mod server;
+mod state_rpc;
+
+pub use client::{Client, ConnectError};
+pub use connection::Connection;
+pub use dispatch::Dispatch;
+pub use error::{ConnectionClosed, DispatchError, HandlerError};
+pub use implementations::{Builder, DuplicateImplementations, Implementations, OnUnknownRpc};
+pub use one_way::OneWay;
+pub use pipe::{Pipe, PipeCloseReason};
+pub use pipe_rpc::PipeRpc;
+pub use rpc::{MENU_RPC, Rpc};
+pub use server::{Builder as ServerBuilder, Server};
+pub use state_rpc::StateRpc;

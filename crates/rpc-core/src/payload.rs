@@ -1,0 +1,79 @@
+//! How the user's values become bytes inside a message.
+
+use std::fmt;
+
+use bin_prot::shape::Digest;
+use bin_prot::{BinReadOwned, BinShape, BinWrite, ReadError, ReadErrorKind, WriteError};
+
+/// Encodes and decodes the values of one type: the payload of an RPC.
+///
+/// The envelope around it is always bin_prot; both ends have to agree on the payload's codec.
+/// [`BinProt`] is the default of every RPC definition.
+pub trait Codec<T>: Send + Sync + 'static {
+    /// The exact number of bytes that [`write`](Self::write) appends.
+    fn size(value: &T) -> usize;
+
+    /// Appends the value's encoding.
+    ///
+    /// # Errors
+    /// The value has no encoding. What was appended is cut off again.
+    fn write(value: &T, buffer: &mut Vec<u8>) -> Result<(), WriteError>;
+
+    /// Reads a value that takes up the whole of `bytes`.
+    ///
+    /// # Errors
+    /// The bytes are no value, or go on after it.
+    fn read(bytes: &[u8]) -> Result<T, Undecodable>;
+
+    /// The digest of the type's shape, for menus; `None` if the codec has no shapes.
+    fn digest() -> Option<Digest>;
+}
+
+/// The bin_prot codec: what OCaml peers use.
+#[derive(Clone, Copy, Debug)]
+pub enum BinProt {}
+
+impl<T: BinReadOwned + BinWrite + BinShape> Codec<T> for BinProt {
+    #[inline]
+    fn size(value: &T) -> usize {
+        value.bin_size()
+    }
+
+    #[inline]
+    fn write(value: &T, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        value.bin_write(buffer)
+    }
+
+    #[inline]
+    fn read(bytes: &[u8]) -> Result<T, Undecodable> {
+        bin_prot::from_slice(bytes).map_err(|error| Undecodable::from_read(error, bytes.len()))
+    }
+
+    fn digest() -> Option<Digest> {
+        T::bin_shape().digest().ok()
+    }
+}
+
+/// Why a payload could not be decoded, for people.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Undecodable(String);
+
+impl Undecodable {
+    /// An error with this reason.
+    pub fn new(reason: impl fmt::Display) -> Self {
+        Self(reason.to_string())
+    }
+
+    /// Bytes left over are told as consumed and expected length (rule R-ER-2).
+    #[cold]
+    fn from_read(error: ReadError, expected: usize) -> Self {
+        match error.kind {
+            ReadErrorKind::TrailingBytes(_) => Self(format!(
+                "message length ({}) did not match expected length ({expected})",
+                error.offset
+            )),
+            _ => Self(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! Plain RPCs: one query, one response.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use bin_prot::ByteString;
+use rpc_wire::{Description, DescriptionRef, RpcDigests, ShapeDigest};
+
+use crate::Connection;
+use crate::dispatch::{Dispatch, PlainCall};
+use crate::payload::{BinProt, Codec};
+
+pub(crate) const QUERY_LOCATION: &str = "server-side rpc query un-bin-io'ing";
+
+/// Asks any peer what it implements: unit to names and versions. Answered by every table of
+/// implementations; needed below version 3 only, where the handshake has no menu.
+pub static MENU_RPC: Rpc<(), Vec<(ByteString, i64)>> = Rpc::new("__Versioned_rpc.Menu", 1);
+
+/// A plain RPC from `Q` to `R`, whose payloads are encoded by `C`.
+///
+/// ```
+/// use rpc_core::Rpc;
+///
+/// static ADD: Rpc<(i64, i64), i64> = Rpc::new("add", 1);
+/// assert_eq!(ADD.description().to_string(), "add version 1");
+/// ```
+pub struct Rpc<Q, R, C = BinProt> {
+    name: &'static str,
+    version: i64,
+    types: PhantomData<fn(Q, C) -> R>,
+}
+
+impl<Q, R, C> Rpc<Q, R, C> {
+    /// Version `version` of the RPC called `name`.
+    pub const fn new(name: &'static str, version: i64) -> Self {
+        Self {
+            name,
+            version,
+            types: PhantomData,
+        }
+    }
+
+    /// The name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The version.
+    pub const fn version(&self) -> i64 {
+        self.version
+    }
+
+    /// Name and version.
+    pub fn description(&self) -> Description {
+        Description::new(self.name, self.version)
+    }
+}
+
+impl<Q, R, C> Rpc<Q, R, C>
+where
+    R: Send + 'static,
+    C: Codec<Q> + Codec<R>,
+{
+    /// Sends one query; the result waits for its response.
+    ///
+    /// The query is in the output buffer when this returns, so queries dispatched one after
+    /// another arrive in that order. The response is decoded where it is read.
+    ///
+    /// ```
+    /// # use rpc_core::{Connection, DispatchError, Rpc};
+    /// use std::time::Duration;
+    /// use tokio::time::timeout;
+    ///
+    /// static ADD: Rpc<(i64, i64), i64> = Rpc::new("add", 1);
+    ///
+    /// /// `None` if there is no answer within a second.
+    /// async fn add(connection: &Connection) -> Option<Result<i64, DispatchError>> {
+    ///     let answer = ADD.dispatch(connection, &(1, 2));
+    ///     timeout(Duration::from_secs(1), answer).await.ok()
+    /// }
+    /// # let _ = add;
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropping the result forgets the response. The query has been sent all the same.
+    ///
+    /// # Errors
+    /// See [`DispatchError`].
+    pub fn dispatch(&self, connection: &Connection, query: &Q) -> Dispatch<R> {
+        let call = PlainCall::new(C::read);
+        let rpc = DescriptionRef {
+            name: self.name.as_bytes(),
+            version: self.version,
+        };
+        let sent = call.send(connection, rpc, C::size(query), |buffer| {
+            C::write(query, buffer)
+        });
+        Dispatch::new(connection, call, sent)
+    }
+}
+
+impl<Q, R, C> fmt::Debug for Rpc<Q, R, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rpc({} version {})", self.name, self.version)
+    }
+}
+
+fn digest<T, C: Codec<T>>() -> Option<ShapeDigest> {
+    C::digest().map(ShapeDigest)
+}
+
+/// The digests of a plain RPC (*shapes* §11).
+pub(crate) fn digests<Q, R, C: Codec<Q> + Codec<R>>() -> RpcDigests {
+    let digests = || {
+        Some(RpcDigests::Rpc {
+            query: digest::<Q, C>()?,
+            response: digest::<R, C>()?,
+        })
+    };
+    digests().unwrap_or(RpcDigests::Unknown)
+}
+
+pub(crate) fn one_way_digests<Q, C: Codec<Q>>() -> RpcDigests {
+    digest::<Q, C>().map_or(RpcDigests::Unknown, |msg| RpcDigests::OneWay { msg })
+}
+
+pub(crate) fn streaming_digests<Q, T, U, E, C, CT>() -> RpcDigests
+where
+    C: Codec<Q> + Codec<U> + Codec<E>,
+    CT: Codec<T>,
+{
+    let digests = || {
+        Some(RpcDigests::StreamingRpc {
+            query: digest::<Q, C>()?,
+            initial_response: digest::<T, CT>()?,
+            update_response: digest::<U, C>()?,
+            error: digest::<E, C>()?,
+        })
+    };
+    digests().unwrap_or(RpcDigests::Unknown)
+}

@@ -1,0 +1,1 @@
+//! Menus and versions of Async_rpc connections.

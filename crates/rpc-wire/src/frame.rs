@@ -1,0 +1,275 @@
+//! Frames: an 8-byte length, then that many bytes. Knows nothing of their content.
+//!
+//! ```text
+//! offset  width  meaning
+//!      0      8  N, signed 64-bit little endian, 0 to the limit
+//!      8      N  body: the header (first frame) or one message
+//! ```
+//!
+//! A heartbeat at any version:
+//!
+//! ```
+//! let frame = [1, 0, 0, 0, 0, 0, 0, 0, 0x00];
+//! let (body, rest) = rpc_wire::frame::split(&frame, 100)?.expect("a whole frame");
+//! assert_eq!(body, [0x00]);
+//! assert!(rest.is_empty());
+//! # Ok::<(), rpc_wire::frame::Error>(())
+//! ```
+//!
+//! The length is compared with the limit as soon as its 8 bytes are there, before anything is
+//! reserved for the body (rule C-RD-2).
+
+use bin_prot::WriteError;
+use thiserror::Error;
+
+/// Bytes of the length that precedes each body.
+pub const LENGTH_BYTES: usize = 8;
+
+/// The reference's limit of a body, for reading and for writing: 100 MiB.
+pub const DEFAULT_LIMIT: usize = 100 * 1024 * 1024;
+
+/// A length that no frame may have. Nothing after it can be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("frame of {length} bytes, allowed are 0 to {limit}")]
+pub struct Error {
+    /// The length announced; negative when its top bit was set.
+    pub length: i64,
+    /// The reader's limit.
+    pub limit: usize,
+}
+
+/// The body of a frame, and the bytes that follow it.
+pub type BodyAndRest<'a> = (&'a [u8], &'a [u8]);
+
+/// Splits the first frame off `bytes`: its body, and what follows it. `None` while it is not
+/// complete.
+///
+/// # Errors
+/// The length is negative or above `limit` bytes.
+#[inline]
+pub fn split(bytes: &[u8], limit: usize) -> Result<Option<BodyAndRest<'_>>, Error> {
+    let Some(length) = body_length(bytes, limit)? else {
+        return Ok(None);
+    };
+    Ok(bytes
+        .get(LENGTH_BYTES..)
+        .and_then(|rest| rest.split_at_checked(length)))
+}
+
+/// The length of the first frame's body; `None` while its 8 bytes are not there.
+///
+/// # Errors
+/// The length is negative or above `limit` bytes.
+#[inline]
+pub fn body_length(bytes: &[u8], limit: usize) -> Result<Option<usize>, Error> {
+    let Some(length) = bytes.first_chunk::<LENGTH_BYTES>() else {
+        return Ok(None);
+    };
+    let length = i64::from_le_bytes(*length);
+    match usize::try_from(length) {
+        Ok(body) if body <= limit => Ok(Some(body)),
+        _ => Err(Error { length, limit }),
+    }
+}
+
+/// The bodies of the whole frames in a buffer, in order.
+///
+/// Ends at the first incomplete frame, of which [`rest`](Self::rest) is the beginning, or after
+/// an error.
+#[derive(Clone, Debug)]
+pub struct Frames<'a> {
+    rest: &'a [u8],
+    limit: usize,
+    failed: bool,
+}
+
+impl<'a> Frames<'a> {
+    /// The frames of `bytes`, with bodies of up to `limit` bytes.
+    pub fn new(bytes: &'a [u8], limit: usize) -> Self {
+        Self {
+            rest: bytes,
+            limit,
+            failed: false,
+        }
+    }
+
+    /// What follows the last frame returned.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Result<&'a [u8], Error>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        match split(self.rest, self.limit) {
+            Ok(Some((body, rest))) => {
+                self.rest = rest;
+                Some(Ok(body))
+            }
+            Ok(None) => None,
+            Err(error) => {
+                self.failed = true;
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+/// Why a frame was not appended; the buffer is as it was.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AppendError {
+    /// The body would exceed the writer's limit.
+    #[error("message of {size} bytes exceeds the limit of {limit}")]
+    TooBig {
+        /// Size of the body, in bytes.
+        size: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The value in the body has no encoding.
+    #[error("value cannot be encoded")]
+    Write(#[from] WriteError),
+    /// The value wrote another number of bytes than its size promised.
+    #[error("encoding of {written} bytes, but a size of {promised}")]
+    SizeMismatch {
+        /// What the size promised.
+        promised: usize,
+        /// What was written.
+        written: usize,
+    },
+}
+
+/// Appends a frame whose body has `size` bytes, which `write` appends. Returns `size`.
+///
+/// If `write` fails, panics or appends another number of bytes, the buffer is cut to where it
+/// was: a failing value does not harm the frames around it.
+///
+/// # Errors
+/// See [`AppendError`]. Nothing is written when the size exceeds `limit`.
+#[inline]
+pub fn append(
+    buffer: &mut Vec<u8>,
+    limit: usize,
+    size: usize,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+) -> Result<usize, AppendError> {
+    if size > limit {
+        return Err(AppendError::TooBig { size, limit });
+    }
+    let start = buffer.len();
+    let mut guard = Truncate {
+        buffer,
+        keep: start,
+    };
+    let buffer = &mut *guard.buffer;
+    buffer.reserve(LENGTH_BYTES + size);
+    buffer.extend_from_slice(&(size as u64).to_le_bytes());
+    write(buffer)?;
+    let written = buffer.len() - start - LENGTH_BYTES;
+    if written != size {
+        return Err(AppendError::SizeMismatch {
+            promised: size,
+            written,
+        });
+    }
+    guard.keep = guard.buffer.len();
+    Ok(size)
+}
+
+/// Cuts the buffer to `keep` bytes when dropped, also while unwinding.
+struct Truncate<'a> {
+    buffer: &'a mut Vec<u8>,
+    keep: usize,
+}
+
+impl Drop for Truncate<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.buffer.truncate(self.keep);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framed(bodies: &[&[u8]]) -> Vec<u8> {
+        let mut buffer = Vec::new();
+        for body in bodies {
+            append(&mut buffer, 100, body.len(), |buffer| {
+                buffer.extend_from_slice(body);
+                Ok(())
+            })
+            .unwrap();
+        }
+        buffer
+    }
+
+    #[test]
+    fn any_split_gives_the_same_frames() {
+        let bodies: [&[u8]; 4] = [b"one", b"", b"three", b"4"];
+        let whole = framed(&bodies);
+        for cut in 0..=whole.len() {
+            let mut found = Vec::new();
+            let mut frames = Frames::new(&whole[..cut], 100);
+            found.extend(frames.by_ref().map(Result::unwrap));
+            let consumed = cut - frames.rest().len();
+            found.extend(Frames::new(&whole[consumed..], 100).map(Result::unwrap));
+            assert_eq!(found, bodies, "cut at {cut}");
+        }
+    }
+
+    /// C-RD-2.
+    #[test]
+    fn length_is_refused_before_the_body_arrives() {
+        let length = |n: i64| n.to_le_bytes();
+        assert_eq!(split(&length(100), 100), Ok(None));
+        for bad in [101, -1, i64::MIN, i64::MAX] {
+            assert_eq!(
+                split(&length(bad), 100),
+                Err(Error {
+                    length: bad,
+                    limit: 100
+                })
+            );
+        }
+    }
+
+    #[test]
+    fn failing_value_leaves_the_buffer_as_it_was() {
+        let mut buffer = framed(&[b"before"]);
+        let before = buffer.clone();
+        let too_big = append(&mut buffer, 5, 6, |_| unreachable!());
+        assert_eq!(too_big, Err(AppendError::TooBig { size: 6, limit: 5 }));
+        let fails = append(&mut buffer, 100, 6, |buffer| {
+            buffer.push(1);
+            Err(WriteError::Invalid("no"))
+        });
+        assert_eq!(fails, Err(AppendError::Write(WriteError::Invalid("no"))));
+        let lies = append(&mut buffer, 100, 6, |buffer| {
+            buffer.push(1);
+            Ok(())
+        });
+        assert_eq!(
+            lies,
+            Err(AppendError::SizeMismatch {
+                promised: 6,
+                written: 1
+            })
+        );
+        let panics = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            append(&mut buffer, 100, 6, |buffer| {
+                buffer.push(1);
+                panic!("in the middle of a value")
+            })
+        }));
+        assert!(panics.is_err());
+        assert_eq!(buffer, before);
+    }
+}

@@ -1,0 +1,109 @@
+//! The handshake, as pure functions: header, negotiation, connection metadata.
+//!
+//! ```text
+//!   ours                                  peer's
+//!   header frame ─────────►      ◄─────── header frame        both at once
+//!                negotiate: the highest common version
+//!   (from version 3)
+//!   metadata ─────────────►      ◄─────── metadata            both at once
+//! ```
+//!
+//! Who waits how long, and what becomes of the transport, is not decided here.
+
+mod header;
+mod negotiation;
+
+use bin_prot::{BinRead, OrNull, ReadError, Reader};
+use bytes::Bytes;
+use thiserror::Error;
+
+use crate::ProtocolVersion;
+use crate::{CloseReason, Menu, MenuError, Message, MessageKind, Metadata, MetadataV2};
+
+pub use header::{Header, HeaderError, MAX_ENTRIES, OtherProtocol};
+pub use negotiation::{NegotiationError, negotiate};
+
+/// What one side tells of itself, in either wire form.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerMetadata {
+    /// Opaque bytes by which it introduces itself.
+    pub identification: Option<Bytes>,
+    /// What it implements; absent when it answers menu queries in its own way.
+    pub menu: Option<Menu>,
+}
+
+impl PeerMetadata {
+    /// The message for a peer at `version`; `None` where no metadata is exchanged.
+    pub fn to_message(&self, version: ProtocolVersion) -> Option<Message<'static>> {
+        let identification = OrNull(self.identification.clone());
+        if version.has_metadata_v2() {
+            Some(Message::MetadataV2(MetadataV2 {
+                identification,
+                menu: OrNull(self.menu.as_ref().map(Menu::to_v3)),
+            }))
+        } else if version.has_connection_metadata() {
+            Some(Message::Metadata(Metadata {
+                identification,
+                menu: OrNull(self.menu.as_ref().map(Menu::to_v2)),
+            }))
+        } else {
+            None
+        }
+    }
+
+    /// Reads the frame that follows the header, from version 3. Either form is accepted at any
+    /// version (rule C-HS-7), and it has to be consumed exactly (rule C-HS-12).
+    ///
+    /// # Errors
+    /// See [`MetadataError`].
+    pub fn decode(body: &[u8]) -> Result<Self, MetadataError> {
+        let mut reader = Reader::new(body);
+        let message = Message::bin_read(&mut reader)?;
+        let (identification, menu) = match message {
+            // The data of a query or response are bytes left over in this step (C-HF-16).
+            Message::Query(_)
+            | Message::Response(_)
+            | Message::Heartbeat
+            | Message::CloseStarted => {
+                return Err(MetadataError::Unexpected(message.kind()));
+            }
+            Message::CloseReason(info) | Message::CloseReasonDuplicated(info) => {
+                return Err(MetadataError::Closed(Box::new(info.into())));
+            }
+            Message::CloseReasonV2(reason) => {
+                return Err(MetadataError::Closed(Box::new(reason.into())));
+            }
+            Message::Metadata(Metadata {
+                identification,
+                menu,
+            }) => (identification, menu.0.map(Menu::with_digests)),
+            Message::MetadataV2(MetadataV2 {
+                identification,
+                menu,
+            }) => (identification, menu.0.map(Menu::from_v3)),
+        };
+        reader.finish()?;
+        Ok(Self {
+            identification: identification.0,
+            menu: menu.transpose()?,
+        })
+    }
+}
+
+/// Why the frame after the header is no connection metadata.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MetadataError {
+    /// It cannot be read, or goes on after the message.
+    #[error("unreadable connection metadata")]
+    Unreadable(#[from] ReadError),
+    /// Its menu breaks the rules.
+    #[error("unacceptable menu in the connection metadata")]
+    Menu(#[from] MenuError),
+    /// It is another message.
+    #[error("expected connection metadata, found a {0}")]
+    Unexpected(MessageKind),
+    /// The peer refused and told why (decision 19).
+    #[error("peer closed the connection: {0}")]
+    Closed(Box<CloseReason>),
+}

@@ -1,0 +1,162 @@
+//! The header: the first frame in each direction.
+//!
+//! ```text
+//! nat0 count (at most 100) ‖ count ints: a magic number, then the versions
+//! ```
+//!
+//! The default, versions 1 to 11:
+//!
+//! ```
+//! use rpc_wire::Header;
+//!
+//! let body = [0x0c, 0xfd, b'R', b'P', b'C', 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
+//! assert_eq!(Header::decode(&body)?, Header::default());
+//! # Ok::<(), rpc_wire::handshake::HeaderError>(())
+//! ```
+
+use std::fmt;
+
+use bin_prot::{BinRead, BinWrite, ReadError, Reader, WriteError};
+use thiserror::Error;
+
+use crate::ProtocolVersion;
+
+/// Entries that a header may have; refused by its count alone.
+pub const MAX_ENTRIES: u64 = 100;
+
+/// Numbers above this are not versions (*protocol* §2.2).
+const MAX_VERSION: i64 = 1_000_000;
+
+const RPC: i64 = 4_411_474;
+const KRB2: i64 = 843_207_243;
+const KBT: i64 = 5_521_995;
+
+/// What a peer says of itself first: its protocol and the versions that it speaks.
+///
+/// Keeps the entries as they were sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    entries: Vec<i64>,
+}
+
+/// A protocol that can stand in a header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Protocol {
+    Rpc,
+    Other(OtherProtocol),
+}
+
+/// A protocol that begins its header as this one does, but is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OtherProtocol {
+    /// Async_rpc wrapped in Kerberos.
+    Krb,
+    /// The same in its test mode.
+    KrbTest,
+}
+
+impl fmt::Display for OtherProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Krb => "KRB2 (Kerberos)",
+            Self::KrbTest => "KBT (Kerberos in test mode)",
+        })
+    }
+}
+
+impl Protocol {
+    fn of(entry: i64) -> Option<Self> {
+        match entry {
+            RPC => Some(Self::Rpc),
+            KRB2 => Some(Self::Other(OtherProtocol::Krb)),
+            KBT => Some(Self::Other(OtherProtocol::KrbTest)),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rpc => f.write_str("RPC"),
+            Self::Other(other) => other.fmt(f),
+        }
+    }
+}
+
+/// Why a frame is no header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HeaderError {
+    /// It cannot be read, or goes on after the list.
+    #[error("unreadable header")]
+    Unreadable(#[from] ReadError),
+    /// It announces more than [`MAX_ENTRIES`].
+    #[error("header of {0} entries, at most {MAX_ENTRIES} allowed")]
+    TooLong(u64),
+}
+
+impl Header {
+    /// The header of a peer that speaks these versions.
+    pub fn new(versions: impl IntoIterator<Item = ProtocolVersion>) -> Self {
+        let versions = versions.into_iter().map(|version| version.number().into());
+        Self {
+            entries: std::iter::once(RPC).chain(versions).collect(),
+        }
+    }
+
+    /// A header of these entries, whatever they mean.
+    pub fn from_entries(entries: Vec<i64>) -> Self {
+        Self { entries }
+    }
+
+    /// Reads the body of the first frame.
+    ///
+    /// # Errors
+    /// See [`HeaderError`].
+    pub fn decode(body: &[u8]) -> Result<Self, HeaderError> {
+        let mut reader = Reader::new(body);
+        let count = reader.nat0()?;
+        if count > MAX_ENTRIES {
+            return Err(HeaderError::TooLong(count));
+        }
+        let entries = (0..count)
+            .map(|_| i64::bin_read(&mut reader))
+            .collect::<Result<_, _>>()?;
+        reader.finish()?;
+        Ok(Self { entries })
+    }
+
+    /// The entries, as sent.
+    pub fn entries(&self) -> &[i64] {
+        &self.entries
+    }
+
+    /// The versions among the entries, in the order sent. Unknown numbers above 1,000,000 carry
+    /// something else and are passed over.
+    pub fn versions(&self) -> impl Iterator<Item = i64> {
+        let is_version = |entry: &i64| *entry <= MAX_VERSION && Protocol::of(*entry).is_none();
+        self.entries.iter().copied().filter(is_version)
+    }
+
+    pub(super) fn protocols(&self) -> impl Iterator<Item = Protocol> {
+        self.entries.iter().copied().filter_map(Protocol::of)
+    }
+}
+
+impl Default for Header {
+    /// All versions.
+    fn default() -> Self {
+        Self::new(ProtocolVersion::all())
+    }
+}
+
+impl BinWrite for Header {
+    fn bin_size(&self) -> usize {
+        self.entries.bin_size()
+    }
+
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        self.entries.bin_write(buffer)
+    }
+}

@@ -1,0 +1,67 @@
+//! Every byte that two Async_rpc peers exchange, in wire versions 1 to 11; no I/O, no clock.
+//!
+//! ```text
+//!   stream of bytes      frame      8-byte length, then that many bytes
+//!     first frame        handshake  the versions a peer speaks; the highest common one is used
+//!     second frame       handshake  from version 3: identification and menu
+//!     all others         Message    heartbeat, query, response, close reason …
+//!       data of a query or response:  length, then the user's value
+//!         of a stream:   stream     query or abort; update or end
+//! ```
+//!
+//! Decoding borrows from the frame; encoding appends to a buffer, with the exact size known
+//! before the first byte. The types keep what was sent: what was decoded encodes to the same
+//! bytes again.
+//!
+//! # Examples
+//!
+//! A capture of one direction, message by message:
+//!
+//! ```
+//! use rpc_wire::{Header, Message, frame};
+//!
+//! # let mut capture = vec![7, 0, 0, 0, 0, 0, 0, 0, 2, 0xfd, 0x52, 0x50, 0x43, 0, 1];
+//! # capture.extend([1, 0, 0, 0, 0, 0, 0, 0, 0]);
+//! let mut frames = frame::Frames::new(&capture, frame::DEFAULT_LIMIT);
+//! let header = Header::decode(frames.next().expect("a header")?)?;
+//! assert_eq!(header.versions().collect::<Vec<_>>(), [1]);
+//! for body in frames {
+//!     let message = Message::decode(body?)?;
+//!     assert_eq!(message, Message::Heartbeat);
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
+
+mod close_reason;
+mod connection_metadata;
+mod data;
+mod description;
+pub mod frame;
+pub mod handshake;
+mod menu;
+mod message;
+mod protocol_version;
+mod query_id;
+mod query_metadata;
+mod rpc_error;
+
+pub use close_reason::{CloseReason, CloseReasonKind, CloseReasonV2};
+pub use connection_metadata::{MenuV3, Metadata, MetadataV2};
+pub use data::{Data, Overlong};
+pub use description::{Description, DescriptionRef};
+pub use handshake::Header;
+pub use menu::{Menu, MenuEntry, MenuError, RpcDigests, ShapeDigest};
+pub use message::query::{Envelope, Query, QueryHeader, Specifier};
+pub use message::response::{Response, ResponseForm, ResponseHeader};
+pub use message::stream;
+pub use message::{Message, MessageKind};
+pub use protocol_version::ProtocolVersion;
+pub use query_id::QueryId;
+pub use query_metadata::{DEFAULT_KEY, KeyedMetadata, QueryMetadata};
+pub use rpc_error::{RpcError, UnimplementedVersion};

@@ -1,0 +1,256 @@
+//! The menu that a connection keeps: what one side implements, sorted.
+
+use bin_prot::shape::Digest;
+use bin_prot::{Array, BinProt, OrNull};
+use thiserror::Error;
+
+use crate::{Description, DescriptionRef, MenuV3};
+
+/// The digest of a shape as menus carry it: 16 raw bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BinProt)]
+#[bin_prot(annotate = "d8669bfc-1cdf-11ee-9283-aa42dc4c5cc4")]
+pub struct ShapeDigest(pub Digest);
+
+/// The kind of an RPC and the digests of its types (*shapes* §11): one byte of tag, then 16
+/// bytes for each digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BinProt)]
+pub enum RpcDigests {
+    /// A plain RPC.
+    Rpc {
+        /// Of the query.
+        query: ShapeDigest,
+        /// Of the response.
+        response: ShapeDigest,
+    },
+    /// A one-way RPC.
+    OneWay {
+        /// Of the message.
+        msg: ShapeDigest,
+    },
+    /// A pipe or state RPC.
+    StreamingRpc {
+        /// Of the query.
+        query: ShapeDigest,
+        /// Of the initial state; of unit for a pipe RPC.
+        initial_response: ShapeDigest,
+        /// Of an update.
+        update_response: ShapeDigest,
+        /// Of the error that the callee may answer with.
+        error: ShapeDigest,
+    },
+    /// Not told.
+    Unknown,
+}
+
+/// One RPC on a menu.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MenuEntry {
+    /// Its name and version.
+    pub description: Description,
+    /// Its kind and digests.
+    pub digests: RpcDigests,
+}
+
+/// Why a menu is none.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum MenuError {
+    /// The same name and version twice.
+    #[error("{0} is listed twice")]
+    Duplicate(Description),
+    /// The second form has to come in order; ranks depend on it.
+    #[error("{0} is out of order")]
+    Unsorted(Description),
+    /// The second form must have as many digests as descriptions, or none.
+    #[error("{descriptions} descriptions, but {digests} digests")]
+    CountMismatch {
+        /// Number of descriptions.
+        descriptions: usize,
+        /// Number of digests.
+        digests: usize,
+    },
+}
+
+/// What one side of a connection implements, sorted by name (bytewise) and version.
+///
+/// An entry's position is its *rank*, by which queries name it from version 11.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Menu {
+    entries: Vec<MenuEntry>,
+    has_digests: bool,
+}
+
+impl Menu {
+    /// A menu of these RPCs, in any order.
+    ///
+    /// # Errors
+    /// [`MenuError::Duplicate`] (rule C-CR-5).
+    pub fn new(descriptions: impl IntoIterator<Item = Description>) -> Result<Self, MenuError> {
+        let entries = descriptions.into_iter().map(|description| MenuEntry {
+            description,
+            digests: RpcDigests::Unknown,
+        });
+        Self::sorted(entries.collect(), false)
+    }
+
+    /// A menu of these RPCs with their digests, in any order: also what a peer sent in the first
+    /// form (rule C-HS-8).
+    ///
+    /// # Errors
+    /// [`MenuError::Duplicate`].
+    pub fn with_digests(
+        entries: impl IntoIterator<Item = (Description, RpcDigests)>,
+    ) -> Result<Self, MenuError> {
+        let entries = entries.into_iter().map(|(description, digests)| MenuEntry {
+            description,
+            digests,
+        });
+        Self::sorted(entries.collect(), true)
+    }
+
+    fn sorted(mut entries: Vec<MenuEntry>, has_digests: bool) -> Result<Self, MenuError> {
+        entries.sort_unstable_by(|a, b| a.description.cmp(&b.description));
+        let duplicate = entries
+            .iter()
+            .zip(entries.iter().skip(1))
+            .find_map(|(a, b)| (a.description == b.description).then(|| a.description.clone()));
+        match duplicate {
+            Some(description) => Err(MenuError::Duplicate(description)),
+            None => Ok(Self {
+                entries,
+                has_digests,
+            }),
+        }
+    }
+
+    /// What a peer sent in the second form. Its order is checked, not mended: the peer counts
+    /// ranks by it (decision 20).
+    ///
+    /// # Errors
+    /// The entries do not strictly increase, or the counts differ.
+    pub fn from_v3(menu: MenuV3) -> Result<Self, MenuError> {
+        let descriptions = menu.descriptions.0;
+        for (a, b) in descriptions.iter().zip(descriptions.iter().skip(1)) {
+            match a.cmp(b) {
+                std::cmp::Ordering::Less => {}
+                std::cmp::Ordering::Equal => return Err(MenuError::Duplicate(b.clone())),
+                std::cmp::Ordering::Greater => return Err(MenuError::Unsorted(b.clone())),
+            }
+        }
+        let Some(Array(digests)) = menu.digests.0 else {
+            return Self::new(descriptions);
+        };
+        if descriptions.len() != digests.len() {
+            return Err(MenuError::CountMismatch {
+                descriptions: descriptions.len(),
+                digests: digests.len(),
+            });
+        }
+        Self::with_digests(descriptions.into_iter().zip(digests))
+    }
+
+    /// The first wire form: every entry with its digests, `Unknown` where there are none
+    /// (rule C-HS-6).
+    pub fn to_v2(&self) -> Vec<(Description, RpcDigests)> {
+        let pair = |entry: &MenuEntry| (entry.description.clone(), entry.digests);
+        self.entries.iter().map(pair).collect()
+    }
+
+    /// The second wire form.
+    pub fn to_v3(&self) -> MenuV3 {
+        let digests = || self.entries.iter().map(|entry| entry.digests).collect();
+        MenuV3 {
+            descriptions: self.descriptions().cloned().collect(),
+            digests: OrNull(self.has_digests.then(digests)),
+        }
+    }
+
+    /// The entries, by rank.
+    pub fn entries(&self) -> &[MenuEntry] {
+        &self.entries
+    }
+
+    /// The names and versions, by rank.
+    pub fn descriptions(&self) -> impl ExactSizeIterator<Item = &Description> {
+        self.entries.iter().map(|entry| &entry.description)
+    }
+
+    /// Whether the sender provided digests.
+    pub fn has_digests(&self) -> bool {
+        self.has_digests
+    }
+
+    /// The position of an RPC.
+    pub fn rank(&self, rpc: DescriptionRef<'_>) -> Option<usize> {
+        self.entries
+            .binary_search_by(|entry| entry.description.as_ref().cmp(&rpc))
+            .ok()
+    }
+
+    /// The versions of a name, ascending.
+    pub fn versions(&self, name: &[u8]) -> impl DoubleEndedIterator<Item = i64> {
+        let start = self
+            .entries
+            .partition_point(|entry| entry.description.name.as_bytes() < name);
+        let entries = self.entries.get(start..).unwrap_or_default();
+        let count = entries.partition_point(|entry| entry.description.name.as_bytes() == name);
+        let entries = entries.get(..count).unwrap_or_default();
+        entries.iter().map(|entry| entry.description.version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rpc(name: &str, version: i64) -> Description {
+        Description::new(name, version)
+    }
+
+    #[test]
+    fn ranks_follow_name_then_version() {
+        let menu = Menu::new([rpc("b", 1), rpc("a", 10), rpc("a", 9), rpc("B", 1)]).unwrap();
+        let order = [rpc("B", 1), rpc("a", 9), rpc("a", 10), rpc("b", 1)];
+        assert!(menu.descriptions().eq(&order));
+        for (rank, description) in order.iter().enumerate() {
+            assert_eq!(menu.rank(description.as_ref()), Some(rank));
+        }
+        assert_eq!(menu.rank(rpc("a", 11).as_ref()), None);
+        assert!(menu.versions(b"a").eq([9, 10]));
+        assert_eq!(menu.versions(b"aa").count(), 0);
+    }
+
+    /// C-CR-5.
+    #[test]
+    fn duplicate_is_refused() {
+        let error = Menu::new([rpc("a", 1), rpc("b", 1), rpc("a", 1)]).unwrap_err();
+        assert_eq!(error, MenuError::Duplicate(rpc("a", 1)));
+    }
+
+    /// Decision 20.
+    #[test]
+    fn second_form_has_to_be_in_order_and_complete() {
+        let menu = |descriptions: Vec<Description>, digests: Option<usize>| MenuV3 {
+            descriptions: descriptions.into(),
+            digests: OrNull(digests.map(|n| vec![RpcDigests::Unknown; n].into())),
+        };
+        let sorted = vec![rpc("a", 1), rpc("a", 2)];
+        assert!(Menu::from_v3(menu(sorted.clone(), None)).is_ok());
+        assert!(Menu::from_v3(menu(sorted.clone(), Some(2))).is_ok());
+        assert_eq!(
+            Menu::from_v3(menu(sorted, Some(1))),
+            Err(MenuError::CountMismatch {
+                descriptions: 2,
+                digests: 1
+            })
+        );
+        assert_eq!(
+            Menu::from_v3(menu(vec![rpc("a", 2), rpc("a", 1)], None)),
+            Err(MenuError::Unsorted(rpc("a", 1)))
+        );
+        assert_eq!(
+            Menu::from_v3(menu(vec![rpc("a", 2), rpc("a", 2)], None)),
+            Err(MenuError::Duplicate(rpc("a", 2)))
+        );
+    }
+}

@@ -1,0 +1,276 @@
+//! Queries, in the four forms that the versions brought.
+//!
+//! ```text
+//! 01  Query_v1  name ‖ version ‖ id ‖ data
+//! 03  Query_v2  name ‖ version ‖ id ‖ metadata: string or_null ‖ data
+//! 09  Query_v3  name ‖ version ‖ id ‖ metadata: (int * string) list or_null ‖ data
+//! 0c  Query_v4  00 ‖ name ‖ version, or 01 ‖ rank
+//!                               ‖ id ‖ metadata: (int * string) list or_null ‖ data
+//! ```
+//!
+//! Version 11, rank 0, id 1, no metadata, the text `hello`:
+//!
+//! ```
+//! use rpc_wire::{Message, Specifier};
+//!
+//! let body = [0x0c, 0x01, 0x00, 0x01, 0x00, 0x06, 0x05, b'h', b'e', b'l', b'l', b'o'];
+//! let Message::Query(query) = Message::decode(&body)? else { unreachable!() };
+//! assert_eq!(query.header.specifier(), Specifier::Rank(0));
+//! assert_eq!(query.data.bytes()?, b"\x05hello");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use bin_prot::write_nat0;
+use bin_prot::{BinRead, BinWrite, OrNull, ReadError, Reader, WriteError, nat0_size, variant};
+
+use crate::{
+    DEFAULT_KEY, Data, DescriptionRef, KeyedMetadata, ProtocolVersion, QueryId, QueryMetadata,
+};
+
+pub(super) const V1: u8 = 0x01;
+pub(super) const V2: u8 = 0x03;
+pub(super) const V3: u8 = 0x09;
+pub(super) const V4: u8 = 0x0c;
+
+/// A query message: a call, the abort of a stream, or a one-way message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Query<'a> {
+    /// Everything before the payload.
+    pub header: QueryHeader<'a>,
+    /// The payload.
+    pub data: Data<'a>,
+}
+
+/// Which RPC is asked, under which id, with which metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueryHeader<'a> {
+    /// What differs between the four forms.
+    pub envelope: Envelope<'a>,
+    /// The id that the response will echo.
+    pub id: QueryId,
+}
+
+/// What differs between the four forms of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Envelope<'a> {
+    /// Sent at version 1.
+    V1 {
+        /// The RPC.
+        rpc: DescriptionRef<'a>,
+    },
+    /// Sent at versions 2 to 7.
+    V2 {
+        /// The RPC.
+        rpc: DescriptionRef<'a>,
+        /// The payload of [`DEFAULT_KEY`].
+        metadata: Option<&'a [u8]>,
+    },
+    /// Sent at versions 8 to 10.
+    V3 {
+        /// The RPC.
+        rpc: DescriptionRef<'a>,
+        /// All keys.
+        metadata: Option<KeyedMetadata<'a>>,
+    },
+    /// Sent at version 11.
+    V4 {
+        /// The RPC, by name or by rank.
+        specifier: Specifier<'a>,
+        /// All keys.
+        metadata: Option<KeyedMetadata<'a>>,
+    },
+}
+
+/// How a query names the RPC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Specifier<'a> {
+    /// By name and version. `00`
+    Description(DescriptionRef<'a>),
+    /// By its position in the callee's menu. `01`; any OCaml `int` may arrive.
+    Rank(i64),
+}
+
+impl<'a> QueryHeader<'a> {
+    /// The header that a peer at `version` understands. A rank is used when it is given and the
+    /// version has it (rule C-OP-5); metadata that the version cannot carry is left out
+    /// (rule C-MD-7).
+    #[inline]
+    pub fn new(
+        version: ProtocolVersion,
+        rpc: DescriptionRef<'a>,
+        rank: Option<usize>,
+        id: QueryId,
+        metadata: &'a QueryMetadata,
+    ) -> Self {
+        let envelope = if version.has_query_by_rank() {
+            let rank = rank.and_then(|rank| i64::try_from(rank).ok());
+            Envelope::V4 {
+                specifier: rank.map_or(Specifier::Description(rpc), Specifier::Rank),
+                metadata: KeyedMetadata::new(metadata),
+            }
+        } else if version.has_keyed_query_metadata() {
+            Envelope::V3 {
+                rpc,
+                metadata: KeyedMetadata::new(metadata),
+            }
+        } else if version.has_query_metadata() {
+            Envelope::V2 {
+                rpc,
+                metadata: metadata.get(DEFAULT_KEY),
+            }
+        } else {
+            Envelope::V1 { rpc }
+        };
+        Self { envelope, id }
+    }
+
+    /// How the RPC is named.
+    #[inline]
+    pub fn specifier(&self) -> Specifier<'a> {
+        match self.envelope {
+            Envelope::V1 { rpc } | Envelope::V2 { rpc, .. } | Envelope::V3 { rpc, .. } => {
+                Specifier::Description(rpc)
+            }
+            Envelope::V4 { specifier, .. } => specifier,
+        }
+    }
+
+    /// The metadata under `key`.
+    pub fn metadata(&self, key: i64) -> Option<&'a [u8]> {
+        match self.envelope {
+            Envelope::V1 { .. } => None,
+            Envelope::V2 { metadata, .. } => metadata.filter(|_| key == DEFAULT_KEY),
+            Envelope::V3 { metadata, .. } | Envelope::V4 { metadata, .. } => metadata?.get(key),
+        }
+    }
+
+    /// Size of the message with a payload of `payload` bytes.
+    #[inline]
+    pub fn message_size(&self, payload: usize) -> usize {
+        let envelope = match self.envelope {
+            Envelope::V1 { rpc } => rpc.bin_size(),
+            Envelope::V2 { rpc, metadata } => rpc.bin_size() + metadata.bin_size(),
+            Envelope::V3 { rpc, metadata } => rpc.bin_size() + metadata.bin_size(),
+            Envelope::V4 {
+                specifier,
+                metadata,
+            } => specifier.bin_size() + metadata.bin_size(),
+        };
+        1 + envelope + self.id.bin_size() + nat0_size(payload) + payload
+    }
+
+    /// Appends the message up to its payload of `payload` bytes, which the caller appends next.
+    ///
+    /// # Errors
+    /// The RPC's version, the id, the rank or a metadata key is outside the 63 bits of an `int`.
+    #[inline]
+    pub fn write_before(&self, payload: usize, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        match self.envelope {
+            Envelope::V1 { rpc } => {
+                buffer.push(V1);
+                rpc.bin_write(buffer)?;
+                self.id.bin_write(buffer)?;
+            }
+            Envelope::V2 { rpc, metadata } => {
+                buffer.push(V2);
+                rpc.bin_write(buffer)?;
+                self.id.bin_write(buffer)?;
+                metadata.bin_write(buffer)?;
+            }
+            Envelope::V3 { rpc, metadata } => {
+                buffer.push(V3);
+                rpc.bin_write(buffer)?;
+                self.id.bin_write(buffer)?;
+                metadata.bin_write(buffer)?;
+            }
+            Envelope::V4 {
+                specifier,
+                metadata,
+            } => {
+                buffer.push(V4);
+                specifier.bin_write(buffer)?;
+                self.id.bin_write(buffer)?;
+                metadata.bin_write(buffer)?;
+            }
+        }
+        write_nat0(buffer, payload);
+        Ok(())
+    }
+}
+
+impl<'a> Query<'a> {
+    pub(super) fn read_after_tag(tag: u8, reader: &mut Reader<'a>) -> Result<Self, ReadError> {
+        let specifier = match tag {
+            V4 => Specifier::bin_read(reader)?,
+            _ => Specifier::Description(DescriptionRef::bin_read(reader)?),
+        };
+        let id = QueryId::bin_read(reader)?;
+        let envelope = match (tag, specifier) {
+            (V1, Specifier::Description(rpc)) => Envelope::V1 { rpc },
+            (V2, Specifier::Description(rpc)) => Envelope::V2 {
+                rpc,
+                metadata: OrNull::bin_read(reader)?.0,
+            },
+            (V3, Specifier::Description(rpc)) => Envelope::V3 {
+                rpc,
+                metadata: OrNull::bin_read(reader)?.0,
+            },
+            (_, specifier) => Envelope::V4 {
+                specifier,
+                metadata: OrNull::bin_read(reader)?.0,
+            },
+        };
+        let data = Data::bin_read(reader)?;
+        Ok(Self {
+            header: QueryHeader { envelope, id },
+            data,
+        })
+    }
+}
+
+impl BinWrite for Query<'_> {
+    fn bin_size(&self) -> usize {
+        // The size without data counts one byte for the length of none.
+        self.header.message_size(0) - 1 + self.data.bin_size()
+    }
+
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        self.header.write_before(0, buffer)?;
+        buffer.pop();
+        self.data.bin_write(buffer)
+    }
+}
+
+impl<'a> BinRead<'a> for Specifier<'a> {
+    #[inline]
+    fn bin_read(reader: &mut Reader<'a>) -> Result<Self, ReadError> {
+        match variant::read_tag(reader, 2)? {
+            0 => DescriptionRef::bin_read(reader).map(Self::Description),
+            _ => reader.int().map(Self::Rank),
+        }
+    }
+}
+
+impl BinWrite for Specifier<'_> {
+    #[inline]
+    fn bin_size(&self) -> usize {
+        1 + match self {
+            Self::Description(rpc) => rpc.bin_size(),
+            Self::Rank(rank) => rank.bin_size(),
+        }
+    }
+
+    #[inline]
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        match self {
+            Self::Description(rpc) => {
+                buffer.push(0);
+                rpc.bin_write(buffer)
+            }
+            Self::Rank(rank) => {
+                buffer.push(1);
+                rank.bin_write(buffer)
+            }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The metadata of a query: texts under integer keys (*protocol* §10).
+
+use bin_prot::{
+    BinRead, BinWrite, ByteString, ReadError, Reader, WriteError, nat0_size, write_nat0,
+};
+
+/// The key that peers below version 8 know as the only one.
+pub const DEFAULT_KEY: i64 = 0;
+
+/// Metadata to send with a query: payloads under integer keys.
+///
+/// Version 1 cannot carry any; versions 2 to 7 carry the payload of [`DEFAULT_KEY`] only
+/// (rule C-MD-7).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueryMetadata {
+    entries: Vec<(i64, ByteString)>,
+}
+
+impl QueryMetadata {
+    /// No metadata.
+    pub const fn new() -> Self {
+        Self {
+            entries: Vec::new(),
+        }
+    }
+
+    /// With `payload` under `key`, in place of what was there.
+    #[must_use]
+    pub fn with(mut self, key: i64, payload: impl Into<ByteString>) -> Self {
+        let payload = payload.into();
+        match self.entries.iter_mut().find(|(other, _)| *other == key) {
+            Some((_, value)) => *value = payload,
+            None => self.entries.push((key, payload)),
+        }
+        self
+    }
+
+    /// With each payload cut to its first `bytes` bytes, whatever characters that splits
+    /// (rule C-MD-5).
+    #[must_use]
+    pub fn truncated(mut self, bytes: usize) -> Self {
+        for (_, payload) in &mut self.entries {
+            payload.0.truncate(bytes);
+        }
+        self
+    }
+
+    /// The payload under `key`.
+    pub fn get(&self, key: i64) -> Option<&[u8]> {
+        let (_, payload) = self.entries.iter().find(|(other, _)| *other == key)?;
+        Some(payload.as_bytes())
+    }
+
+    /// The keys and payloads, in the order in which they are sent.
+    pub fn entries(&self) -> &[(i64, ByteString)] {
+        &self.entries
+    }
+}
+
+/// The list of keys and payloads inside a query message, from version 8.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyedMetadata<'a>(Entries<'a>);
+
+#[derive(Clone, Copy, Debug)]
+enum Entries<'a> {
+    /// As received: checked, not copied.
+    Encoded { count: usize, bytes: &'a [u8] },
+    /// To be sent.
+    Listed(&'a [(i64, ByteString)]),
+}
+
+impl<'a> KeyedMetadata<'a> {
+    /// The wire form of metadata to send; nothing instead of an empty list (rule C-MD-4).
+    pub fn new(metadata: &'a QueryMetadata) -> Option<Self> {
+        let entries = metadata.entries();
+        (!entries.is_empty()).then_some(Self(Entries::Listed(entries)))
+    }
+
+    /// Keys and payloads, in wire order. A key may occur twice; the first one counts.
+    pub fn iter(self) -> impl Iterator<Item = (i64, &'a [u8])> {
+        let (mut encoded, listed) = match self.0 {
+            Entries::Encoded { count, bytes } => ((count, Reader::new(bytes)), [].as_slice()),
+            Entries::Listed(entries) => ((0, Reader::new(&[])), entries),
+        };
+        let encoded = std::iter::from_fn(move || {
+            encoded.0 = encoded.0.checked_sub(1)?;
+            // Decoding checked every entry; a failure here cannot happen and would end the list.
+            <(i64, &[u8])>::bin_read(&mut encoded.1).ok()
+        });
+        let listed = listed
+            .iter()
+            .map(|(key, payload)| (*key, payload.as_bytes()));
+        encoded.chain(listed)
+    }
+
+    /// The payload under `key`.
+    pub fn get(self, key: i64) -> Option<&'a [u8]> {
+        self.iter()
+            .find_map(|(other, payload)| (other == key).then_some(payload))
+    }
+}
+
+impl PartialEq for KeyedMetadata<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for KeyedMetadata<'_> {}
+
+impl<'a> BinRead<'a> for KeyedMetadata<'a> {
+    fn bin_read(reader: &mut Reader<'a>) -> Result<Self, ReadError> {
+        let count = reader.count(<(i64, &[u8])>::MIN_SIZE)?;
+        let bytes = reader.rest();
+        let start = reader.offset();
+        for _ in 0..count {
+            <(i64, &[u8])>::bin_read(reader)?;
+        }
+        let bytes = bytes.get(..reader.offset() - start).unwrap_or(bytes);
+        Ok(Self(Entries::Encoded { count, bytes }))
+    }
+}
+
+impl BinWrite for KeyedMetadata<'_> {
+    fn bin_size(&self) -> usize {
+        match self.0 {
+            Entries::Encoded { count, bytes } => nat0_size(count) + bytes.len(),
+            Entries::Listed(entries) => entries.bin_size(),
+        }
+    }
+
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        match self.0 {
+            Entries::Encoded { count, bytes } => {
+                write_nat0(buffer, count);
+                buffer.extend_from_slice(bytes);
+                Ok(())
+            }
+            Entries::Listed(entries) => entries.bin_write(buffer),
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Everything that CI runs, in the order a developer would: the quick checks first, the demo last.
+
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::{bench, cargo::Cargo, tidy};
+
+/// One announced part of the run.
+struct Step {
+    name: &'static str,
+    run: fn() -> Result<()>,
+}
+
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        run: || Cargo::new("fmt --all --check").run(),
+    },
+    Step {
+        name: "tidy",
+        run: tidy::run,
+    },
+    Step {
+        name: "lints",
+        run: || Cargo::new("clippy --workspace --all-targets -- -D warnings").run(),
+    },
+    Step {
+        name: "features",
+        run: features,
+    },
+    Step {
+        name: "tests",
+        run: || Cargo::new("test --workspace").run(),
+    },
+    Step {
+        name: "documentation",
+        run: documentation,
+    },
+    Step {
+        name: "benches",
+        run: bench::smoke,
+    },
+    Step {
+        name: "demo",
+        run: || Cargo::new("run --release -p rpc-cli -- demo --seconds 20 --plain").run(),
+    },
+];
+
+/// Feature sets in which a user may build a library, beside the workspace's own.
+const FEATURES: &[&str] = &[
+    // Without `derive`, its only default feature.
+    "-p bin-prot --no-default-features",
+    "-p bin-prot --all-features",
+    "-p rpc-wire --no-default-features",
+    "-p rpc-wire --all-features",
+    "-p rpc-core --no-default-features",
+    "-p rpc-core --all-features",
+    "-p rpc-versioned --no-default-features",
+    "-p rpc-versioned --all-features",
+    "-p durable-rpc --no-default-features",
+    "-p durable-rpc --all-features",
+];
+
+/// Runs every step and stops at the first that fails.
+///
+/// # Errors
+/// The step, and the command within it, that failed.
+pub(crate) fn run() -> Result<()> {
+    let start = Instant::now();
+    let count = STEPS.len();
+    for (index, step) in STEPS.iter().enumerate() {
+        let name = step.name;
+        println!("\n==> {}/{count} {name}", index + 1);
+        let step_start = Instant::now();
+        (step.run)().with_context(|| format!("ci stopped at step {name}"))?;
+        println!("<== {name}: {:.1} s", step_start.elapsed().as_secs_f64());
+    }
+    println!(
+        "\nci: all {count} steps passed in {:.0} s",
+        start.elapsed().as_secs_f64()
+    );
+    Ok(())
+}
+
+fn features() -> Result<()> {
+    // Clippy is `check` that can also refuse warnings without rebuilding the dependencies for it.
+    FEATURES
+        .iter()
+        .try_for_each(|set| Cargo::new(&format!("clippy {set} -- -D warnings")).run())
+}
+
+fn documentation() -> Result<()> {
+    Cargo::new("doc --workspace --no-deps")
+        .environment("RUSTDOCFLAGS", "-D warnings")
+        .run()
+}

@@ -1,0 +1,39 @@
+//! What developers and CI run, as `cargo xtask <command>`.
+//!
+//! Knows how to start other programs and read the tree; links none of the workspace's crates, so
+//! that it builds while they do not.
+
+#![expect(clippy::print_stdout, reason = "a command's report is its output")]
+
+mod bench;
+mod cargo;
+mod ci;
+mod tidy;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the async-rpc workspace.
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run everything that CI runs, in order, up to the first failure.
+    Ci,
+    /// Run the benchmarks: the codec's, and the load over TCP beside a raw echo.
+    Bench(bench::Arguments),
+    /// Read the sources: what is never right fails, what may be right is listed.
+    Tidy,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Ci => ci::run(),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Tidy => tidy::run(),
+    }
+}
