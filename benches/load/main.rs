@@ -10,6 +10,7 @@
 #![expect(clippy::print_stdout, reason = "the table is the output")]
 
 mod duel;
+mod ours;
 mod raw;
 mod report;
 mod system;
@@ -20,6 +21,8 @@ use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 
 use crate::{
+    ours::Ours,
+    raw::Raw,
     report::Table,
     system::{PAYLOAD_BYTES, System, Workload},
 };
@@ -56,10 +59,8 @@ fn main() -> Result<()> {
         arguments.system.is_empty() || arguments.system.iter().any(|name| name == system.name())
     };
     // The first is what the others are compared to.
-    let systems: Vec<&dyn System> = [&raw::Raw as &dyn System]
-        .into_iter()
-        .filter(chosen)
-        .collect();
+    let systems: [&dyn System; 3] = [&Raw, &Ours::Pipelined, &Ours::Tasks];
+    let systems: Vec<&dyn System> = systems.into_iter().filter(chosen).collect();
 
     ensure!(
         !systems.is_empty(),
@@ -70,6 +71,9 @@ fn main() -> Result<()> {
     let cores = thread::available_parallelism().map_or(1, usize::from);
     println!("{cores} cores, {rounds} rounds of {seconds} s, payload of {PAYLOAD_BYTES} bytes\n");
     for workload in Workload::chosen(&arguments.workload) {
+        let systems: Vec<&dyn System> = (systems.iter().copied())
+            .filter(|system| system.takes(workload))
+            .collect();
         print!("{}", measure(workload, &systems, rounds, duration)?);
     }
     Ok(())

@@ -10,10 +10,7 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures_core::Stream;
-use rpc_core::{
-    Connection, Implementations, PipeRpc, Rpc,
-    connection::Config,
-};
+use rpc_core::{Connection, Implementations, PipeRpc, Rpc, connection::Config};
 use tokio::{net::TcpStream, task::JoinSet};
 
 use crate::{
@@ -41,6 +38,13 @@ impl System for Ours {
         }
     }
 
+    fn takes(&self, workload: Workload) -> bool {
+        match (self, workload) {
+            (Self::Pipelined, _) | (Self::Tasks, Workload::Calls64 | Workload::Calls1024) => true,
+            (Self::Tasks, Workload::Ping | Workload::Stream) => false,
+        }
+    }
+
     fn round(&self, workload: Workload, duration: Duration) -> Result<Sample> {
         let in_flight = match workload {
             Workload::Ping => return duel::run(duration, serve, ping),
@@ -64,8 +68,7 @@ async fn serve(socket: TcpStream) -> Result<()> {
         .implement(&ECHO, |_state, query| async move { Ok(query) })
         .implement_pipe(&COUNT, |_state, ()| async { Ok(Ok(Counter(0))) })
         .build()?;
-    let connection =
-        Connection::serve(socket, Config::default(), &implementations, |_| ()).await?;
+    let connection = Connection::serve(socket, Config::default(), &implementations, |_| ()).await?;
     let closed = connection.closed().await;
     Err(anyhow!("{closed}"))
 }
@@ -87,7 +90,9 @@ async fn ping(socket: TcpStream, tally: Tally) -> Result<Infallible> {
     let connection = Connection::create(socket, Config::default()).await?;
     for number in 0.. {
         let start = Instant::now();
-        let response = ECHO.dispatch(&connection, &payload(number).to_vec()).await?;
+        let response = ECHO
+            .dispatch(&connection, &payload(number).to_vec())
+            .await?;
         check(&response, number)?;
         tally.add_round_trip(start.elapsed());
     }
@@ -114,7 +119,9 @@ async fn tasks(socket: TcpStream, tally: Tally, in_flight: u64) -> Result<Infall
         let (connection, tally) = (connection.clone(), tally.clone());
         tasks.spawn(async move {
             loop {
-                let response = ECHO.dispatch(&connection, &payload(number).to_vec()).await?;
+                let response = ECHO
+                    .dispatch(&connection, &payload(number).to_vec())
+                    .await?;
                 check(&response, number)?;
                 tally.add(1);
             }

@@ -37,6 +37,11 @@ pub(crate) trait System {
     /// Its name in the table and on the command line.
     fn name(&self) -> &'static str;
 
+    /// Whether this workload says anything that another system has not said already.
+    fn takes(&self, _workload: Workload) -> bool {
+        true
+    }
+
     /// Connects over the loopback, keeps the workload up for a warm-up and then for `duration`, and
     /// closes.
     ///

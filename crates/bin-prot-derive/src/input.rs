@@ -409,3 +409,6 @@ fn ours(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
         .iter()
         .filter(|attribute| attribute.path().is_ident("bin_prot"))
 }
+
+#[cfg(test)]
+mod tests;

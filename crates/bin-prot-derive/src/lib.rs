@@ -64,7 +64,8 @@ use syn::{DeriveInput, parse_macro_input};
 
 use input::{Input, Shaped};
 
-/// Derives `BinRead`, `BinWrite` and `BinShape`.
+/// Derives `BinRead`, `BinWrite` and `BinShape`; [the crate's page](crate) tells the rules for
+/// names, the attributes, and which OCaml type it becomes.
 #[proc_macro_derive(BinProt, attributes(bin_prot))]
 pub fn bin_prot(item: TokenStream) -> TokenStream {
     expand(

@@ -76,40 +76,50 @@ impl Info {
     /// constructors, those of all its members for a list.
     fn append_sexps(&self, sexps: &mut Vec<Sexp>) {
         match self {
-            Self::CouldNotConstruct(sexp) => {
-                sexps.push(Sexp::list([
-                    Sexp::atom("Could_not_construct"),
-                    sexp.clone(),
-                ]));
-            }
             Self::String(text) => sexps.push(Sexp::atom(text.clone())),
             Self::Exn(sexp) | Self::Sexp(sexp) => sexps.push(sexp.clone()),
-            Self::TagSexp(tag, sexp, position) => {
-                let position = position.as_ref().map(SourcePosition::to_sexp);
-                let parts = [Sexp::atom(tag.clone()), sexp.clone()];
-                sexps.push(Sexp::list(parts.into_iter().chain(position)));
+            Self::CouldNotConstruct(sexp) => {
+                sexps.push(tagged("Could_not_construct".into(), sexp, None));
             }
-            Self::TagT(tag, info) => {
-                let mut parts = vec![Sexp::atom(tag.clone())];
-                info.append_sexps(&mut parts);
-                sexps.push(Sexp::List(parts));
+            Self::TagSexp(tag, sexp, position) => {
+                sexps.push(tagged(tag.clone(), sexp, position.as_ref()));
+            }
+            Self::TagT(tag, info) => sexps.push(info.after(vec![Sexp::atom(tag.clone())])),
+            Self::TagArg(tag, sexp, info) if tag.as_bytes().is_empty() => {
+                sexps.push(info.after(vec![sexp.clone()]));
             }
             Self::TagArg(tag, sexp, info) => {
-                let mut parts = Vec::new();
-                if !tag.as_bytes().is_empty() {
-                    parts.push(Sexp::atom(tag.clone()));
-                }
-                parts.push(sexp.clone());
-                info.append_sexps(&mut parts);
-                sexps.push(Sexp::List(parts));
+                sexps.push(info.after(vec![Sexp::atom(tag.clone()), sexp.clone()]));
             }
             Self::OfList(_, infos) => infos.iter().for_each(|info| info.append_sexps(sexps)),
             Self::WithBacktrace(info, backtrace) => {
-                let lines = Sexp::list(lines(backtrace.as_bytes()).map(Sexp::atom));
-                sexps.push(Sexp::list([info.to_sexp(), lines]));
+                sexps.push(Sexp::list([info.to_sexp(), lines(backtrace.as_bytes())]));
             }
         }
     }
+
+    /// A list of some S-expressions and then this message.
+    fn after(&self, mut sexps: Vec<Sexp>) -> Sexp {
+        self.append_sexps(&mut sexps);
+        Sexp::List(sexps)
+    }
+}
+
+fn tagged(tag: ByteString, sexp: &Sexp, position: Option<&SourcePosition>) -> Sexp {
+    let tagged = [Sexp::Atom(tag), sexp.clone()];
+    Sexp::list(
+        tagged
+            .into_iter()
+            .chain(position.map(SourcePosition::to_sexp)),
+    )
+}
+
+/// The lines of a text, without their ends.
+fn lines(text: &[u8]) -> Sexp {
+    Sexp::list(text.split_inclusive(|byte| *byte == b'\n').map(|line| {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        Sexp::atom(line.strip_suffix(b"\r").unwrap_or(line))
+    }))
 }
 
 impl SourcePosition {
@@ -125,14 +135,6 @@ impl SourcePosition {
     fn column(&self) -> i64 {
         self.offset.wrapping_sub(self.line_start)
     }
-}
-
-/// The lines of a text, without their ends.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split_inclusive(|byte| *byte == b'\n').map(|line| {
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        line.strip_suffix(b"\r").unwrap_or(line)
-    })
 }
 
 impl fmt::Display for Info {
@@ -166,5 +168,56 @@ impl From<Sexp> for Info {
 impl fmt::Display for SourcePosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(info: &Info, text: &str) {
+        assert_eq!(info.to_string(), text);
+    }
+
+    /// The table of *bin_prot* §9.2.
+    #[test]
+    fn each_constructor_has_its_s_expression() {
+        let atom = |text: &str| Sexp::atom(text);
+        let plain = || Box::new(Info::from("x"));
+        let two = || vec![Info::from("x"), Info::from(atom("y"))];
+        let position = SourcePosition {
+            file: "a.ml".into(),
+            line: 3,
+            line_start: 20,
+            offset: 24,
+        };
+        check(
+            &Info::CouldNotConstruct(atom("s")),
+            "(Could_not_construct s)",
+        );
+        check(&Info::from("as it is"), "as it is");
+        check(&Info::Exn(atom("s")), "s");
+        check(&Info::Sexp(Sexp::default()), "()");
+        check(&Info::TagSexp("t".into(), atom("s"), None), "(t s)");
+        check(
+            &Info::TagSexp("t".into(), atom("s"), Some(position)),
+            "(t s a.ml:3:4)",
+        );
+        check(&Info::from("x").tag("t"), "(t x)");
+        check(&Info::OfList(None, two()).tag("t"), "(t x y)");
+        check(&Info::TagArg("t".into(), atom("s"), plain()), "(t s x)");
+        check(&Info::TagArg("".into(), atom("s"), plain()), "(s x)");
+        check(&Info::OfList(None, two()), "(x y)");
+        check(&Info::OfList(Some(1), vec![]), "()");
+        check(&Info::OfList(None, vec![Info::from("a b")]), r#""a b""#);
+        check(
+            &Info::WithBacktrace(plain(), "one\r\ntwo\n".into()),
+            "(x(one two))",
+        );
+        check(
+            &Info::WithBacktrace(Box::new(Info::OfList(None, two())), "".into()),
+            "((x y)())",
+        );
     }
 }

@@ -43,6 +43,30 @@
 //! assert_eq!((number, text), (1, "a"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! Types of one's own get all three traits by [`BinProt`](macro@BinProt), which also describes
+//! the attributes:
+//!
+//! ```
+//! use bin_prot::{BinProt, BinShape, from_slice, to_vec};
+//!
+//! #[derive(BinProt, Debug, PartialEq)]
+//! enum Figure {
+//!     Origin,
+//!     CircleOf { radius: f64, name: String },
+//!     Group(Vec<i64>),
+//! }
+//!
+//! let bytes = to_vec(&Figure::Group(vec![7, 8]))?;
+//! assert_eq!(bytes, [2, 2, 7, 8]);
+//! assert_eq!(from_slice::<Figure>(&bytes)?, Figure::Group(vec![7, 8]));
+//! assert_eq!(
+//!     Figure::bin_shape().canonical()?.to_string(),
+//!     "(Variant((Origin())(Circle_of((Record((radius(Base float()))(name(Base string()))))))\
+//!      (Group((Base list((Base int())))))))"
+//! );
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 #![warn(
     clippy::unwrap_used,

@@ -1,6 +1,33 @@
 //! The `rpc` command.
 
+mod args;
+mod commands;
 mod host;
 mod watch;
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&error.into()),
+    };
+    let outcome = runtime.block_on(commands::run(args));
+    // Threads that wait for keys or measure the host must not hold up the end.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(code) => code,
+        Err(error) => failed(&error),
+    }
+}
+
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("rpc: {error:#}");
+    ExitCode::FAILURE
+}

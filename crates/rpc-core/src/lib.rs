@@ -78,7 +78,7 @@ pub use dispatch::Dispatch;
 pub use error::{ConnectionClosed, DispatchError, HandlerError};
 pub use implementations::{Builder, DuplicateImplementations, Implementations, OnUnknownRpc};
 pub use one_way::OneWay;
-pub use pipe::{Pipe, PipeCloseReason};
+pub use pipe::{Pipe, PipeCloseReason, PipeMetadata};
 pub use pipe_rpc::PipeRpc;
 pub use rpc::{MENU_RPC, Rpc};
 pub use server::{Builder as ServerBuilder, Server};

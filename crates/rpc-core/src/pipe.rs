@@ -15,7 +15,7 @@ use rpc_wire::{DescriptionRef, QueryId, stream};
 use crate::connection::waiting::Answers;
 use crate::payload::Undecodable;
 use crate::{Connection, DispatchError};
-use incoming::{Incoming, Updates};
+use incoming::{End, Incoming, Updates};
 
 /// The updates of a pipe or state RPC: a [`Stream`], and the way to end it.
 ///
@@ -48,6 +48,36 @@ pub enum PipeCloseReason {
     Error(DispatchError),
 }
 
+/// Tells streams apart, and why each ended. Does not keep the stream or its connection open.
+#[derive(Clone)]
+pub struct PipeMetadata {
+    id: QueryId,
+    end: Arc<dyn End>,
+}
+
+impl PipeMetadata {
+    /// The id of the query that opened the stream.
+    pub fn id(&self) -> QueryId {
+        self.id
+    }
+
+    /// Waits for the stream to end, and tells why.
+    ///
+    /// # Cancel safety
+    /// Nothing is lost by dropping the future.
+    pub async fn close_reason(&self) -> PipeCloseReason {
+        std::future::poll_fn(|cx| self.end.poll_close_reason(cx)).await
+    }
+}
+
+impl fmt::Debug for PipeMetadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PipeMetadata")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<U> Pipe<U> {
     /// The next update; `None` at the end.
     ///
@@ -67,12 +97,19 @@ impl<U> Pipe<U> {
     ///
     /// # Cancel safety
     /// Nothing is lost by dropping the future.
-    pub fn close_reason(&self) -> impl Future<Output = PipeCloseReason> + Send + use<U>
+    pub async fn close_reason(&self) -> PipeCloseReason {
+        std::future::poll_fn(|cx| self.updates.poll_close_reason(cx)).await
+    }
+
+    /// What remains of the stream when the pipe is gone: its id, and why it ended.
+    pub fn metadata(&self) -> PipeMetadata
     where
         U: 'static,
     {
-        let updates = self.updates.clone();
-        async move { std::future::poll_fn(|cx| updates.poll_close_reason(cx)).await }
+        PipeMetadata {
+            id: self.id,
+            end: self.updates.clone(),
+        }
     }
 
     /// Ends the stream: no update is delivered any more, and the callee is told to stop, once

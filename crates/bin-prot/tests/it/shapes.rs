@@ -1,1 +1,207 @@
-//! TODO
+//! Shapes: which differ, which are errors, and what they cost (*shapes* §5, §8).
+
+use std::sync::Arc;
+use std::thread;
+
+use bin_prot::shape::{BinShape, Definition, Group, Row, Shape, ShapeError};
+use bin_prot::{Char, Nat0, Nativeint, OrNull, Sexp};
+
+fn int() -> Shape {
+    i64::bin_shape()
+}
+
+/// A group of one type without parameters, and its use.
+fn single(body: Shape) -> Shape {
+    Group::new([Definition::new("t", [], body)]).apply("t", [])
+}
+
+fn itself() -> Shape {
+    Shape::recursive_use("t", [])
+}
+
+#[track_caller]
+fn check(shape: &Shape, digest: &str) {
+    assert_eq!(shape.digest().unwrap().to_string(), digest);
+}
+
+#[track_caller]
+fn check_error(shape: &Shape, error: ShapeError) {
+    assert_eq!(shape.digest(), Err(error));
+}
+
+#[test]
+fn unboxed_tuple_has_the_derived_digest() {
+    let tuple = Shape::unboxed_tuple([int(), String::bin_shape()]);
+    check(&tuple, "98a986a9e02f4207690dacdf2b2ba34f");
+}
+
+#[test]
+fn recursive_type_inside_another_has_another_digest() {
+    check(&Sexp::bin_shape(), "832b40ae394f2851da8ba67b3339b429");
+    let other = single(Shape::variant([
+        ("A", vec![Sexp::bin_shape()]),
+        ("B", vec![itself()]),
+    ]));
+    let canonical = other.canonical().unwrap().to_string();
+    assert!(
+        canonical.contains("(Base list((Rec_app 1())))"),
+        "{canonical}"
+    );
+}
+
+/// `t = t u and 'a u = { x : 'a }`: t is met in what it hands to the other type.
+#[test]
+fn arguments_of_uses_in_the_same_group_count_as_parts() {
+    let group = Group::new([
+        Definition::new("t", [], Shape::recursive_use("u", [itself()])),
+        Definition::new("u", ["a"], Shape::record([("x", Shape::parameter("a"))])),
+    ]);
+    assert_eq!(
+        group.apply("t", []).canonical().unwrap().to_string(),
+        "(Application(Record((x(Rec_app 0()))))())"
+    );
+}
+
+#[test]
+fn types_of_rust_have_the_shapes_of_their_counterparts() {
+    #[track_caller]
+    fn check<T: BinShape + ?Sized>(canonical: &str) {
+        assert_eq!(T::bin_shape().canonical().unwrap().to_string(), canonical);
+    }
+
+    check::<i8>("(Base int())");
+    check::<u64>("(Base int())");
+    check::<usize>("(Base int())");
+    check::<&str>("(Base string())");
+    check::<&[u8]>("(Base bytes())");
+    check::<[bool]>("(Base list((Base bool())))");
+    check::<Box<Arc<f64>>>("(Base float())");
+    check::<(Char, Nat0, Nativeint)>("(Tuple((Base char())(Base nat0())(Base nativeint())))");
+    check::<OrNull<()>>("(Base or_null((Base unit())))");
+}
+
+#[test]
+fn alias_leaves_no_trace() {
+    assert_eq!(single(int()).digest(), int().digest());
+}
+
+#[test]
+fn rows_may_come_twice_if_they_agree() {
+    let row = |argument| Row::constructor("A", argument);
+    let twice = Shape::polymorphic_variant([row(Some(int())), row(Some(int()))]);
+    let once = Shape::polymorphic_variant([row(Some(int()))]);
+    assert_eq!(twice.digest(), once.digest());
+    check_error(
+        &Shape::polymorphic_variant([row(Some(int())), row(None)]),
+        ShapeError::ConflictingRows("A".into()),
+    );
+}
+
+#[test]
+fn only_plain_polymorphic_variants_can_be_inherited() {
+    let rows = || Shape::polymorphic_variant([Row::constructor("A", None)]);
+    let inheriting = |shape| Shape::polymorphic_variant([Row::inherit(shape)]);
+    assert_eq!(inheriting(rows()).digest(), rows().digest());
+    assert_eq!(inheriting(single(rows())).digest(), rows().digest());
+    check_error(&inheriting(int()), ShapeError::Inherit);
+    check_error(
+        &inheriting(Shape::annotate("id", rows())),
+        ShapeError::Inherit,
+    );
+    let recursive = single(Shape::polymorphic_variant([Row::constructor(
+        "A",
+        Some(itself()),
+    )]));
+    check_error(&inheriting(recursive), ShapeError::Inherit);
+}
+
+#[test]
+fn names_must_be_bound() {
+    check_error(
+        &Shape::parameter("a"),
+        ShapeError::UnboundParameter("a".into()),
+    );
+    check_error(&itself(), ShapeError::NoGroup("t".into()));
+    check_error(
+        &single(Shape::recursive_use("u", [])),
+        ShapeError::UnknownType("u".into()),
+    );
+    check_error(
+        &single(Shape::parameter("a")),
+        ShapeError::UnboundParameter("a".into()),
+    );
+    let group = Group::new([Definition::new("t", ["a"], Shape::parameter("a"))]);
+    check_error(
+        &group.apply("t", []),
+        ShapeError::Arity {
+            name: "t".into(),
+            parameters: 1,
+            arguments: 0,
+        },
+    );
+}
+
+/// A parameter of the definition around a use is not one of the definition that is used.
+#[test]
+fn parameters_do_not_reach_into_other_groups() {
+    let inner = Group::new([Definition::new("t", [], Shape::parameter("a"))]);
+    let outer = Group::new([Definition::new("t", ["a"], inner.apply("t", []))]);
+    check_error(
+        &outer.apply("t", [int()]),
+        ShapeError::UnboundParameter("a".into()),
+    );
+}
+
+/// OCaml cannot declare such types: the record of a polymorphic variant has to have a name.
+#[test]
+fn type_without_a_place_to_come_back_to_is_an_error() {
+    let record = Shape::record([("w", itself())]);
+    let endless = single(Shape::polymorphic_variant([Row::constructor(
+        "A",
+        Some(record.clone()),
+    )]));
+    check_error(&endless, ShapeError::Endless("t".into()));
+
+    // The same record as an instance of a parametrised type is such a place.
+    let instance = single(Shape::polymorphic_variant([Row::constructor(
+        "A",
+        Some(Shape::instance(record)),
+    )]));
+    let wrapper = Group::new([Definition::new(
+        "wrapper",
+        ["a"],
+        Shape::record([("w", Shape::parameter("a"))]),
+    )]);
+    let applied = single(Shape::polymorphic_variant([Row::constructor(
+        "A",
+        Some(wrapper.apply("wrapper", [itself()])),
+    )]));
+    assert!(applied.digest().is_ok());
+    assert_eq!(instance.digest(), applied.digest());
+}
+
+/// `int dub dub … dub` with `'a dub = 'a * 'a`: the canonical form has 2^10,000 leaves.
+#[test]
+fn doubling_ten_thousand_times_takes_linear_time() {
+    let test = || {
+        let pair = Shape::tuple([Shape::parameter("a"), Shape::parameter("a")]);
+        let dub = Group::new([Definition::new("dub", ["a"], pair)]);
+        let doubled = |times| (0..times).fold(int(), |shape, _| dub.apply("dub", [shape]));
+        check(&doubled(4), "7aff8b0d2e2536304a1a7d7e7c2f301a");
+        assert!(doubled(10_000).digest().is_ok());
+    };
+    // Evaluation uses the stack as deep as the expression is.
+    let thread = thread::Builder::new().stack_size(256 * 1024 * 1024);
+    thread.spawn(test).unwrap().join().unwrap();
+}
+
+/// `t0 = int`, `t(n+1) = tn * tn`, each a type of its own.
+#[test]
+fn chain_of_aliases_takes_linear_time() {
+    let chain = (0..1_000).fold(int(), |shape, _| {
+        single(Shape::tuple([shape.clone(), shape]))
+    });
+    let thread = thread::Builder::new().stack_size(256 * 1024 * 1024);
+    let digest = thread.spawn(move || chain.digest().is_ok()).unwrap();
+    assert!(digest.join().unwrap());
+}

@@ -18,8 +18,8 @@ pub(crate) struct Sampler {
     disks: Disks,
     /// When the counters were last read: the start of the interval that rates are about.
     read_at: Instant,
-    /// The number of the last sample; 0 before the first one.
-    sequence: u64,
+    /// The number of the next sample.
+    next_sequence: u64,
 }
 
 /// This host cannot be measured.
@@ -39,18 +39,19 @@ impl Sampler {
     pub(crate) const SHORTEST_INTERVAL: Duration = sysinfo::MINIMUM_CPU_UPDATE_INTERVAL;
 
     /// Reads all counters once, so that the first sample has something to compare with. Take it
-    /// [`SHORTEST_INTERVAL`](Self::SHORTEST_INTERVAL) later or after that.
+    /// [`SHORTEST_INTERVAL`](Self::SHORTEST_INTERVAL) later or after that. Samples are numbered
+    /// from `first_sequence` on.
     ///
     /// # Errors
     /// If the operating system is not supported or does not answer.
-    pub(crate) fn try_new() -> Result<Self, SampleError> {
+    pub(crate) fn try_new(first_sequence: u64) -> Result<Self, SampleError> {
         let failed = |part| move |source| SampleError { part, source };
         let mut sampler = Self {
             system: System::new().map_err(failed("processes"))?,
             networks: Networks::new().map_err(failed("networks"))?,
             disks: Disks::new().map_err(failed("disks"))?,
             read_at: Instant::now(),
-            sequence: 0,
+            next_sequence: first_sequence,
         };
         sampler.read_counters();
         Ok(sampler)
@@ -59,9 +60,10 @@ impl Sampler {
     /// Measures the host now. Shares and rates are about the time since the sample before.
     pub(crate) fn sample(&mut self) -> Snapshot {
         let elapsed = self.read_counters();
-        self.sequence += 1;
+        let sequence = self.next_sequence;
+        self.next_sequence += 1;
         Snapshot {
-            sequence: self.sequence,
+            sequence,
             host_name: System::host_name().unwrap_or_else(|_| "unknown".to_owned()),
             uptime_seconds: System::uptime().unwrap_or(0),
             cpu_busy_per_mille: self
@@ -171,7 +173,7 @@ impl Sampler {
 impl fmt::Debug for Sampler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sampler")
-            .field("sequence", &self.sequence)
+            .field("next_sequence", &self.next_sequence)
             .finish_non_exhaustive()
     }
 }
@@ -216,7 +218,7 @@ mod tests {
 
     #[test]
     fn two_samples_of_this_host_are_plausible() {
-        let mut sampler = Sampler::try_new().unwrap();
+        let mut sampler = Sampler::try_new(1).unwrap();
         let first = sampler.sample();
         let second = sampler.sample();
         assert_eq!((first.sequence, second.sequence), (1, 2));

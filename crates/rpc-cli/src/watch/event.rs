@@ -18,7 +18,7 @@ pub(crate) struct Event {
 /// What can happen. Connections and attempts count from 1; attempts start again after a loss.
 ///
 /// ```text
-/// (Attempting (Failed | Connected Updates? Lost))*
+/// (Attempting (Failed | Connected Updates? Lost))*      with Notes anywhere
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
@@ -50,6 +50,8 @@ pub(crate) enum EventKind {
         /// How many updates it had brought that were applied.
         applied: u64,
     },
+    /// Something happened outside that explains the rest; safe to show.
+    Note(String),
 }
 
 /// The updates that one connection brought.
@@ -94,6 +96,7 @@ impl fmt::Display for EventKind {
                 "LOST connection {connection} after {}",
                 units::counted(*applied, "update")
             ),
+            Self::Note(text) => write!(f, "-- {text}"),
         }
     }
 }

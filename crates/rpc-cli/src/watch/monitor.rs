@@ -121,6 +121,11 @@ impl Monitor {
         }
     }
 
+    /// Something happened outside that the user may want to know.
+    pub(crate) fn note(&mut self, now: Duration, note: &str) {
+        self.record(now, EventKind::Note(text::clean(note, MAX_TEXT)));
+    }
+
     /// An attempt to connect begins.
     pub(crate) fn attempting(&mut self, now: Duration) {
         let outage = self.outage_at(now);

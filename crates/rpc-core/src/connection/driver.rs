@@ -10,7 +10,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bin_prot::{BinWrite, Info, Sexp};
@@ -35,6 +35,17 @@ use crate::implementations::{Find, OnUnknownRpc, Serve};
 /// for unread input can cost the peer our close reason (decision 21).
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1024 * 1024;
+
+/// Bytes to read before other tasks are let run.
+const READ_BUDGET: usize = 64 * 1024;
+
+/// What became of one read.
+enum Read {
+    /// This many bytes came, and what was whole has been handled.
+    Bytes(usize),
+    /// The connection is over.
+    End(End),
+}
 
 /// Why the connection's task stops serving.
 enum End {
@@ -115,6 +126,7 @@ impl Driver {
     }
 
     fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        let mut budget = READ_BUDGET;
         loop {
             if let Some(end) = self.poll_timers(cx) {
                 return Poll::Ready(end);
@@ -132,9 +144,17 @@ impl Driver {
                 }
                 Phase::Open | Phase::Flushing(_) | Phase::Draining(_) => {}
             }
+            if budget == 0 {
+                // Whoever waits for what was read has to run, or it piles up.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             match self.poll_read(cx) {
-                Poll::Ready(Some(end)) => return Poll::Ready(end),
-                Poll::Ready(None) => continue,
+                Poll::Ready(Read::End(end)) => return Poll::Ready(end),
+                Poll::Ready(Read::Bytes(bytes)) => {
+                    budget = budget.saturating_sub(bytes);
+                    continue;
+                }
                 Poll::Pending => {}
             }
             let closing_known = matches!(self.phase, Phase::Flushing(_));
@@ -219,19 +239,22 @@ impl Driver {
     }
 
     /// Reads once and handles every whole message that is there.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<End>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
         // Bytes that came right behind the handshake are handled before the first read.
         if let Some(end) = self.handle_batch() {
-            return Poll::Ready(Some(end));
+            return Poll::Ready(Read::End(end));
         }
-        match self.reader.poll_fill(Pin::new(&mut *self.io), cx) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(0)) => Poll::Ready(Some(End::Eof)),
-            Poll::Ready(Ok(_)) => Poll::Ready(self.handle_batch()),
-            Poll::Ready(Err(error)) => {
+        let read = self.reader.poll_fill(Pin::new(&mut *self.io), cx);
+        match ready!(read) {
+            Ok(0) => Poll::Ready(Read::End(End::Eof)),
+            Ok(bytes) => Poll::Ready(match self.handle_batch() {
+                Some(end) => Read::End(end),
+                None => Read::Bytes(bytes),
+            }),
+            Err(error) => {
                 let connection = &self.shared.description;
                 tracing::debug!(connection, %error, "reading failed");
-                Poll::Ready(Some(End::Eof))
+                Poll::Ready(Read::End(End::Eof))
             }
         }
     }

@@ -30,13 +30,16 @@ const INITIAL: &str = "client-side streaming_rpc initial_response un-bin-io'ing"
 const HEADER: &str = "client-side streaming_rpc response un-bin-io'ing";
 const UPDATE: &str = "client-side streaming_rpc response un-bin-io'ing to [bin_reader_update]";
 
+/// The end of a stream of whatever type.
+pub(super) trait End: Send + Sync {
+    fn poll_close_reason(&self, cx: &Context<'_>) -> Poll<PipeCloseReason>;
+}
+
 /// What a pipe needs of its stream; the types of state and error do not matter any more.
-pub(super) trait Updates<U>: Send + Sync {
+pub(super) trait Updates<U>: End {
     /// Moves everything that has arrived to `into`, which is empty. Ready with nothing at the
     /// end.
     fn poll_take(&self, into: &mut VecDeque<U>, cx: &Context<'_>) -> Poll<()>;
-
-    fn poll_close_reason(&self, cx: &Context<'_>) -> Poll<PipeCloseReason>;
 
     /// Ends the stream on behalf of the user.
     fn close(&self);
@@ -325,18 +328,6 @@ where
         Poll::Ready(())
     }
 
-    fn poll_close_reason(&self, cx: &Context<'_>) -> Poll<PipeCloseReason> {
-        let mut state = self.lock();
-        if let Some(reason) = &state.close_reason {
-            return Poll::Ready(reason.clone());
-        }
-        let wakers = &mut state.close_wakers;
-        if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            wakers.push(cx.waker().clone());
-        }
-        Poll::Pending
-    }
-
     fn close(&self) {
         let mut state = self.lock();
         let updates = std::mem::take(&mut state.updates);
@@ -352,5 +343,24 @@ where
         if open {
             self.abort();
         }
+    }
+}
+
+impl<T, U, E> End for Incoming<T, U, E>
+where
+    T: Send + 'static,
+    U: Send + 'static,
+    E: Send + 'static,
+{
+    fn poll_close_reason(&self, cx: &Context<'_>) -> Poll<PipeCloseReason> {
+        let mut state = self.lock();
+        if let Some(reason) = &state.close_reason {
+            return Poll::Ready(reason.clone());
+        }
+        let wakers = &mut state.close_wakers;
+        if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
     }
 }

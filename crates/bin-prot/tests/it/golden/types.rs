@@ -40,7 +40,7 @@ macro_rules! wrapper {
 
 /// Constructors, by their name in the vectors.
 macro_rules! constructors {
-    ($name:ident$(<$($param:ident),*>)?: $($tag:literal [$($argument:ident)*] => $make:expr,)*) => {
+    ($name:ident$(<$($param:ident),*>)?: $($tag:literal [$($argument:pat_param)*] => $make:expr,)*) => {
         impl$(<$($param: FromGolden),*>)? FromGolden for $name$(<$($param),*>)? {
             fn from_golden(value: &Value) -> Self {
                 let (tag, arguments) = constructor(value);
@@ -184,7 +184,7 @@ pub(crate) enum Outer {
     Outer { y: Inner, z: () },
 }
 constructors! { Outer:
-    "Outer_other" [unit] => Self::OuterOther(get(unit)),
+    "Outer_other" [_] => Self::OuterOther(()),
     "Outer" [record] => Self::Outer { y: get(&record["y"]), z: get(&record["z"]) },
 }
 
@@ -195,7 +195,7 @@ pub(crate) enum Inner {
 }
 constructors! { Inner:
     "Inner" [record] => Self::Inner { w: get(&record["w"]), x: get(&record["x"]) },
-    "Inner_other" [unit] => Self::InnerOther(get(unit)),
+    "Inner_other" [_] => Self::InnerOther(()),
 }
 
 #[derive(BinProt)]
@@ -300,7 +300,7 @@ pub(crate) enum GenericPolymorphic<T> {
 }
 constructors! { GenericPolymorphic<T>:
     "A" [value] => Self::A(get(value)),
-    "Unit" [unit] => Self::Unit(get(unit)),
+    "Unit" [_] => Self::Unit(()),
     "Lst" [values] => Self::Lst(get(values)),
 }
 
@@ -377,6 +377,7 @@ constructors! { Tree<T>:
 
 #[derive(BinProt)]
 #[bin_prot(recursive)]
+#[expect(clippy::use_self, reason = "the derive knows the type by its name too")]
 pub(crate) enum List<T> {
     Nil,
     Cons(T, Box<List<T>>),

@@ -18,6 +18,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, area: Rect, log: &Log) {
             EventKind::Lost { .. } => Style::new().fg(Color::Red),
             EventKind::Failed { .. } => Style::new().fg(Color::Yellow),
             EventKind::Updates(updates) if updates.refused > 0 => Style::new().fg(Color::Red),
+            EventKind::Note(_) => Style::new().fg(Color::Cyan),
             EventKind::Attempting { .. } | EventKind::Updates(_) => Style::new(),
         };
         frame.render_widget(Line::styled(event.to_string(), style), row);

@@ -1,0 +1,102 @@
+//! The command line.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// Async_rpc from the command line.
+#[derive(Debug, Parser)]
+#[command(name = "rpc", version, arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// See what a durable subscription is: a server is killed, and the view recovers by itself.
+    ///
+    /// A server process publishes the live state of this host; this process subscribes to it and
+    /// shows it. After a while the server is killed with SIGKILL, and later a new one starts on
+    /// the same port. Exits with 0 if the subscription recovered and every update belonged to
+    /// the state that it was applied to.
+    Demo(Demo),
+    /// Publish or watch the live state of a host.
+    #[command(subcommand)]
+    Host(Host),
+}
+
+/// Arguments of `rpc demo`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Demo {
+    /// How long to run, in seconds; at least 6.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(6..))]
+    pub(crate) seconds: u64,
+    #[command(flatten)]
+    pub(crate) view: View,
+    /// Time between two updates, in milliseconds; at least 200.
+    #[arg(long = "every", value_name = "MS", default_value = "500", value_parser = interval)]
+    pub(crate) interval: Duration,
+}
+
+/// The two halves of the demo, for two terminals or two machines.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Host {
+    /// Publish the live state of this host as a state RPC.
+    Serve(Serve),
+    /// Watch a host; survives the loss of its server.
+    Watch(Watch),
+}
+
+/// Arguments of `rpc host serve`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Serve {
+    /// Where to listen; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8642")]
+    pub(crate) listen: SocketAddr,
+    /// Time between two updates, in milliseconds; at least 200.
+    #[arg(long = "every", value_name = "MS", default_value = "500", value_parser = interval)]
+    pub(crate) interval: Duration,
+}
+
+/// Arguments of `rpc host watch`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Watch {
+    /// The server: HOST:PORT.
+    #[arg(value_name = "ADDR")]
+    pub(crate) address: String,
+    /// Stop after this many seconds. Default: not until `q` or Ctrl-C.
+    #[arg(long)]
+    pub(crate) seconds: Option<u64>,
+    #[command(flatten)]
+    pub(crate) view: View,
+    /// Time to wait after a loss or a failed attempt, in milliseconds.
+    #[arg(long, value_name = "MS", default_value = "1000", value_parser = milliseconds)]
+    pub(crate) retry: Duration,
+    /// Give a silent server up after this many milliseconds.
+    #[arg(long, value_name = "MS", default_value = "6000", value_parser = milliseconds)]
+    pub(crate) silence: Duration,
+}
+
+/// How to show what is watched.
+#[derive(Clone, Copy, Debug, ClapArgs)]
+pub(crate) struct View {
+    /// Print plain lines, also to a terminal.
+    #[arg(long)]
+    pub(crate) plain: bool,
+}
+
+fn milliseconds(text: &str) -> Result<Duration, String> {
+    let number: u64 = text.parse().map_err(|error| format!("{error}"))?;
+    Ok(Duration::from_millis(number))
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let shortest = crate::host::sampler::Sampler::SHORTEST_INTERVAL;
+    match milliseconds(text)? {
+        interval if interval < shortest => Err(format!("at least {}", shortest.as_millis())),
+        interval => Ok(interval),
+    }
+}

@@ -1,0 +1,18 @@
+//! The subcommands.
+
+mod demo;
+mod serve;
+mod watch;
+
+use std::process::ExitCode;
+
+use crate::args::{Args, Command, Host};
+
+/// Runs what was asked for; the code is the process's exit status.
+pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    match args.command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Host(Host::Serve(args)) => serve::run(args).await,
+        Command::Host(Host::Watch(args)) => watch::run(args).await,
+    }
+}

@@ -1,0 +1,44 @@
+//! `rpc host serve`: publishes the live state of this host.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use rpc_core::connection::{Config, heartbeat};
+use rpc_core::{Implementations, OnUnknownRpc, Server};
+use tokio::net::TcpListener;
+
+use crate::args::Serve;
+use crate::host::HOST;
+use crate::host::publisher::Publisher;
+
+/// Viewers want to notice a frozen server within seconds.
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// Serves until Ctrl-C. Prints `listening on ADDR` when ready.
+pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
+    let publisher = Publisher::start(args.interval).await?;
+    let implementations = Implementations::builder()
+        .implement_state(&HOST, |publisher: &Publisher, ()| {
+            let subscription = publisher.subscribe();
+            async move { Ok(Ok(subscription)) }
+        })
+        .on_unknown_rpc(OnUnknownRpc::Continue)
+        .build()?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    let config = Config::default()
+        .identification("rpc host serve")
+        .heartbeat(heartbeat::Config::default().send_every(HEARTBEAT_EVERY));
+    let server = Server::builder(implementations, move |_, _| publisher.clone())
+        .config(config)
+        .serve(listener)?;
+    let mut out = std::io::stdout();
+    writeln!(out, "listening on {}", server.local_addr())?;
+    out.flush()?;
+    tokio::signal::ctrl_c().await?;
+    server.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,185 @@
+//! `rpc host watch`: a durable subscription to a host, and a view of it.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use durable_rpc::{AttemptError, Durable, Event, state};
+use rpc_core::connection::{Config, heartbeat};
+use rpc_core::{Client, Connection};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+
+use crate::args::{View, Watch};
+use crate::host::HOST;
+use crate::host::change::Change;
+use crate::host::snapshot::Snapshot;
+use crate::watch::monitor::Monitor;
+use crate::watch::plain::Plain;
+use crate::watch::terminal::{Screen, is_quit};
+
+/// The view is drawn again at least this often, so that the spans of time in it advance.
+const REDRAW_EVERY: Duration = Duration::from_millis(200);
+
+type Subscription = state::Subscription<Snapshot, Change, String>;
+
+/// Watches until the time is over, or the user has seen enough.
+pub(crate) async fn run(args: Watch) -> anyhow::Result<ExitCode> {
+    let target = Target {
+        address: args.address,
+        retry: args.retry,
+        silence: args.silence,
+    };
+    let seconds = args.seconds.map(Duration::from_secs);
+    let (_notes, no_notes) = mpsc::unbounded_channel();
+    let monitor = watch(&target, args.view, seconds, no_notes).await?;
+    let mut out = std::io::stdout();
+    writeln!(out, "{}", monitor.0.summary(monitor.1))?;
+    Ok(if monitor.0.refused() == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+/// Whom to watch, and how patiently.
+#[derive(Clone, Debug)]
+pub(crate) struct Target {
+    /// HOST:PORT.
+    pub(crate) address: String,
+    /// The delay after a loss or a failed attempt.
+    pub(crate) retry: Duration,
+    /// The silence after which the server is given up.
+    pub(crate) silence: Duration,
+}
+
+impl Target {
+    fn subscribe(&self) -> Subscription {
+        let heartbeat = heartbeat::Config::default()
+            .send_every(self.silence / 4)
+            .timeout(self.silence);
+        let config = Config::default()
+            .identification("rpc host watch")
+            .handshake_timeout(self.silence)
+            .heartbeat(heartbeat);
+        let client = Client::new().config(config);
+        let address = self.address.clone();
+        let connection = Durable::new(
+            move || {
+                let (client, address) = (client.clone(), address.clone());
+                async move { client.connect(address).await }
+            },
+            Connection::is_closed,
+        );
+        state::create(&HOST, &connection, (), self.retry)
+    }
+}
+
+/// Shows the subscription's events until the time is over or the user wants to leave, and what
+/// `notes` has to say about what goes on outside. Returns what was seen, and the time it took.
+pub(crate) async fn watch(
+    target: &Target,
+    view: View,
+    limit: Option<Duration>,
+    mut notes: mpsc::UnboundedReceiver<String>,
+) -> anyhow::Result<(Monitor, Duration)> {
+    let start = Instant::now();
+    let mut events = target.subscribe();
+    let mut monitor = Monitor::new(&target.address);
+    let mut display = Display::open(view)?;
+    let mut quit = display.quit();
+    let mut redraw = interval(REDRAW_EVERY);
+    redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let end = async {
+        match limit {
+            Some(limit) => sleep_until(start + limit).await,
+            None => std::future::pending().await,
+        }
+    };
+    let mut end = std::pin::pin!(end);
+    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    loop {
+        tokio::select! {
+            // No branch loses anything when another one wins: they keep what they wait for.
+            Some(event) = events.next() => take_in(&mut monitor, start.elapsed(), event),
+            Some(note) = notes.recv() => monitor.note(start.elapsed(), &note),
+            _ = redraw.tick() => {}
+            () = &mut end => break,
+            _ = &mut interrupted => break,
+            Some(()) = quit.recv() => break,
+        }
+        display.show(start.elapsed(), &monitor)?;
+    }
+    Ok((monitor, start.elapsed()))
+}
+
+/// Folds one event of the subscription into what is known.
+fn take_in<M>(monitor: &mut Monitor, now: Duration, event: Event<Snapshot, Change, String, M>) {
+    match event {
+        Event::AttemptingNewConnection => monitor.attempting(now),
+        // The state follows immediately.
+        Event::ConnectionSuccess(_) => {}
+        Event::State(snapshot) => monitor.connected(now, snapshot),
+        Event::Update(change) => {
+            // The monitor counts what it refuses; the summary and the exit status tell.
+            let _counted = monitor.update(now, &change);
+        }
+        Event::LostConnection => monitor.lost(now),
+        Event::FailedToConnect(error) => monitor.failed(now, &text(&error)),
+        Event::RpcError(error) => monitor.failed(now, &error),
+    }
+}
+
+/// The error with its causes.
+fn text(error: &AttemptError) -> String {
+    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |e| e.source());
+    let mut texts: Vec<_> = causes.map(ToString::to_string).collect();
+    texts.dedup();
+    texts.join(": ")
+}
+
+/// Where the view goes.
+enum Display {
+    Plain(Plain),
+    Terminal(Screen),
+}
+
+impl Display {
+    /// A live table in a terminal, plain lines elsewhere or when asked for.
+    fn open(view: View) -> anyhow::Result<Self> {
+        Ok(if view.plain || !std::io::stdout().is_terminal() {
+            Self::Plain(Plain::new(Duration::from_secs(1)))
+        } else {
+            Self::Terminal(Screen::try_open()?)
+        })
+    }
+
+    fn show(&mut self, now: Duration, monitor: &Monitor) -> std::io::Result<()> {
+        match self {
+            Self::Terminal(screen) => screen.draw(monitor, now),
+            Self::Plain(plain) => {
+                let mut out = std::io::stdout().lock();
+                for line in plain.lines(now, monitor) {
+                    writeln!(out, "{line}")?;
+                }
+                out.flush()
+            }
+        }
+    }
+
+    /// Says when the user pressed a key to leave. Keys are read by a thread of their own, which
+    /// ends with the process.
+    fn quit(&self) -> mpsc::Receiver<()> {
+        let (pressed, quit) = mpsc::channel(1);
+        if let Self::Terminal(_) = self {
+            std::thread::spawn(move || {
+                while let Ok(event) = crossterm::event::read() {
+                    if is_quit(&event) && pressed.blocking_send(()).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        quit
+    }
+}
