@@ -97,6 +97,7 @@ impl Client {
             .await
             .unwrap_or_else(|elapsed| Err(elapsed.into()))
             .map_err(failed)?;
+        refuse_itself(&stream).map_err(failed)?;
         // Messages are batched by us; waiting for more would only delay them.
         stream.set_nodelay(true).map_err(failed)?;
         let left = deadline.saturating_duration_since(Instant::now());
@@ -107,4 +108,13 @@ impl Client {
             .description(format!("Client connected via TCP to {name}"));
         Ok(Connection::serve(stream, config, implementations, state).await?)
     }
+}
+
+/// Connecting to a local port on which nobody listens can end up at its own socket, when the
+/// system happens to choose that very port for our end. The handshake would succeed.
+fn refuse_itself(stream: &TcpStream) -> io::Result<()> {
+    if stream.local_addr()? == stream.peer_addr()? {
+        return Err(io::ErrorKind::ConnectionRefused.into());
+    }
+    Ok(())
 }

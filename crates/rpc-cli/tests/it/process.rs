@@ -1,0 +1,102 @@
+//! Child processes whose output is waited for line by line.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Only a broken program takes that long.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running `rpc` command. Killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+impl Process {
+    pub(crate) fn start(args: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_rpc"))
+            .args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let (send, lines) = channel();
+        std::thread::spawn(move || {
+            for line in stdout.lines().map_while(Result::ok) {
+                if send.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            child,
+            lines,
+            seen: Vec::new(),
+        }
+    }
+
+    /// A server of this host's state on a free port, and its address.
+    pub(crate) fn serve() -> (Self, String) {
+        Self::serve_on("127.0.0.1:0")
+    }
+
+    pub(crate) fn serve_on(address: &str) -> (Self, String) {
+        let mut server = Self::start(&["host", "serve", "--listen", address, "--every", "200"]);
+        let line = server.wait_for("listening on ");
+        let address = line.trim_start_matches("listening on ").to_owned();
+        (server, address)
+    }
+
+    /// A viewer of that server, which gives a silent server up after a second.
+    pub(crate) fn watch(address: &str) -> Self {
+        let options = ["--plain", "--retry", "100", "--silence", "1000"];
+        Self::start(&[&["host", "watch", address], &options[..]].concat())
+    }
+
+    /// The next line that contains `text`.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) if line.contains(text) => return line,
+                Ok(line) => self.seen.push(line),
+                Err(_) => panic!("no line with {text:?} after {:#?}", self.seen),
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        let id = Pid::from_child(&self.child);
+        kill_process(id, signal).unwrap();
+    }
+
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// The process's open TCP connections and listeners, as the system tells.
+    pub(crate) fn sockets(&self) -> usize {
+        let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let target =
+            |entry: std::io::Result<std::fs::DirEntry>| std::fs::read_link(entry.ok()?.path()).ok();
+        descriptors
+            .filter_map(target)
+            .filter(|target| target.to_string_lossy().starts_with("socket:"))
+            .count()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}

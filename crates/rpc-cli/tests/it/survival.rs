@@ -1,0 +1,67 @@
+//! What happens to one process when the other one dies, freezes or vanishes.
+
+use rustix::process::Signal;
+
+use crate::process::Process;
+
+#[test]
+fn viewer_survives_a_killed_server() {
+    let (server, address) = Process::serve();
+    let mut viewer = Process::watch(&address);
+    viewer.wait_for("CONNECTED (connection 1)");
+    server.kill();
+    viewer.wait_for("LOST connection 1");
+    viewer.wait_for("failed: cannot connect");
+    let (_server, _) = Process::serve_on(&address);
+    viewer.wait_for("CONNECTED (connection 2)");
+    // A line about a state that is not the first one: updates flow again.
+    viewer.wait_for("#");
+    viewer.wait_for("#");
+}
+
+/// C-HB-2: only heartbeats can tell that a frozen peer is gone; its socket stays open.
+#[test]
+fn viewer_notices_a_frozen_server() {
+    let (server, address) = Process::serve();
+    let mut viewer = Process::watch(&address);
+    viewer.wait_for("CONNECTED (connection 1)");
+    server.signal(Signal::STOP);
+    viewer.wait_for("LOST connection 1");
+    // The system still accepts for the frozen process, but nobody answers.
+    viewer.wait_for("failed: handshake");
+    server.signal(Signal::CONT);
+    viewer.wait_for("CONNECTED (connection 2)");
+}
+
+#[test]
+fn server_forgets_a_viewer_that_vanishes() {
+    let (server, address) = Process::serve();
+    let idle = server.sockets();
+    let mut vanishing = Process::watch(&address);
+    vanishing.wait_for("CONNECTED");
+    let mut staying = Process::watch(&address);
+    staying.wait_for("CONNECTED");
+    assert_eq!(server.sockets(), idle + 2);
+    vanishing.kill();
+    // The other viewer is not affected: its updates go on while the server cleans up.
+    while server.sockets() > idle + 1 {
+        staying.wait_for("#");
+    }
+    staying.wait_for("#");
+    let mut another = Process::watch(&address);
+    another.wait_for("CONNECTED");
+}
+
+/// The server was killed and restarted while nobody looked.
+#[test]
+fn viewer_that_was_frozen_recovers() {
+    let (server, address) = Process::serve();
+    let mut viewer = Process::watch(&address);
+    viewer.wait_for("CONNECTED (connection 1)");
+    viewer.signal(Signal::STOP);
+    server.kill();
+    let (_server, _) = Process::serve_on(&address);
+    viewer.signal(Signal::CONT);
+    viewer.wait_for("LOST connection 1");
+    viewer.wait_for("CONNECTED (connection 2)");
+}
