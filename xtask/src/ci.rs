@@ -49,7 +49,6 @@ const STEPS: &[Step] = &[
 
 /// Feature sets in which a user may build a library, beside the workspace's own.
 const FEATURES: &[&str] = &[
-    // Without `derive`, its only default feature.
     "-p bin-prot --no-default-features",
     "-p bin-prot --all-features",
     "-p rpc-wire --no-default-features",

@@ -13,8 +13,10 @@
 mod closed;
 mod config;
 mod driver;
+mod end;
 pub(crate) mod handshake;
 pub mod heartbeat;
+mod messages;
 pub(crate) mod output;
 mod reader;
 pub(crate) mod serving;

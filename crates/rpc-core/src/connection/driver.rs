@@ -7,34 +7,24 @@
 //!            ENDED:   nothing is sent; the transport is closed; waiting calls get their error
 //! ```
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bin_prot::{BinWrite, Info, Sexp};
-use rpc_wire::{CloseReason, Description, Message, Query, Response};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use bin_prot::{BinWrite, Info};
+use rpc_wire::Message;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, Sleep, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use super::closed::ClosedBy;
+use super::end::{End, Ending, shut_down};
 use super::heartbeat::{Heartbeat, Next};
 use super::output::{Class, Stage};
 use super::reader::Reader;
 use super::shared::Shared;
-use super::waiting::After;
 use super::writer::Writer;
-use super::{Config, Transport};
-use crate::error::{ConnectionClosed, DispatchError};
-use crate::implementation::{Call, Started};
-use crate::implementations::{Find, OnUnknownRpc, Serve};
-
-/// Reading and discarding after the last byte was written: without it, the reset that TCP sends
-/// for unread input can cost the peer our close reason (decision 21).
-const LINGER: Duration = Duration::from_secs(1);
-const LINGER_BYTES: u64 = 1024 * 1024;
+use super::{Config, Transport, messages};
+use crate::implementations::Serve;
 
 /// Bytes to read before other tasks are let run.
 const READ_BUDGET: usize = 64 * 1024;
@@ -45,25 +35,6 @@ enum Read {
     Bytes(usize),
     /// The connection is over.
     End(End),
-}
-
-/// Why the connection's task stops serving.
-enum End {
-    /// The other side of the transport ended (C-RE-1).
-    Eof,
-    /// The peer closed and said why (C-RE-3).
-    ByPeer(Box<CloseReason>),
-    /// A handler asked to stop (C-RE-2), for this reason (C-RE-4).
-    Stopped(Option<Info>),
-    /// The peer sent something that makes no sense (C-RE-5, C-RD-12).
-    Fatal(Info),
-    /// The peer has been silent for too long (C-HB-10).
-    Dead(String),
-    /// The transport takes no bytes any more (C-CL-30).
-    TransportStopped,
-    /// Somebody on this side asked for it; the output has been flushed, or the time for that is
-    /// over.
-    Requested,
 }
 
 pub(super) struct Driver {
@@ -277,14 +248,14 @@ impl Driver {
             };
             let end = match message {
                 Message::Heartbeat => None,
-                Message::Query(query) => handle_query(
+                Message::Query(query) => messages::query(
                     &self.shared,
                     &*self.callee,
                     &mut self.tasks,
-                    self.phase,
+                    self.phase == Phase::Open,
                     query,
                 ),
-                Message::Response(response) => handle_response(&self.shared, response),
+                Message::Response(response) => messages::response(&self.shared, response),
                 Message::CloseStarted => {
                     self.shared.output.advance(Stage::PeerClosing);
                     None
@@ -310,9 +281,8 @@ impl Driver {
     async fn close(mut self, end: End) {
         let told_by_peer = matches!(end, End::ByPeer(_));
         let input_ended = matches!(end, End::Eof | End::TransportStopped) || told_by_peer;
-        // What the peer sent made no sense: for the calls that wait, that is more than an end.
         self.ending.failed = matches!(end, End::Fatal(_));
-        let tell = self.start_closing(end);
+        let tell = end.note(&self.shared);
         let closed = self.shared.output.closed();
         let deadline = Instant::now() + self.flush_timeout;
         // Data first, then the reason: it must not cost data (decision 2).
@@ -325,51 +295,10 @@ impl Driver {
         }
         self.write_out(deadline).await;
         self.shared.output.advance(Stage::Ended);
+        self.ending.fail_waiting();
         shut_down(&mut *self.io, input_ended, deadline).await;
         // Handlers that still run are cancelled, their streams dropped (decision 13).
         self.tasks.shutdown().await;
-    }
-
-    /// Notes why, if nothing has been noted yet, and says whether the peer is to be told.
-    fn start_closing(&self, end: End) -> bool {
-        let stopped = "Rpc message handling loop stopped";
-        let (by, reason, tell) = match end {
-            End::Eof => (
-                ClosedBy::Unknown,
-                CloseReason::debug("EOF or connection closed"),
-                false,
-            ),
-            End::ByPeer(reason) => (ClosedBy::Peer, *reason, false),
-            End::Stopped(None) => (ClosedBy::Unknown, CloseReason::debug(stopped), false),
-            End::Stopped(Some(error)) => {
-                let list = Info::OfList(None, vec![Info::from(stopped), error]);
-                (ClosedBy::Unknown, CloseReason::debug(list), true)
-            }
-            End::Fatal(error) => {
-                let error = error.tag("exn raised in RPC connection loop");
-                (ClosedBy::Unknown, CloseReason::debug(error), true)
-            }
-            End::Dead(why) => (ClosedBy::Local, CloseReason::debug(why), true),
-            End::TransportStopped => (
-                ClosedBy::Unknown,
-                CloseReason::debug("RPC transport stopped"),
-                false,
-            ),
-            // The cause has been noted by whoever asked; a user's reason is for the peer.
-            End::Requested => return self.tell_requested(),
-        };
-        if self.shared.start_closing(by, reason) {
-            tell
-        } else {
-            self.tell_requested()
-        }
-    }
-
-    /// Whether a reason given on this side is sent: one in the user's words, or an error
-    /// (rule C-CL-5).
-    fn tell_requested(&self) -> bool {
-        let closed = self.shared.output.closed();
-        closed.is_some_and(|closed| super::is_told(&closed.reason))
     }
 
     async fn write_out(&mut self, deadline: Instant) {
@@ -380,121 +309,5 @@ impl Driver {
         let write = std::future::poll_fn(|cx| writer.poll_write(output, Pin::new(&mut **io), cx));
         // On a failure or timeout there is nobody left to tell.
         let _written = timeout_at(deadline, write).await;
-    }
-}
-
-/// What has to be done however the connection's task ends, be it that its runtime shuts down:
-/// everybody who waits is told.
-struct Ending {
-    shared: Arc<Shared>,
-    failed: bool,
-}
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        let shared = &self.shared;
-        shared.start_closing(
-            ClosedBy::Local,
-            CloseReason::debug("the connection's task was dropped"),
-        );
-        shared.output.advance(Stage::Ended);
-        let reason = shared.output.closed();
-        let error = match &reason {
-            Some(closed) if self.failed => DispatchError::ConnectionFailed(closed.clone()),
-            _ => DispatchError::ConnectionClosed(ConnectionClosed {
-                reason: reason.clone(),
-            }),
-        };
-        let receivers = shared.waiting().end();
-        for receiver in receivers {
-            receiver.fail(error.clone());
-        }
-        if let Some(closed) = reason {
-            shared.finish(closed);
-        }
-    }
-}
-
-/// Ends our half of the transport and waits a little for the peer to end its own, so that
-/// nothing of ours is lost to a reset.
-async fn shut_down(io: &mut dyn Transport, input_ended: bool, deadline: Instant) {
-    let ended = timeout_at(deadline, io.shutdown()).await;
-    if !matches!(ended, Ok(Ok(()))) || input_ended {
-        return;
-    }
-    let mut input = io.take(LINGER_BYTES);
-    let mut nowhere = tokio::io::sink();
-    // Whether the peer ends its half in time makes no difference to us.
-    let _ended = timeout(LINGER, tokio::io::copy(&mut input, &mut nowhere)).await;
-}
-
-fn handle_response(shared: &Shared, response: Response<'_>) -> Option<End> {
-    let id = response.header.id;
-    let receiver = shared.waiting().receiver(id);
-    let Some(receiver) = receiver else {
-        let error = Sexp::list([Sexp::atom("Unknown_query_id"), Sexp::atom(id.to_string())]);
-        return Some(End::Stopped(Some(Info::Sexp(error))));
-    };
-    match receiver.response(id, response.result) {
-        After::Keep => {}
-        After::Remove => {
-            shared.waiting().remove(id);
-        }
-    }
-    None
-}
-
-fn handle_query(
-    shared: &Arc<Shared>,
-    callee: &dyn Serve,
-    tasks: &mut JoinSet<()>,
-    phase: Phase,
-    query: Query<'_>,
-) -> Option<End> {
-    if phase != Phase::Open {
-        // Once closing has started, queries of every form are dropped (decision 1).
-        return None;
-    }
-    let specifier = query.header.specifier();
-    match callee.find(specifier) {
-        Find::Implementation(index) => {
-            let call = Call::new(shared.clone(), query.header.id, callee.menu_index(index));
-            let handled =
-                catch_unwind(AssertUnwindSafe(|| callee.handle(index, query.data, &call)));
-            let started = handled.unwrap_or_else(|panic| {
-                call.raised(callee.location(index), &*panic);
-                Started::Done
-            });
-            match started {
-                Started::Done => None,
-                Started::Task { future, stream } => {
-                    let task = tasks.spawn(future);
-                    if let Some(stream) = stream {
-                        stream.set_task(task);
-                    }
-                    None
-                }
-                Started::Stop(error) => Some(End::Stopped(Some(Info::Sexp(error)))),
-            }
-        }
-        Find::Unknown(rpc) => {
-            let call = Call::new(shared.clone(), query.header.id, None);
-            unknown_rpc(&call, callee.on_unknown_rpc(), rpc.to_description())
-        }
-        Find::BadRank(rank) => Some(End::Fatal(Info::from(format!(
-            "query {} names rank {rank}, which our menu does not have",
-            query.header.id
-        )))),
-    }
-}
-
-/// The answer first, then the policy (rule R-UN-1).
-fn unknown_rpc(call: &Call, policy: OnUnknownRpc, rpc: Description) -> Option<End> {
-    let text = format!("unimplemented RPC {rpc}");
-    call.error(rpc_wire::RpcError::unimplemented(rpc));
-    match policy {
-        OnUnknownRpc::Continue => None,
-        OnUnknownRpc::CloseConnection => Some(End::Stopped(None)),
-        OnUnknownRpc::Raise => Some(End::Fatal(Info::from(text))),
     }
 }

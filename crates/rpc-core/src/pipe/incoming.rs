@@ -238,7 +238,9 @@ impl<T, U, E> Incoming<T, U, E> {
             // Ending or Unwanted now, and those were handled.
             (_, Item::Answer(_) | Item::Update(_) | Item::Swallowed) => {}
         }
-        state.wake();
+        let sleepers = state.sleepers();
+        drop(state);
+        sleepers.wake();
         abort
     }
 
@@ -251,7 +253,22 @@ impl<T, U, E> Incoming<T, U, E> {
             Stage::Open => state.end(PipeCloseReason::Error(error)),
         }
         state.stage = Stage::Over;
-        state.wake();
+        let sleepers = state.sleepers();
+        drop(state);
+        sleepers.wake();
+    }
+}
+
+/// Who is to be woken, once the lock is free.
+struct Sleepers {
+    user: Option<Waker>,
+    closing: Vec<Waker>,
+}
+
+impl Sleepers {
+    fn wake(self) {
+        self.user.into_iter().for_each(Waker::wake);
+        self.closing.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -263,18 +280,21 @@ impl<T, U, E> State<T, U, E> {
         }
     }
 
-    /// Wakes whoever waits, once: it has to ask again before it is woken again, so a batch of
+    /// Everybody who waits. They have to ask again before they are woken again, so a batch of
     /// updates costs one wake-up.
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
+    fn sleepers(&mut self) -> Sleepers {
+        Sleepers {
+            user: self.waker.take(),
+            closing: match self.close_reason {
+                Some(_) => std::mem::take(&mut self.close_wakers),
+                None => Vec::new(),
+            },
         }
     }
 
     /// The first cause counts (rule R-SC-21).
     fn end(&mut self, reason: PipeCloseReason) {
         self.close_reason.get_or_insert(reason);
-        self.close_wakers.drain(..).for_each(Waker::wake);
     }
 }
 
@@ -332,12 +352,13 @@ where
         let mut state = self.lock();
         let updates = std::mem::take(&mut state.updates);
         state.end(PipeCloseReason::ClosedLocally);
-        state.wake();
+        let sleepers = state.sleepers();
         let open = state.stage == Stage::Open;
         if open {
             state.stage = Stage::Ending;
         }
         drop(state);
+        sleepers.wake();
         // The updates' destructors are the user's.
         drop(updates);
         if open {
