@@ -33,7 +33,26 @@ pub enum CloseReasonKind {
     /// The peer did not accept our identification.
     ConnectionValidationFailed,
     /// Something that a newer peer knows; kept as received (rule C-RS-6).
-    Other(Sexp),
+    Other(UnknownKind),
+}
+
+/// A kind that this version does not know, and that peers accept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownKind(Sexp);
+
+impl UnknownKind {
+    /// The kind that travels as this; `None` if peers would refuse it, or it is a known kind.
+    pub fn new(sexp: Sexp) -> Option<Self> {
+        match CloseReasonKind::from_sexp(&sexp)? {
+            CloseReasonKind::Other(kind) => Some(kind),
+            _ => None,
+        }
+    }
+
+    /// The kind as it was received.
+    pub fn as_sexp(&self) -> &Sexp {
+        &self.0
+    }
 }
 
 impl CloseReasonKind {
@@ -49,7 +68,7 @@ impl CloseReasonKind {
     /// The S-expression by which the kind travels.
     pub fn to_sexp(&self) -> Sexp {
         match self {
-            Self::Other(sexp) => sexp.clone(),
+            Self::Other(UnknownKind(sexp)) => sexp.clone(),
             known => {
                 let name = Self::KNOWN.iter().find(|(_, kind)| kind == known);
                 Sexp::atom(name.map_or("Unspecified", |(name, _)| name))
@@ -75,11 +94,11 @@ impl CloseReasonKind {
                 Some(kind) => Some(kind),
                 // The reference's own constructor for kinds it does not know is not one of them.
                 None if matches!(atom.as_bytes(), b"Other" | b"other") => None,
-                None => Some(Self::Other(sexp.clone())),
+                None => Some(Self::Other(UnknownKind(sexp.clone()))),
             },
             Sexp::List(items) => match items.first()? {
                 Sexp::Atom(atom) if Self::named(atom.as_bytes()).is_none() => {
-                    Some(Self::Other(sexp.clone()))
+                    Some(Self::Other(UnknownKind(sexp.clone())))
                 }
                 _ => None,
             },
@@ -92,7 +111,7 @@ impl CloseReasonV2 {
     pub fn kind(&self) -> CloseReasonKind {
         CloseReasonKind::from_sexp(&self.kind).unwrap_or_else(|| {
             // Reading has checked that it is acceptable.
-            CloseReasonKind::Other(self.kind.clone())
+            CloseReasonKind::Other(UnknownKind(self.kind.clone()))
         })
     }
 }

@@ -59,8 +59,8 @@ impl PeerMetadata {
     pub fn decode(body: &[u8]) -> Result<Self, MetadataError> {
         let mut reader = Reader::new(body);
         let message = Message::bin_read(&mut reader)?;
+        reader.finish()?;
         let (identification, menu) = match message {
-            // The data of a query or response are bytes left over in this step (C-HF-16).
             Message::Query(_)
             | Message::Response(_)
             | Message::Heartbeat
@@ -82,7 +82,6 @@ impl PeerMetadata {
                 menu,
             }) => (identification, menu.0.map(Menu::from_v3)),
         };
-        reader.finish()?;
         Ok(Self {
             identification: identification.0,
             menu: menu.transpose()?,

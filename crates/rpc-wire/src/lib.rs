@@ -10,8 +10,9 @@
 //! ```
 //!
 //! Decoding borrows from the frame; encoding appends to a buffer, with the exact size known
-//! before the first byte. The types keep what was sent: what was decoded encodes to the same
-//! bytes again.
+//! before the first byte. The types keep what was sent, an unsorted menu included: what was
+//! decoded encodes to the same bytes again, unless the sender wrote a number in a longer form
+//! than needed, which no known implementation does.
 //!
 //! # Examples
 //!
@@ -51,7 +52,7 @@ mod query_id;
 mod query_metadata;
 mod rpc_error;
 
-pub use close_reason::{CloseReason, CloseReasonKind, CloseReasonV2};
+pub use close_reason::{CloseReason, CloseReasonKind, CloseReasonV2, UnknownKind};
 pub use connection_metadata::{MenuV3, Metadata, MetadataV2};
 pub use data::{Data, Overlong};
 pub use description::{Description, DescriptionRef};
