@@ -13,8 +13,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
 
 use tokio::sync::watch;
 
@@ -122,7 +124,7 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
     /// Dropping the future drops that of `create`.
     ///
     /// # Errors
-    /// That of `create`, or [`BuildError::InitiallyBroken`].
+    /// That of `create`, a panic included (rule D-DU-11), or [`BuildError::InitiallyBroken`].
     pub async fn create_or_fail<Fut, E>(
         create: impl Fn() -> Fut + Send + Sync + 'static,
         is_broken: impl Fn(&T) -> bool + Send + Sync + 'static,
@@ -132,7 +134,15 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
         E: Error + Send + Sync + 'static,
     {
         let durable = Self::new(create, is_broken);
-        let value = (durable.inner.create)().await?;
+        let mut build = None;
+        let built = std::future::poll_fn(|cx| {
+            let poll = || {
+                let build = build.get_or_insert_with(|| (durable.inner.create)());
+                build.as_mut().poll(cx)
+            };
+            catch_unwind(AssertUnwindSafe(poll)).unwrap_or(Poll::Ready(Err(BuildError::Aborted)))
+        });
+        let value = built.await?;
         if (durable.inner.is_broken)(&value) {
             return Err(BuildError::InitiallyBroken);
         }

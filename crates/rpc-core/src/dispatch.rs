@@ -1,6 +1,7 @@
 //! The waiting end of a plain call.
 
 use std::fmt;
+use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -151,9 +152,12 @@ pub(crate) fn decode<T>(
     location: &'static str,
 ) -> Result<T, DispatchError> {
     let bytes = data.bytes().map_err(Undecodable::new);
-    bytes
-        .and_then(decode)
-        .map_err(|error| undecodable(location, error))
+    let decoded = bytes.and_then(|bytes| {
+        // A decoder is the user's: its panic concerns this call and not the connection.
+        catch_unwind(|| decode(bytes))
+            .unwrap_or_else(|_| Err(Undecodable::new("the decoder panicked")))
+    });
+    decoded.map_err(|error| undecodable(location, error))
 }
 
 #[cold]

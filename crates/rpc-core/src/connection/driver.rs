@@ -39,7 +39,6 @@ enum Read {
 
 pub(super) struct Driver {
     shared: Arc<Shared>,
-    ending: Ending,
     io: Box<dyn Transport>,
     reader: Reader,
     writer: Writer,
@@ -50,6 +49,8 @@ pub(super) struct Driver {
     phase: Phase,
     flush_timeout: Duration,
     drain_timeout: Duration,
+    /// Dropped last: the end is announced when everything else is gone.
+    ending: Ending,
 }
 
 /// What the loop is waiting for, apart from messages.
@@ -99,18 +100,23 @@ impl Driver {
     fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         let mut budget = READ_BUDGET;
         loop {
+            if self.phase == Phase::Open && self.shared.output.is_closing() {
+                self.phase = Phase::Flushing(Instant::now() + self.flush_timeout);
+            }
             if let Some(end) = self.poll_timers(cx) {
                 return Poll::Ready(end);
             }
             while !self.tasks.is_empty() && self.tasks.poll_join_next(cx).is_ready() {}
+            let phase = self.phase;
             let written = self.poll_write(cx);
-            match self.phase {
-                Phase::Open if self.shared.output.closed().is_some() => {
-                    self.phase = Phase::Flushing(Instant::now() + self.flush_timeout);
-                    continue;
+            if phase != self.phase {
+                continue;
+            }
+            match phase {
+                Phase::Flushing(_) if self.is_flushed(written) => {
+                    return Poll::Ready(End::Requested);
                 }
-                Phase::Flushing(_) if written.is_ready() => return Poll::Ready(End::Requested),
-                Phase::Draining(_) if self.shared.output.closed().is_some() => {
+                Phase::Draining(_) if self.shared.output.is_closing() => {
                     return Poll::Ready(End::TransportStopped);
                 }
                 Phase::Open | Phase::Flushing(_) | Phase::Draining(_) => {}
@@ -128,14 +134,20 @@ impl Driver {
                 }
                 Poll::Pending => {}
             }
-            let closing_known = matches!(self.phase, Phase::Flushing(_));
-            if written.is_pending() && closing_known {
-                return Poll::Pending;
-            }
-            if self.shared.output.park(cx, written, closing_known) {
+            let flushing = matches!(phase, Phase::Flushing(_));
+            if self.shared.output.park(cx, written, flushing)
+                && !(flushing && self.is_flushed(written))
+            {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Whether closing has nothing more to wait for: all is written, and no source of a stream
+    /// is being drained. Asked again after parking, since a source may have become idle on
+    /// another thread just before.
+    fn is_flushed(&self, written: Poll<()>) -> bool {
+        written.is_ready() && !self.shared.serving.is_busy()
     }
 
     /// Heartbeats, and the ends of phases.
@@ -248,13 +260,9 @@ impl Driver {
             };
             let end = match message {
                 Message::Heartbeat => None,
-                Message::Query(query) => messages::query(
-                    &self.shared,
-                    &*self.callee,
-                    &mut self.tasks,
-                    self.phase == Phase::Open,
-                    query,
-                ),
+                Message::Query(query) => {
+                    messages::query(&self.shared, &*self.callee, &mut self.tasks, query)
+                }
                 Message::Response(response) => messages::response(&self.shared, response),
                 Message::CloseStarted => {
                     self.shared.output.advance(Stage::PeerClosing);
@@ -284,10 +292,14 @@ impl Driver {
         self.ending.failed = matches!(end, End::Fatal(_));
         let tell = end.note(&self.shared);
         let closed = self.shared.output.closed();
-        let deadline = Instant::now() + self.flush_timeout;
+        let deadline = match self.phase {
+            Phase::Flushing(deadline) => deadline,
+            Phase::Open | Phase::Draining(_) => Instant::now() + self.flush_timeout,
+        };
         // Data first, then the reason: it must not cost data (decision 2).
         self.write_out(deadline).await;
         self.shared.output.advance(Stage::Stopped);
+        self.shared.serving.clear();
         if let Some(closed) = closed.as_ref().filter(|_| tell && !told_by_peer)
             && let Some(message) = closed.reason.to_message(self.shared.version)
         {

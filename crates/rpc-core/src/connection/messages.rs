@@ -30,15 +30,14 @@ pub(super) fn response(shared: &Shared, response: Response<'_>) -> Option<End> {
     None
 }
 
-/// Starts answering a query; `open` is false once closing has started on this side.
+/// Starts answering a query.
 pub(super) fn query(
     shared: &Arc<Shared>,
     callee: &dyn Serve,
     tasks: &mut JoinSet<()>,
-    open: bool,
     query: Query<'_>,
 ) -> Option<End> {
-    if !open {
+    if shared.output.is_closing() {
         // Once closing has started, queries of every form are dropped (decision 1).
         return None;
     }

@@ -5,6 +5,7 @@
 //! the lock is held: it cannot re-enter (it gets no handle to the connection), and a failure or
 //! panic half-way cuts the buffer to where it was.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -56,6 +57,8 @@ impl Class {
 #[derive(Debug)]
 pub(crate) struct Output {
     limit: usize,
+    /// Whether closing has been started on this side; asked for every query that arrives.
+    closing: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -78,6 +81,7 @@ impl Output {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit,
+            closing: AtomicBool::new(false),
             state: Mutex::new(State {
                 stage: Stage::Open,
                 closed: None,
@@ -157,6 +161,7 @@ impl Output {
             return false;
         }
         state.closed = Some(closed.clone());
+        self.closing.store(true, Ordering::Relaxed);
         state.stage = state.stage.max(Stage::Closing);
         let task = state.task.take();
         drop(state);
@@ -164,6 +169,19 @@ impl Output {
             task.wake();
         }
         true
+    }
+
+    /// Whether closing has been started on this side.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Relaxed)
+    }
+
+    /// Makes the connection's task look again.
+    pub(crate) fn wake_task(&self) {
+        let task = self.lock().task.take();
+        if let Some(task) = task {
+            task.wake();
+        }
     }
 
     pub(crate) fn stage(&self) -> Stage {

@@ -5,7 +5,7 @@
 //! nothing with its id may follow, since the peer has forgotten it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rpc_wire::QueryId;
@@ -50,6 +50,8 @@ impl Served {
 #[derive(Debug, Default)]
 pub(crate) struct Serving {
     streams: Mutex<HashMap<QueryId, Arc<Served>>>,
+    /// Streams whose source may have more to give right now.
+    busy: AtomicUsize,
 }
 
 impl Serving {
@@ -75,6 +77,27 @@ impl Serving {
         if streams.get(&id).is_some_and(|s| Arc::ptr_eq(s, served)) {
             streams.remove(&id);
         }
+    }
+
+    /// The implementations are stopped: whatever is left is over without an end of its own
+    /// (rule C-CL-12, step 4).
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
+    }
+
+    /// A source is being drained: closing waits for it (rule C-CL-12, step 3).
+    pub(crate) fn begin_busy(&self) {
+        self.busy.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// That source has nothing more to give for now, or for ever.
+    pub(crate) fn end_busy(&self) {
+        self.busy.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether a source is being drained.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.busy.load(Ordering::Relaxed) > 0
     }
 
     /// Number of streams being served.

@@ -28,6 +28,18 @@ pub(crate) struct Shared {
     finished: watch::Sender<Option<Arc<Closed>>>,
 }
 
+/// Frees the place of a query that could not be sent; its encoder may even have panicked.
+struct Place<'a> {
+    shared: &'a Shared,
+    id: QueryId,
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.shared.waiting().remove(self.id);
+    }
+}
+
 impl Shared {
     pub(super) fn new(
         version: ProtocolVersion,
@@ -66,13 +78,10 @@ impl Shared {
         let id = id.ok_or_else(|| ConnectionClosed {
             reason: self.output.closed(),
         })?;
-        match self.send_query(rpc, id, payload, write) {
-            Ok(()) => Ok(id),
-            Err(error) => {
-                self.waiting().remove(id);
-                Err(error.into())
-            }
-        }
+        let place = Place { shared: self, id };
+        self.send_query(rpc, id, payload, write)?;
+        std::mem::forget(place);
+        Ok(id)
     }
 
     /// Sends a query that nobody waits for.

@@ -19,6 +19,7 @@ use rpc_wire::stream::{self, Initial, StreamQuery};
 use rpc_wire::{Data, RpcDigests, RpcError};
 
 use super::{BoxFuture, Call, Handler, Started, caught, poll_now, unsendable};
+use crate::connection::Shared;
 use crate::connection::serving::Served;
 use crate::error::{HandlerError, SendError, located};
 use crate::payload::{Codec, Undecodable};
@@ -274,10 +275,17 @@ where
     C: Codec<U>,
 {
     let mut updates = pin!(updates);
+    let mut busy = Some(Busy::new(&sender));
     loop {
-        let batch =
-            std::future::poll_fn(|cx| poll_batch::<St, U, C>(&sender, updates.as_mut(), cx));
+        let batch = std::future::poll_fn(|cx| {
+            let batch = poll_batch::<St, U, C>(&sender, updates.as_mut(), cx);
+            if batch.is_pending() {
+                busy = None;
+            }
+            batch
+        });
         let batch = batch.await;
+        busy.get_or_insert_with(|| Busy::new(&sender));
         if batch == Batch::Stopped {
             return;
         }
@@ -287,8 +295,31 @@ where
         let mark = output.mark();
         std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
         if batch == Batch::Ended {
-            sender.end();
+            // A connection that closes ends its streams without saying so (rule R-SV-14).
+            if !output.is_closing() {
+                sender.end();
+            }
             return;
+        }
+    }
+}
+
+/// While this exists, the source may have more to give, and closing waits for it.
+struct Busy<'a>(&'a Shared);
+
+impl<'a> Busy<'a> {
+    fn new(sender: &'a Sender) -> Self {
+        let shared = sender.call.shared();
+        shared.serving.begin_busy();
+        Self(shared)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.serving.end_busy();
+        if self.0.output.is_closing() {
+            self.0.output.wake_task();
         }
     }
 }

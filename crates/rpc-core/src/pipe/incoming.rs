@@ -212,8 +212,9 @@ impl<T, U, E> Incoming<T, U, E> {
                 state.answer = Some(answer);
             }
             (Stage::Open, Item::Update(update)) => state.updates.push_back(update),
+            // An answer other than a state, undecodable or not, is the last message.
             (Stage::Ending | Stage::Unwanted, Item::End)
-            | (Stage::Unwanted, Item::Answer(Ok(Err(_)))) => state.stage = Stage::Over,
+            | (Stage::Unwanted, Item::Answer(Ok(Err(_)) | Err(_))) => state.stage = Stage::Over,
             (_, Item::End) => {
                 state.stage = Stage::Over;
                 state.end(PipeCloseReason::ClosedRemotely);

@@ -1,0 +1,20 @@
+//! What durable values and durable subscriptions promise, told by their users.
+//!
+//! The clock is paused in every test: a time that is asserted is exact, and "for a long time" is
+//! free.
+
+mod attempts;
+mod auto_traits;
+mod cancelling;
+mod checked;
+mod closing;
+mod dispatched;
+mod durable_value;
+mod events;
+mod failures;
+mod link;
+mod or_fail;
+mod races;
+mod random;
+mod server;
+mod slow_consumer;

@@ -1,0 +1,79 @@
+//! What may be sent, shared and moved: a change here breaks callers without any signature
+//! changing.
+
+use std::cell::Cell;
+use std::error::Error;
+
+use rpc_core::connection::{self, Closed, Config, HandshakeError, HandshakeFailure};
+use rpc_core::{
+    Builder, Client, ConnectError, Connection, ConnectionClosed, Dispatch, DispatchError,
+    DuplicateImplementations, HandlerError, Implementations, OneWay, Pipe, PipeCloseReason,
+    PipeRpc, Rpc, Server, ServerBuilder, StateRpc,
+};
+
+use crate::rpcs::{COUNT, COUNTER, ECHO, table};
+
+/// May be moved to other threads, but not shared by them.
+type SendOnly = Cell<u8>;
+/// May not even be moved.
+type Neither = *const u8;
+
+fn shared<T: Send + Sync + Unpin>() {}
+fn moved<T: Send + Unpin>() {}
+fn error<T: Error + Send + Sync + Unpin + 'static>() {}
+fn future<F: Future + Send + 'static>(_: F) {}
+fn borrowing_future(_: impl Future + Send) {}
+
+#[test]
+fn handles_and_values_are_send_sync_and_unpin() {
+    shared::<Connection>();
+    shared::<Config>();
+    shared::<connection::heartbeat::Config>();
+    shared::<Closed>();
+    shared::<Client>();
+    shared::<Server>();
+    shared::<ServerBuilder<SendOnly>>();
+    shared::<PipeCloseReason>();
+    shared::<Dispatch<SendOnly>>();
+    shared::<Pipe<String>>();
+    moved::<Pipe<SendOnly>>();
+}
+
+#[test]
+fn tables_and_definitions_do_not_depend_on_the_types_they_name() {
+    shared::<Implementations<Neither>>();
+    shared::<Builder<Neither>>();
+    shared::<Rpc<Neither, Neither>>();
+    shared::<OneWay<Neither>>();
+    shared::<PipeRpc<Neither, Neither, Neither>>();
+    shared::<StateRpc<Neither, Neither, Neither, Neither>>();
+}
+
+#[test]
+fn errors_go_into_boxes_and_across_threads() {
+    error::<DispatchError>();
+    error::<ConnectionClosed>();
+    error::<HandshakeError>();
+    error::<HandshakeFailure>();
+    error::<ConnectError>();
+    error::<DuplicateImplementations>();
+    shared::<HandlerError>();
+}
+
+#[tokio::test(start_paused = true)]
+async fn main_futures_can_be_spawned() {
+    let (near, far) = tokio::io::duplex(64);
+    future(Connection::create(near, Config::default()));
+    borrowing_future(Connection::serve(far, Config::default(), &table(), |_| {
+        Default::default()
+    }));
+    borrowing_future(Client::new().connect("127.0.0.1:1"));
+    let (near, _far, _) = crate::pair::pair(Config::default(), Config::default()).await;
+    borrowing_future(near.closed());
+    borrowing_future(near.flushed());
+    future(ECHO.dispatch(&near, &String::new()));
+    future(COUNTER.dispatch(&near, &1));
+    let mut pipe = COUNT.dispatch(&near, &1).await.unwrap().unwrap();
+    borrowing_future(pipe.close_reason());
+    borrowing_future(pipe.next());
+}

@@ -1,0 +1,352 @@
+//! Futures dropped at every poll: nothing closes, nothing leaks, late answers are swallowed.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use bin_prot::shape::Digest;
+use bin_prot::{BinWrite, WriteError};
+use rpc_core::connection::Config;
+use rpc_core::payload::{Codec, Undecodable};
+use rpc_core::{Connection, DispatchError, PipeRpc, Rpc};
+use tokio::task::yield_now;
+use tokio::time::{sleep, timeout};
+
+use crate::pair::{alive_tasks, connect, pair, settle};
+use crate::peer::Peer;
+use crate::rpcs::{COUNT, COUNTER, ECHO, HOLD, Notes, SLEEP, table};
+
+/// Polls the future `polls` times, and drops it if it is not ready by then.
+async fn dropped_at<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    let mut left = polls;
+    poll_fn(|cx| {
+        let Some(next) = left.checked_sub(1) else {
+            return Poll::Ready(None);
+        };
+        left = next;
+        match future.as_mut().poll(cx) {
+            Poll::Ready(output) => Poll::Ready(Some(output)),
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+/// Drops the future that `make` makes at its first poll, its second, and so on until it is ready
+/// before. After each, and after all answers have come, nothing is left on either end.
+async fn check_dropped_anywhere<T>(make: impl AsyncFn(&Connection) -> T) {
+    let (near, far, _) = pair(Config::default(), Config::default()).await;
+    let mut polls = 0;
+    while dropped_at(polls, make(&near)).await.is_none() {
+        assert_unharmed(&near, &far).await;
+        polls += 1;
+    }
+    assert!(polls > 0, "ready without being polled");
+    assert_unharmed(&near, &far).await;
+}
+
+async fn assert_unharmed(near: &Connection, far: &Connection) {
+    sleep(Duration::from_secs(1)).await;
+    assert_eq!(near.open_queries(), 0);
+    assert_eq!(far.served_streams(), 0);
+    assert_eq!(alive_tasks(), 2);
+    let answer = ECHO.dispatch(near, &"fine".to_owned()).await;
+    assert_eq!(answer.unwrap(), "fine");
+}
+
+/// R-PL-23: the entry stays until the answer comes.
+#[tokio::test(start_paused = true)]
+async fn plain_dispatch_can_be_dropped_at_any_poll() {
+    check_dropped_anywhere(async |near| SLEEP.dispatch(near, &20).await.unwrap()).await;
+    check_dropped_anywhere(async |near| {
+        let answer = ECHO.dispatch(near, &"x".to_owned());
+        answer.await.unwrap();
+        // One more poll.
+        yield_now().await;
+    })
+    .await;
+}
+
+/// R-SC-7: before the answer, between answer and pipe, and with the pipe.
+#[tokio::test(start_paused = true)]
+async fn stream_dispatch_can_be_dropped_at_any_poll() {
+    check_dropped_anywhere(async |near| drop(HOLD.dispatch(near, &()).await.unwrap())).await;
+    check_dropped_anywhere(async |near| {
+        let mut pipe = COUNT.dispatch(near, &3).await.unwrap().unwrap();
+        yield_now().await;
+        while pipe.next().await.is_some() {
+            yield_now().await;
+        }
+    })
+    .await;
+    check_dropped_anywhere(async |near| {
+        let (_, pipe) = COUNTER.dispatch(near, &3).await.unwrap().unwrap();
+        yield_now().await;
+        pipe.close_reason().await;
+        yield_now().await;
+    })
+    .await;
+    check_dropped_anywhere(async |near| COUNT.dispatch(near, &-1).await.unwrap().err()).await;
+}
+
+/// Many at once, each given up at another moment.
+#[tokio::test(start_paused = true)]
+async fn any_mixture_of_dropped_calls_leaves_nothing_behind() {
+    let (near, far, _) = pair(Config::default(), Config::default()).await;
+    for polls in 0..4 {
+        let mut calls = Vec::new();
+        for n in 0..100 {
+            let near = near.clone();
+            calls.push(tokio::spawn(async move {
+                match n % 4 {
+                    0 => drop(dropped_at(polls, SLEEP.dispatch(&near, &n)).await),
+                    1 => drop(dropped_at(polls, COUNT.dispatch(&near, &(n * 50))).await),
+                    2 => drop(dropped_at(polls, COUNTER.dispatch(&near, &n)).await),
+                    _ => drop(dropped_at(polls, HOLD.dispatch(&near, &())).await),
+                }
+            }));
+        }
+        for call in calls {
+            call.await.unwrap();
+        }
+        assert_unharmed(&near, &far).await;
+    }
+}
+
+/// The same on several threads, for whatever order the paused clock does not try.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn calls_dropped_on_several_threads_leave_nothing_behind() {
+    let (near, far, _) = pair(Config::default(), Config::default()).await;
+    let mut calls = Vec::new();
+    for task in 0..8 {
+        let near = near.clone();
+        calls.push(tokio::spawn(async move {
+            for n in 0..200 {
+                let polls = usize::try_from((n + task) % 4).unwrap();
+                match (n + task) % 5 {
+                    0 => drop(dropped_at(polls, SLEEP.dispatch(&near, &(n % 3))).await),
+                    1 => drop(dropped_at(polls, COUNT.dispatch(&near, &(n * 10))).await),
+                    2 => drop(dropped_at(polls, COUNTER.dispatch(&near, &n)).await),
+                    3 => drop(HOLD.dispatch(&near, &()).await.unwrap()),
+                    _ => {
+                        let text = n.to_string();
+                        assert_eq!(ECHO.dispatch(&near, &text).await.unwrap(), text);
+                    }
+                }
+            }
+        }));
+    }
+    for call in calls {
+        call.await.unwrap();
+    }
+    let empty = async {
+        while near.open_queries() + far.served_streams() > 0 {
+            yield_now().await;
+        }
+    };
+    let limit = Duration::from_secs(10);
+    let emptied = timeout(limit, empty).await;
+    emptied.unwrap_or_else(|_| panic!("{} {}", near.open_queries(), far.served_streams()));
+    assert!(!near.is_closed());
+}
+
+/// `Pipe::next`: no update is lost.
+#[tokio::test(start_paused = true)]
+async fn dropping_next_loses_no_update() {
+    let (near, _far, _) = pair(Config::default(), Config::default()).await;
+    let mut pipe = COUNT.dispatch(&near, &2500).await.unwrap().unwrap();
+    let mut updates = Vec::new();
+    let mut polls = 0;
+    while updates.len() < 2500 {
+        if let Some(update) = dropped_at(polls % 3, pipe.next()).await {
+            updates.push(update.unwrap());
+        }
+        polls += 1;
+        if polls.is_multiple_of(7) {
+            settle().await;
+        }
+    }
+    assert!(updates.into_iter().eq(0..2500));
+    assert_eq!(pipe.next().await, None);
+}
+
+/// `Connection::serve`: the transport is dropped with the future, and nothing else was begun.
+#[tokio::test(start_paused = true)]
+async fn handshake_can_be_dropped_at_any_poll() {
+    let mut polls = 0;
+    loop {
+        // Few bytes at a time make many polls.
+        let (mut peer, io) = Peer::new(5);
+        let table = table();
+        let creating = Connection::serve(io, Config::default(), &table, |_| Notes::default());
+        let theirs = tokio::spawn(async move {
+            peer.try_to_shake_hands(11).await;
+            peer
+        });
+        let created = dropped_at(polls, creating).await;
+        if let Some(connection) = created {
+            assert!(polls > 5, "{polls} polls");
+            drop(connection);
+            theirs.await.unwrap();
+            break;
+        }
+        theirs.await.unwrap();
+        settle().await;
+        assert_eq!(alive_tasks(), 0, "after {polls} polls");
+        polls += 1;
+    }
+}
+
+/// `Connection::closed` and `Connection::flushed`.
+#[tokio::test(start_paused = true)]
+async fn waiting_for_the_end_can_be_dropped_at_any_poll() {
+    let (table, notes) = (table(), Notes::default());
+    let near = (Config::default(), &table, notes.clone());
+    let far = (Config::default(), &table, notes);
+    let (near, far) = connect(10, near, far).await;
+    let text = "x".repeat(1000);
+    let call = ECHO.dispatch(&near, &text);
+    for polls in 0..3 {
+        assert!(dropped_at(polls, near.closed()).await.is_none());
+        dropped_at(polls, near.flushed()).await;
+        dropped_at(polls, far.flushed()).await;
+    }
+    assert_eq!(call.await.unwrap(), text);
+    near.flushed().await;
+    near.close();
+    for polls in 0..3 {
+        dropped_at(polls, far.closed()).await;
+    }
+    near.closed().await;
+    far.closed().await;
+}
+
+thread_local! {
+    /// What [`DropsTheCall`] drops.
+    static VICTIM: RefCell<Option<Box<dyn Any>>> = const { RefCell::new(None) };
+}
+
+/// Units, of which reading one drops something.
+enum DropsTheCall {}
+
+impl Codec<()> for DropsTheCall {
+    fn size((): &()) -> usize {
+        1
+    }
+
+    fn write((): &(), buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        buffer.push(0);
+        Ok(())
+    }
+
+    fn read(bytes: &[u8]) -> Result<(), Undecodable> {
+        drop(VICTIM.take());
+        if bytes == [0] {
+            Ok(())
+        } else {
+            Err(Undecodable::new("no unit"))
+        }
+    }
+
+    fn digest() -> Option<Digest> {
+        None
+    }
+}
+
+static DROPPED_PLAIN: Rpc<(), (), DropsTheCall> = Rpc::new("plain", 1);
+static DROPPED_STREAM: PipeRpc<(), (), (), DropsTheCall> = PipeRpc::new("stream", 1);
+
+/// Dispatches, and gives the peer's answer to a decoder that drops the call.
+async fn check_dropped_by_decoder<F: 'static>(
+    dispatch: impl FnOnce(&Connection) -> F,
+    answer: &[u8],
+) {
+    let (connection, mut peer) = Peer::called_by_us(11).await;
+    VICTIM.set(Some(Box::new(dispatch(&connection))));
+    let id = peer.expect_query().await.id;
+    peer.respond(id, Ok(answer)).await;
+    settle().await;
+    assert!(VICTIM.take().is_none());
+    assert_eq!(connection.open_queries(), 0);
+}
+
+/// Decoders are the user's code, and run without any lock held.
+#[tokio::test(start_paused = true)]
+async fn call_can_be_dropped_by_its_own_decoder() {
+    let plain = |connection: &Connection| DROPPED_PLAIN.dispatch(connection, &());
+    check_dropped_by_decoder(plain, b"\x00").await;
+    check_dropped_by_decoder(plain, b"\x07").await;
+}
+
+/// The same of the user's error, after which nothing comes: so nothing can be waited for.
+#[tokio::test(start_paused = true)]
+async fn stream_can_be_dropped_by_the_decoder_of_its_error() {
+    let stream = |connection: &Connection| DROPPED_STREAM.dispatch(connection, &());
+    check_dropped_by_decoder(stream, b"\x00\x01\x00").await;
+    check_dropped_by_decoder(stream, b"\x00\x01\x07").await;
+}
+
+/// A codec that panics either way.
+enum Panics {}
+
+impl Codec<String> for Panics {
+    fn size(text: &String) -> usize {
+        text.bin_size()
+    }
+
+    fn write(text: &String, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        text.bin_write(buffer)
+    }
+
+    fn read(_: &[u8]) -> Result<String, Undecodable> {
+        Err(Undecodable::new("not used"))
+    }
+
+    fn digest() -> Option<Digest> {
+        None
+    }
+}
+
+impl Codec<()> for Panics {
+    fn size((): &()) -> usize {
+        1
+    }
+
+    fn write((): &(), _: &mut Vec<u8>) -> Result<(), WriteError> {
+        panic!("in the middle of a value")
+    }
+
+    fn read(_: &[u8]) -> Result<(), Undecodable> {
+        panic!("in the middle of a value")
+    }
+
+    fn digest() -> Option<Digest> {
+        None
+    }
+}
+
+/// Nothing was sent, so nothing is waited for; the connection is as it was.
+#[tokio::test(start_paused = true)]
+async fn panic_of_an_encoder_leaves_nothing_behind() {
+    static PANICS: Rpc<(), (), Panics> = Rpc::new("panics", 1);
+    let (near, far, _) = pair(Config::default(), Config::default()).await;
+    let dispatch = || drop(PANICS.dispatch(&near, &()));
+    catch_unwind(AssertUnwindSafe(dispatch)).unwrap_err();
+    assert_unharmed(&near, &far).await;
+}
+
+/// The connection's task runs it, and goes on.
+#[tokio::test(start_paused = true)]
+async fn panic_of_a_callers_decoder_concerns_its_call_only() {
+    static PANICS: Rpc<String, (), Panics> = Rpc::new("echo", 1);
+    let (near, far, _) = pair(Config::default(), Config::default()).await;
+    let result = PANICS.dispatch(&near, &"x".to_owned()).await;
+    assert!(matches!(result, Err(DispatchError::Undecodable { .. })));
+    assert_unharmed(&near, &far).await;
+}

@@ -1,0 +1,17 @@
+//! Connections against scripted peers, against recorded ones, and against each other.
+//!
+//! All of it runs in memory on a paused clock: time passes only when nothing else can happen, and
+//! then at once.
+
+mod auto_traits;
+mod calls;
+mod closing;
+mod dropping;
+mod heartbeat;
+mod hostile;
+mod pair;
+mod peer;
+mod replay;
+mod rpcs;
+mod source;
+mod streams;
