@@ -85,7 +85,7 @@ where
     /// Dropping the result forgets the response. The query has been sent all the same.
     ///
     /// # Errors
-    /// See [`DispatchError`].
+    /// See [`DispatchError`](crate::DispatchError).
     pub fn dispatch(&self, connection: &Connection, query: &Q) -> Dispatch<R> {
         let call = PlainCall::new(C::read);
         let rpc = DescriptionRef {

@@ -1,137 +1,18 @@
 //! The durable value (*durable* §1).
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use durable_rpc::{BuildError, Durable};
 use tokio::runtime::{self, Runtime};
-use tokio::sync::{Barrier, Semaphore};
+use tokio::sync::Barrier;
 use tokio::task::yield_now;
 
 use crate::cancelling::poll_once;
 use crate::server::settle;
+use crate::workshop::{OutOfWood, Outcome, Thing, Workshop, poke, smash};
 
 const BROKEN_AT_ONCE: &str = "Durable value was broken immediately after being created or rebuilt.";
-
-/// A value that can be broken.
-#[derive(Clone)]
-struct Thing {
-    number: usize,
-    broken: Arc<AtomicBool>,
-}
-
-impl Thing {
-    fn smash(&self) {
-        self.broken.store(true, Ordering::Relaxed);
-    }
-
-    fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Outcome {
-    Good,
-    Broken,
-    Fails,
-    Raises,
-    RaisesAtOnce,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("out of wood")]
-struct OutOfWood;
-
-/// Where things are made and repaired.
-struct Workshop {
-    creates: AtomicUsize,
-    rebuilds: AtomicUsize,
-    outcome: Mutex<Outcome>,
-    gate: Semaphore,
-}
-
-impl Workshop {
-    fn new() -> Arc<Self> {
-        Arc::new(Self {
-            creates: AtomicUsize::new(0),
-            rebuilds: AtomicUsize::new(0),
-            outcome: Mutex::new(Outcome::Good),
-            gate: Semaphore::new(1),
-        })
-    }
-
-    fn durable(self: &Arc<Self>) -> Durable<Thing> {
-        let create = self.clone();
-        Durable::new(move || create.create(), Thing::is_broken)
-    }
-
-    fn with_rebuild(self: &Arc<Self>) -> Durable<Thing> {
-        let (create, rebuild) = (self.clone(), self.clone());
-        let rebuild = move |old| rebuild.rebuild(&old);
-        Durable::with_rebuild(move || create.create(), rebuild, Thing::is_broken)
-    }
-
-    async fn create_or_fail(self: &Arc<Self>) -> Result<Durable<Thing>, BuildError> {
-        let create = self.clone();
-        Durable::create_or_fail(move || create.create(), Thing::is_broken).await
-    }
-
-    fn create(self: &Arc<Self>) -> impl Future<Output = Result<Thing, OutOfWood>> + Send + use<> {
-        self.creates.fetch_add(1, Ordering::Relaxed);
-        self.make()
-    }
-
-    fn rebuild(
-        self: &Arc<Self>,
-        old: &Thing,
-    ) -> impl Future<Output = Result<Thing, OutOfWood>> + Send + use<> {
-        assert!(old.is_broken());
-        self.rebuilds.fetch_add(1, Ordering::Relaxed);
-        self.make()
-    }
-
-    fn make(self: &Arc<Self>) -> impl Future<Output = Result<Thing, OutOfWood>> + Send + use<> {
-        let this = self.clone();
-        let outcome = *this.outcome.lock().unwrap();
-        assert!(!matches!(outcome, Outcome::RaisesAtOnce));
-        async move {
-            drop(this.gate.acquire().await.unwrap());
-            let (creates, rebuilds) = this.made();
-            match outcome {
-                Outcome::Good | Outcome::Broken => Ok(Thing {
-                    number: creates + rebuilds,
-                    broken: Arc::new(AtomicBool::new(matches!(outcome, Outcome::Broken))),
-                }),
-                Outcome::Fails => Err(OutOfWood),
-                Outcome::Raises | Outcome::RaisesAtOnce => panic!("out of nails"),
-            }
-        }
-    }
-
-    fn will(&self, outcome: Outcome) {
-        *self.outcome.lock().unwrap() = outcome;
-    }
-
-    /// Numbers of creates and rebuilds.
-    fn made(&self) -> (usize, usize) {
-        let count = |n: &AtomicUsize| n.load(Ordering::Relaxed);
-        (count(&self.creates), count(&self.rebuilds))
-    }
-}
-
-/// The number of the thing that a use gets, or the text of the error.
-async fn poke(durable: &Durable<Thing>) -> Result<usize, String> {
-    let number = durable.with(async |thing: Thing| thing.number).await;
-    number.map_err(|error| error.to_string())
-}
-
-async fn smash(durable: &Durable<Thing>) {
-    durable
-        .with(async |thing: Thing| thing.smash())
-        .await
-        .unwrap();
-}
 
 fn error<T>(text: &str) -> Result<T, String> {
     Err(text.to_owned())

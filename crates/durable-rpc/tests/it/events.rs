@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::checked::{Checked, Counts, DELAY, LONG, counts, label};
 use crate::dispatched::{Dispatched, Script, intact};
-use crate::server::{COUNT, Call, Feed, Server, settle};
+use crate::server::{COUNT, Call, Feed, Server, settle, some_time};
 
 /// An attempt that succeeds with this state.
 pub(crate) async fn begin(events: &mut Counts, server: &mut Server, state: i64) -> Feed {
@@ -96,18 +96,18 @@ async fn metadata_knows_why_the_stream_was_lost() {
     let (metadata, feed) = metadata(&mut events, &mut server).await;
     feed.end();
     events.expect(&["lost"]).await;
-    let reason = metadata.close_reason().await;
+    let reason = some_time(metadata.close_reason()).await;
     assert!(matches!(reason, PipeCloseReason::ClosedRemotely));
 
     let (metadata, _feed) = self::metadata(&mut events, &mut server).await;
     server.cut();
     events.expect(&["lost"]).await;
-    let reason = metadata.close_reason().await;
+    let reason = some_time(metadata.close_reason()).await;
     assert!(matches!(reason, PipeCloseReason::Error(_)));
 
     let (metadata, _feed) = self::metadata(&mut events, &mut server).await;
     events.subscription.close();
-    let reason = metadata.close_reason().await;
+    let reason = some_time(metadata.close_reason()).await;
     assert!(matches!(reason, PipeCloseReason::ClosedLocally));
 }
 

@@ -18,3 +18,4 @@ mod races;
 mod random;
 mod server;
 mod slow_consumer;
+mod workshop;

@@ -3,16 +3,15 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use bin_prot::WriteError;
 use bin_prot::shape::Digest;
-use bin_prot::{BinWrite, WriteError};
 use rpc_core::connection::Config;
 use rpc_core::payload::{Codec, Undecodable};
-use rpc_core::{Connection, DispatchError, PipeRpc, Rpc};
+use rpc_core::{Connection, PipeRpc, Rpc};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
@@ -290,63 +289,4 @@ async fn stream_can_be_dropped_by_the_decoder_of_its_error() {
     let stream = |connection: &Connection| DROPPED_STREAM.dispatch(connection, &());
     check_dropped_by_decoder(stream, b"\x00\x01\x00").await;
     check_dropped_by_decoder(stream, b"\x00\x01\x07").await;
-}
-
-/// A codec that panics either way.
-enum Panics {}
-
-impl Codec<String> for Panics {
-    fn size(text: &String) -> usize {
-        text.bin_size()
-    }
-
-    fn write(text: &String, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
-        text.bin_write(buffer)
-    }
-
-    fn read(_: &[u8]) -> Result<String, Undecodable> {
-        Err(Undecodable::new("not used"))
-    }
-
-    fn digest() -> Option<Digest> {
-        None
-    }
-}
-
-impl Codec<()> for Panics {
-    fn size((): &()) -> usize {
-        1
-    }
-
-    fn write((): &(), _: &mut Vec<u8>) -> Result<(), WriteError> {
-        panic!("in the middle of a value")
-    }
-
-    fn read(_: &[u8]) -> Result<(), Undecodable> {
-        panic!("in the middle of a value")
-    }
-
-    fn digest() -> Option<Digest> {
-        None
-    }
-}
-
-/// Nothing was sent, so nothing is waited for; the connection is as it was.
-#[tokio::test(start_paused = true)]
-async fn panic_of_an_encoder_leaves_nothing_behind() {
-    static PANICS: Rpc<(), (), Panics> = Rpc::new("panics", 1);
-    let (near, far, _) = pair(Config::default(), Config::default()).await;
-    let dispatch = || drop(PANICS.dispatch(&near, &()));
-    catch_unwind(AssertUnwindSafe(dispatch)).unwrap_err();
-    assert_unharmed(&near, &far).await;
-}
-
-/// The connection's task runs it, and goes on.
-#[tokio::test(start_paused = true)]
-async fn panic_of_a_callers_decoder_concerns_its_call_only() {
-    static PANICS: Rpc<String, (), Panics> = Rpc::new("echo", 1);
-    let (near, far, _) = pair(Config::default(), Config::default()).await;
-    let result = PANICS.dispatch(&near, &"x".to_owned()).await;
-    assert!(matches!(result, Err(DispatchError::Undecodable { .. })));
-    assert_unharmed(&near, &far).await;
 }

@@ -10,6 +10,7 @@ mod dropping;
 mod heartbeat;
 mod hostile;
 mod pair;
+mod panics;
 mod peer;
 mod replay;
 mod rpcs;

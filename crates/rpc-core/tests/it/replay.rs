@@ -88,10 +88,9 @@ fn half(recording: &Recording, side: Side) -> Half {
     let rest = bodies.split_off(if has_metadata { 2 } else { 1 });
     let mut by_id = BTreeMap::<_, Vec<_>>::new();
     for body in rest {
-        match id(&body) {
-            Some(id) => by_id.entry(id).or_default().push(body),
-            // Heartbeats, and reasons for closing.
-            None => {}
+        // The others are heartbeats, and reasons for closing.
+        if let Some(id) = id(&body) {
+            by_id.entry(id).or_default().push(body);
         }
     }
     Half {

@@ -777,10 +777,7 @@ async fn initial_response_above_the_limit_ends_the_stream_and_its_abort_is_answe
 #[tokio::test(start_paused = true)]
 async fn panic_of_the_source_is_an_uncaught_exn_without_location() {
     let table = serving(&HOLD, || {
-        source::iter((0..4).map(|n| {
-            assert!(n < 3, "boom at {n}");
-            n
-        }))
+        source::iter((0..4).inspect(|n| assert!(*n < 3, "boom at {n}")))
     });
     let (connection, mut peer) = Peer::open(Config::default(), &table, (), 11).await;
     peer.open_stream(7, &HOLD.description(), &()).await;
