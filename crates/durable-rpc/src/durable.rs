@@ -11,6 +11,7 @@
 //! Builds run in tasks of their own: dropping a use does not cancel the build that others wait
 //! for (rule D-DU-9).
 
+use std::any::Any;
 use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -52,7 +53,9 @@ enum State<T> {
 pub enum BuildError {
     /// Creating or rebuilding the value failed.
     Failed(Arc<dyn Error + Send + Sync>),
-    /// Creating or rebuilding the value panicked, or its runtime went away.
+    /// Creating or rebuilding the value panicked, with this text.
+    Panicked(Arc<str>),
+    /// The runtime that was building the value went away.
     Aborted,
     /// The value was broken right after it had been built (rule D-DU-3).
     BrokenAtOnce,
@@ -64,6 +67,9 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Failed(error) => return error.fmt(f),
+            Self::Panicked(text) => {
+                return write!(f, "building the durable value panicked: {text}");
+            }
             Self::Aborted => "building the durable value was cut short",
             Self::BrokenAtOnce => {
                 "Durable value was broken immediately after being created or rebuilt."
@@ -78,7 +84,7 @@ impl Error for BuildError {
         match self {
             // Its own text is shown above.
             Self::Failed(error) => error.source(),
-            Self::Aborted | Self::BrokenAtOnce | Self::InitiallyBroken => None,
+            Self::Panicked(_) | Self::Aborted | Self::BrokenAtOnce | Self::InitiallyBroken => None,
         }
     }
 }
@@ -134,14 +140,7 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
         E: Error + Send + Sync + 'static,
     {
         let durable = Self::new(create, is_broken);
-        let mut build = None;
-        let built = std::future::poll_fn(|cx| {
-            let poll = || {
-                let build = build.get_or_insert_with(|| (durable.inner.create)());
-                build.as_mut().poll(cx)
-            };
-            catch_unwind(AssertUnwindSafe(poll)).unwrap_or(Poll::Ready(Err(BuildError::Aborted)))
-        });
+        let built = caught(|| (durable.inner.create)());
         let value = built.await?;
         if (durable.inner.is_broken)(&value) {
             return Err(BuildError::InitiallyBroken);
@@ -214,19 +213,22 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
         let (done, building) = watch::channel(None);
         let inner = self.inner.clone();
         tokio::spawn(async move {
-            // The user's functions are called in here, so that a panic of theirs is a failed
-            // build (rule D-DU-10).
             let guard = BuildGuard {
                 inner: inner.clone(),
                 done,
             };
             let result = match (&inner.rebuild, old) {
-                (Some(rebuild), Some(old)) => rebuild(old).await,
-                _ => (inner.create)().await,
+                (Some(rebuild), Some(old)) => caught(|| rebuild(old)).await,
+                (_, old) => {
+                    drop(old);
+                    caught(|| (inner.create)()).await
+                }
             };
             guard.finish(result);
         });
-        *state = State::Building(building.clone());
+        let before = std::mem::replace(&mut *state, State::Building(building.clone()));
+        drop(state);
+        drop(before);
         Err(building)
     }
 }
@@ -234,6 +236,12 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
 impl<T> Inner<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state before is dropped when the lock is free: the value's destructor is the user's.
+    fn replace(&self, state: State<T>) {
+        let before = std::mem::replace(&mut *self.lock(), state);
+        drop(before);
     }
 }
 
@@ -247,10 +255,11 @@ impl<T: Clone> BuildGuard<T> {
     /// A value stays even if nobody waits any more, or it is broken already (rule D-DU-4); an
     /// error is for those who wait (rule D-DU-5).
     fn finish(&self, result: Result<T, BuildError>) {
-        *self.inner.lock() = match &result {
+        let state = match &result {
             Ok(value) => State::Built(value.clone()),
             Err(_) => State::Void,
         };
+        self.inner.replace(state);
         self.done.send_replace(Some(result));
     }
 }
@@ -258,10 +267,29 @@ impl<T: Clone> BuildGuard<T> {
 impl<T> Drop for BuildGuard<T> {
     fn drop(&mut self) {
         if self.done.borrow().is_none() {
-            *self.inner.lock() = State::Void;
+            self.inner.replace(State::Void);
             self.done.send_replace(Some(Err(BuildError::Aborted)));
         }
     }
+}
+
+/// Calls a function of the user's and runs its build; a panic of either is a failed build
+/// (rules D-DU-10, D-DU-11).
+async fn caught<T>(build: impl FnOnce() -> Build<T>) -> Result<T, BuildError> {
+    let panicked = |panic: Box<dyn Any + Send>| BuildError::Panicked(panic_text(&*panic).into());
+    let mut build = catch_unwind(AssertUnwindSafe(build)).map_err(panicked)?;
+    std::future::poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| build.as_mut().poll(cx)))
+            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic))))
+    })
+    .await
+}
+
+/// What a panic said.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("no text")
 }
 
 fn boxed<T, Fut, E>(

@@ -1,5 +1,7 @@
 //! What a durable subscription tells its consumer.
 
+use std::sync::Arc;
+
 use rpc_core::DispatchError;
 use thiserror::Error;
 
@@ -45,7 +47,7 @@ pub enum AttemptError {
     /// There was one, but the call failed.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
-    /// The dispatch function panicked (rule D-RA-8).
-    #[error("dispatch panicked")]
-    Panicked,
+    /// The dispatch function panicked, with this text (rule D-RA-8).
+    #[error("dispatch panicked: {0}")]
+    Panicked(Arc<str>),
 }

@@ -22,7 +22,7 @@ pub fn create<Q, T, U, E, C>(
     resubscribe_delay: Duration,
 ) -> Subscription<T, U, E>
 where
-    Q: Clone + Send + 'static,
+    Q: Send + Sync + 'static,
     T: Send + 'static,
     U: Send + 'static,
     E: Send + 'static,
@@ -45,7 +45,7 @@ pub async fn create_or_fail<Q, T, U, E, C>(
     resubscribe_delay: Duration,
 ) -> Result<Result<Subscription<T, U, E>, E>, AttemptError>
 where
-    Q: Clone + Send + 'static,
+    Q: Send + Sync + 'static,
     T: Send + 'static,
     U: Send + 'static,
     E: Send + 'static,
@@ -59,9 +59,9 @@ type Dispatched<T, U, E> = Result<Result<Subscribed<T, Pipe<U>, PipeMetadata>, E
 fn dispatch<Q, T, U, E, C>(
     rpc: &'static StateRpc<Q, T, U, E, C>,
     query: Q,
-) -> impl Fn(Connection) -> Dispatching<T, U, E> + Clone + Send + 'static
+) -> impl Fn(Connection) -> Dispatching<T, U, E> + Send + Sync + 'static
 where
-    Q: Clone + Send + 'static,
+    Q: Send + Sync + 'static,
     T: Send + 'static,
     U: Send + 'static,
     E: Send + 'static,

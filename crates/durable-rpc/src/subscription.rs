@@ -20,6 +20,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ use futures_core::Stream;
 use rpc_core::DispatchError;
 use tokio::time::{Sleep, sleep};
 
-use crate::durable::Durable;
+use crate::durable::{Durable, panic_text};
 use crate::event::{AttemptError, Event};
 
 /// What a successful dispatch gives.
@@ -111,18 +112,18 @@ enum Machine<S, U, E, M> {
 pub fn subscribe<T, S, U, E, M, Fut, St>(
     durable: &Durable<T>,
     resubscribe_delay: Duration,
-    dispatch: impl Fn(T) -> Fut + Clone + Send + 'static,
+    dispatch: impl Fn(T) -> Fut + Send + Sync + 'static,
 ) -> Subscription<S, U, E, M>
 where
     T: Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<Result<Subscribed<S, St, M>, E>, DispatchError>> + Send + 'static,
     St: Stream<Item = U> + Send + 'static,
 {
-    let durable = durable.clone();
+    let (durable, dispatch) = (durable.clone(), Arc::new(dispatch));
     let attempt = move || -> BoxFuture<Attempt<S, U, E, M>> {
         let (durable, dispatch) = (durable.clone(), dispatch.clone());
         Box::pin(async move {
-            let subscribed = durable.with(dispatch).await??;
+            let subscribed = durable.with(|value| dispatch(value)).await??;
             Ok(subscribed.map(|subscribed| Subscribed {
                 state: subscribed.state,
                 updates: Box::pin(subscribed.updates) as Updates<U>,
@@ -150,7 +151,7 @@ where
 pub async fn subscribe_or_fail<T, S, U, E, M, Fut, St>(
     durable: &Durable<T>,
     resubscribe_delay: Duration,
-    dispatch: impl Fn(T) -> Fut + Clone + Send + 'static,
+    dispatch: impl Fn(T) -> Fut + Send + Sync + 'static,
 ) -> Result<Result<Subscription<S, U, E, M>, E>, AttemptError>
 where
     T: Clone + Send + Sync + 'static,
@@ -171,8 +172,10 @@ fn poll_attempt<S, U, E, M>(
     cx: &mut Context<'_>,
 ) -> Poll<Attempt<S, U, E, M>> {
     // A panic of the dispatch is one failed attempt (rule D-RA-8).
-    catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx)))
-        .unwrap_or(Poll::Ready(Err(AttemptError::Panicked)))
+    catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx))).unwrap_or_else(|panic| {
+        let text = panic_text(&*panic).into();
+        Poll::Ready(Err(AttemptError::Panicked(text)))
+    })
 }
 
 impl<S, U, E, M> Subscription<S, U, E, M> {
@@ -204,7 +207,9 @@ impl<S, U, E, M> Subscription<S, U, E, M> {
             }
         }
         if let Machine::Streaming(updates) = &mut self.machine {
-            let event = match ready!(updates.as_mut().poll_next(cx)) {
+            // A source that panics has ended.
+            let update = catch_unwind(AssertUnwindSafe(|| updates.as_mut().poll_next(cx)));
+            let event = match ready!(update.unwrap_or(Poll::Ready(None))) {
                 Some(update) => Event::Update(update),
                 None => self.pause(Event::LostConnection),
             };

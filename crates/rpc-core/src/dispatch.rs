@@ -1,7 +1,6 @@
 //! The waiting end of a plain call.
 
 use std::fmt;
-use std::panic::catch_unwind;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -12,7 +11,7 @@ use rpc_wire::{Data, DescriptionRef, QueryId, RpcError};
 use crate::Connection;
 use crate::connection::waiting::{After, Answers, Receiver};
 use crate::error::DispatchError;
-use crate::payload::Undecodable;
+use crate::payload::{self, Undecodable};
 
 const LOCATION: &str = "client-side rpc response un-bin-io'ing";
 
@@ -151,13 +150,7 @@ pub(crate) fn decode<T>(
     decode: fn(&[u8]) -> Result<T, Undecodable>,
     location: &'static str,
 ) -> Result<T, DispatchError> {
-    let bytes = data.bytes().map_err(Undecodable::new);
-    let decoded = bytes.and_then(|bytes| {
-        // A decoder is the user's: its panic concerns this call and not the connection.
-        catch_unwind(|| decode(bytes))
-            .unwrap_or_else(|_| Err(Undecodable::new("the decoder panicked")))
-    });
-    decoded.map_err(|error| undecodable(location, error))
+    payload::read(data, decode).map_err(|error| undecodable(location, error))
 }
 
 #[cold]

@@ -23,7 +23,7 @@ use crate::connection::output::Class;
 use crate::connection::serving::Served;
 use crate::connection::{ClosedBy, Shared};
 use crate::error::{HandlerError, SendError, failure, located};
-use crate::payload::{Codec, Undecodable};
+use crate::payload::{self, Codec, Undecodable};
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -79,7 +79,7 @@ impl Call {
         data: Data<'_>,
         location: &'static str,
     ) -> Option<Q> {
-        match decode::<Q, C>(data) {
+        match payload::read(data, C::read) {
             Ok(query) => Some(query),
             Err(error) => {
                 self.undecodable(location, &error);
@@ -179,11 +179,6 @@ pub(crate) fn unsendable(error: SendError, location: &str) -> Option<RpcError> {
             Some(RpcError::UncaughtExn(located(location, error.into_sexp())))
         }
     }
-}
-
-/// Reads a payload; one whose length passes the frame is undecodable (rule C-RD-14).
-pub(crate) fn decode<T, C: Codec<T>>(data: Data<'_>) -> Result<T, Undecodable> {
-    C::read(data.bytes().map_err(Undecodable::new)?)
 }
 
 /// Polls a future once, outside any task.

@@ -1,9 +1,13 @@
 //! How the user's values become bytes inside a message.
 
 use std::fmt;
+use std::panic::catch_unwind;
 
 use bin_prot::shape::Digest;
 use bin_prot::{BinReadOwned, BinShape, BinWrite, ReadError, ReadErrorKind, WriteError};
+use rpc_wire::Data;
+
+use crate::error::HandlerError;
 
 /// Encodes and decodes the values of one type: the payload of an RPC.
 ///
@@ -52,6 +56,19 @@ impl<T: BinReadOwned + BinWrite + BinShape> Codec<T> for BinProt {
     fn digest() -> Option<Digest> {
         T::bin_shape().digest().ok()
     }
+}
+
+/// Reads a payload with a codec's function. One whose length passes its frame is undecodable
+/// (rule C-RD-14); and so is one at which the codec, which is the user's, panics.
+pub(crate) fn read<T>(
+    data: Data<'_>,
+    read: fn(&[u8]) -> Result<T, Undecodable>,
+) -> Result<T, Undecodable> {
+    let bytes = data.bytes().map_err(Undecodable::new)?;
+    catch_unwind(|| read(bytes)).unwrap_or_else(|panic| {
+        let panic = HandlerError::from_panic(&*panic);
+        Err(Undecodable::new(format_args!("decoder panicked: {panic}")))
+    })
 }
 
 /// Why a payload could not be decoded, for people.

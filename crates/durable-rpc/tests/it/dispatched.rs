@@ -62,7 +62,7 @@ impl Script {
             Outcome::UserError => events.push(format!("error no {attempt}")),
             Outcome::Failure => events.push("failed: peer takes no more queries".to_owned()),
             Outcome::Panic | Outcome::PanicAtOnce => {
-                events.push("failed: dispatch panicked".to_owned());
+                events.push("failed: dispatch panicked: as scripted".to_owned());
             }
         }
         events

@@ -54,7 +54,7 @@ async fn build_that_panics_is_a_failed_attempt() {
     for _ in 0..3 {
         events.expect(&["attempting"]).await;
         let error = failure(&mut events).await;
-        assert!(matches!(error, AttemptError::Build(BuildError::Aborted)));
+        assert!(matches!(error, AttemptError::Build(BuildError::Panicked(_))));
     }
 }
 
@@ -201,7 +201,7 @@ async fn dispatch_that_panics_is_a_failed_attempt() {
         events.expect(&["attempting"]).await;
         match events.next().await {
             Some(Event::FailedToConnect(error)) => {
-                assert!(matches!(error, AttemptError::Panicked));
+                assert!(matches!(error, AttemptError::Panicked(_)));
             }
             other => panic!("{other:?}"),
         }

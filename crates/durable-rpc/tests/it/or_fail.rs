@@ -94,7 +94,7 @@ async fn panic_of_the_dispatch_is_the_error() {
         };
         let dispatched = Dispatched::new([script]);
         let error = subscribe_or_fail(&intact(), DELAY, dispatched.dispatch()).await;
-        assert!(matches!(error, Err(AttemptError::Panicked)));
+        assert!(matches!(error, Err(AttemptError::Panicked(_))));
         sleep(LONG).await;
         assert_eq!(dispatched.dispatches(), 1);
     }

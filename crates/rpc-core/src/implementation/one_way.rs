@@ -6,9 +6,9 @@ use std::task::Poll;
 
 use rpc_wire::{Data, RpcDigests, RpcError};
 
-use super::{BoxFuture, Call, Handler, Started, caught, decode, poll_now};
+use super::{BoxFuture, Call, Handler, Started, caught, poll_now};
 use crate::error::{HandlerError, failure, located};
-use crate::payload::Codec;
+use crate::payload::{self, Codec};
 use crate::rpc;
 
 const LOCATION: &str = "server-side one-way rpc computation";
@@ -35,7 +35,7 @@ where
     C: Codec<Q>,
 {
     fn handle(&self, state: &S, data: Data<'_>, call: &Call) -> Started {
-        let message = match decode::<Q, C>(data) {
+        let message = match payload::read(data, C::read) {
             Ok(message) => message,
             Err(error) => {
                 // Nobody waits who could be told: the connection ends (rule R-OW-2).

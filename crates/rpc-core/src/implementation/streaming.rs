@@ -22,7 +22,7 @@ use super::{BoxFuture, Call, Handler, Started, caught, poll_now, unsendable};
 use crate::connection::Shared;
 use crate::connection::serving::Served;
 use crate::error::{HandlerError, SendError, located};
-use crate::payload::{Codec, Undecodable};
+use crate::payload::{self, Codec, Undecodable};
 use crate::rpc;
 
 const LOCATION: &str = "server-side pipe_rpc computation";
@@ -110,7 +110,7 @@ fn read_query<Q, C: Codec<Q>>(data: Data<'_>) -> Result<Option<Q>, (&'static str
         StreamQuery::Abort => Ok(None),
         StreamQuery::Query(data) => {
             let inner = |error| (INNER_LOCATION, error);
-            super::decode::<Q, C>(data).map(Some).map_err(inner)
+            payload::read(data, C::read).map(Some).map_err(inner)
         }
     }
 }
@@ -189,6 +189,12 @@ impl Sender {
         self.call.error_if(|| self.served.end(), error);
     }
 
+    /// The handler failed before its result was sent.
+    fn raised(&self, error: HandlerError) {
+        self.fail(RpcError::UncaughtExn(located(LOCATION, error.into_sexp())));
+        self.finished();
+    }
+
     /// An error in place of the initial response. After *Write_error* the caller will abort and
     /// wait for an end, so the stream stays registered (decision 9).
     fn reject(&self, error: SendError) {
@@ -216,6 +222,8 @@ impl Sender {
     }
 }
 
+/// The whole life of a stream. What is the user's in it may panic: before the initial response
+/// that is the handler's failure, and after it the source's (rule R-SV-12), which has no location.
 async fn serve<St, T, U, E, C, CT>(
     sender: Sender,
     handler: impl Future<Output = Outcome<T, St, E>> + Send + 'static,
@@ -227,45 +235,43 @@ async fn serve<St, T, U, E, C, CT>(
     C: Codec<U> + Codec<E>,
     CT: Codec<T>,
 {
-    let outcome = match caught(Box::pin(handler)).await {
-        Ok(outcome) => outcome,
-        Err(panic) => Err(HandlerError::from_panic(&*panic)),
-    };
-    match outcome {
-        Ok(Ok((state, updates))) => {
-            let started = sender.initial::<T, CT>(Initial::Ok, &state);
-            drop(state);
-            match started {
-                Ok(Flow::Continue) => pump_caught::<St, U, C>(sender, updates).await,
-                Ok(Flow::Stop) => {}
-                Err(error) => sender.reject(error),
-            }
-        }
-        Ok(Err(error)) => match sender.initial::<E, C>(Initial::Error, &error) {
-            Ok(_) => sender.finished(),
-            Err(error) => sender.reject(error),
-        },
-        Err(error) => {
-            sender.fail(RpcError::UncaughtExn(located(LOCATION, error.into_sexp())));
-            sender.finished();
-        }
-    }
-}
-
-/// A panic of the source ends the stream with an error that has no location (rule R-SV-12).
-async fn pump_caught<St, U, C>(sender: Sender, updates: St)
-where
-    St: Stream<Item = U> + Send + 'static,
-    U: Send + 'static,
-    C: Codec<U>,
-{
     let sender = Arc::new(sender);
+    let begin = begin::<St, T, E, C, CT>(sender.clone(), handler);
+    let updates = match caught(Box::pin(begin)).await {
+        Ok(Some(updates)) => updates,
+        Ok(None) => return,
+        Err(panic) => return sender.raised(HandlerError::from_panic(&*panic)),
+    };
     let pump = pump::<St, U, C>(sender.clone(), updates);
     if let Err(panic) = caught(Box::pin(pump)).await {
         let error = HandlerError::from_panic(&*panic);
         sender.fail(RpcError::UncaughtExn(error.into_sexp()));
     }
     sender.finished();
+}
+
+/// Runs the handler and sends the initial response. The updates, if there are to be any.
+async fn begin<St, T, E, C, CT>(
+    sender: Arc<Sender>,
+    handler: impl Future<Output = Outcome<T, St, E>>,
+) -> Option<St>
+where
+    C: Codec<E>,
+    CT: Codec<T>,
+{
+    match handler.await {
+        Ok(Ok((state, updates))) => match sender.initial::<T, CT>(Initial::Ok, &state) {
+            Ok(Flow::Continue) => return Some(updates),
+            Ok(Flow::Stop) => {}
+            Err(error) => sender.reject(error),
+        },
+        Ok(Err(error)) => match sender.initial::<E, C>(Initial::Error, &error) {
+            Ok(_) => sender.finished(),
+            Err(error) => sender.reject(error),
+        },
+        Err(error) => sender.raised(error),
+    }
+    None
 }
 
 async fn pump<St, U, C>(sender: Arc<Sender>, updates: St)

@@ -126,7 +126,7 @@ async fn calls_dropped_on_several_threads_leave_nothing_behind() {
     for task in 0..8 {
         let near = near.clone();
         calls.push(tokio::spawn(async move {
-            for n in 0..200 {
+            for n in 0..100 {
                 let polls = usize::try_from((n + task) % 4).unwrap();
                 match (n + task) % 5 {
                     0 => drop(dropped_at(polls, SLEEP.dispatch(&near, &(n % 3))).await),
