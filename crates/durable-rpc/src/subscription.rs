@@ -14,8 +14,9 @@
 //!       └── after the resubscribe delay
 //! ```
 //!
-//! The machine is driven by its consumer and has no task: a consumer that does not read makes
-//! nothing happen and nothing pile up, and dropping the subscription ends everything at once.
+//! The machine is driven by its consumer and has no task: while nobody reads, no attempt is made
+//! and no event piles up (the updates of the present stream do, in its pipe), and dropping the
+//! subscription ends everything at once.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -59,6 +59,12 @@ pub(crate) struct Serve {
     /// Time between two updates, in milliseconds; at least 200.
     #[arg(long = "every", value_name = "MS", default_value = "500", value_parser = interval)]
     pub(crate) interval: Duration,
+    /// Give a silent viewer up after this many milliseconds.
+    #[arg(long, value_name = "MS", default_value = "10000", value_parser = milliseconds)]
+    pub(crate) silence: Duration,
+    /// End when the standard input ends: with the process that holds its other end.
+    #[arg(long, hide = true)]
+    pub(crate) until_input_ends: bool,
 }
 
 /// Arguments of `rpc host watch`.

@@ -28,6 +28,11 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
+    let io = error.downcast_ref::<std::io::Error>();
+    if io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe) {
+        // Whoever read the output has seen enough, as in `rpc … | head`.
+        return ExitCode::FAILURE;
+    }
     eprintln!("rpc: {error:#}");
     ExitCode::FAILURE
 }

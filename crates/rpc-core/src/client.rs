@@ -7,7 +7,7 @@ use thiserror::Error;
 use tokio::net::{TcpStream, ToSocketAddrs};
 use tokio::time::{Instant, timeout_at};
 
-use crate::connection::{Config, Connection, HandshakeError};
+use crate::connection::{Config, Connection, HandshakeError, after};
 use crate::implementations::Implementations;
 
 /// Makes connections to servers.
@@ -48,7 +48,7 @@ impl Client {
         Self::default()
     }
 
-    /// Another configuration. The description is replaced by one that names the server.
+    /// Another configuration. The server's address is added to the description.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
@@ -86,13 +86,13 @@ impl Client {
         implementations: &Implementations<S>,
         state: impl FnOnce(&Connection) -> S,
     ) -> Result<Connection, ConnectError> {
-        let name = format!("{address:?}");
+        let name = format!("{address:?}").trim_matches('"').to_owned();
         let failed = |source| ConnectError::Connect {
             address: name.clone(),
             source,
         };
         let timeout = self.config.handshake_timeout;
-        let deadline = Instant::now() + timeout;
+        let deadline = after(timeout);
         let stream = timeout_at(deadline, TcpStream::connect(address))
             .await
             .unwrap_or_else(|elapsed| Err(elapsed.into()))
@@ -105,7 +105,7 @@ impl Client {
             .config
             .clone()
             .handshake_timeout(left)
-            .description(format!("Client connected via TCP to {name}"));
+            .described(format!("Client connected via TCP to {name}"));
         Ok(Connection::serve(stream, config, implementations, state).await?)
     }
 }

@@ -25,17 +25,22 @@ pub(crate) mod waiting;
 mod writer;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use bin_prot::Info;
 use bytes::Bytes;
 use rpc_wire::handshake::PeerMetadata;
-use rpc_wire::{CloseReason, CloseReasonKind, Menu, ProtocolVersion};
+use rpc_wire::{CloseReason, Menu, ProtocolVersion};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Instant;
 
+use crate::error::HandlerError;
 use crate::implementations::Implementations;
 use driver::Driver;
-use output::Stage;
+use end::Ending;
+use output::{Limits, Stage};
 use reader::Reader;
 pub(crate) use shared::Shared;
 
@@ -89,7 +94,8 @@ impl Connection {
     /// Makes a connection that answers the peer's queries with `implementations`.
     ///
     /// `state` is called once, after the handshake and before any query is handled; what it
-    /// returns is given to every handler (rule C-OP-1). Keeping a clone of the connection in the
+    /// returns is given to every handler (rule C-OP-1). Its panic is a failed creation
+    /// (rule C-HF-25). Keeping a clone of the connection in the
     /// state keeps it open until the peer closes it.
     ///
     /// # Cancel safety
@@ -111,23 +117,33 @@ impl Connection {
         };
         let agreement = handshake::run(&mut *io, &mut reader, &config, &local).await;
         let agreement = agreement.map_err(|cause| HandshakeError {
-            connection: config.description.clone(),
+            connection: config.text().to_owned(),
             cause,
         })?;
         let shared = Arc::new(Shared::new(
             agreement.version,
-            config.description.clone(),
+            config.text().to_owned(),
             agreement.peer,
             local.menu,
-            config.max_message_size,
+            Limits {
+                message: config.max_message_size,
+                buffered: config.max_buffered_output,
+            },
         ));
+        // From here on, whoever waits is told of the end, whatever happens.
+        let ending = Ending::new(shared.clone());
         let connection = Self {
             handle: Arc::new(Handle {
                 shared: shared.clone(),
             }),
         };
-        let callee = implementations.instance(state(&connection));
-        tokio::spawn(Driver::new(shared, io, reader, callee, &config).run());
+        let state = catch_unwind(AssertUnwindSafe(|| state(&connection)));
+        let state = state.map_err(|panic| HandshakeError {
+            connection: config.text().to_owned(),
+            cause: HandshakeFailure::State(HandlerError::from_panic(&*panic)),
+        })?;
+        let callee = implementations.instance(state);
+        tokio::spawn(Driver::new(shared, io, reader, callee, ending, &config).run());
         Ok(connection)
     }
 
@@ -197,8 +213,8 @@ impl Connection {
         self.shared().finished().await
     }
 
-    /// Waits until everything sent before this call was given to the operating system, or will
-    /// never be (rule C-BP-5).
+    /// Waits until everything sent before this call was taken by the transport, or will never be
+    /// (rule C-BP-5).
     ///
     /// # Cancel safety
     /// Nothing is lost by dropping the future.
@@ -208,7 +224,8 @@ impl Connection {
         std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
     }
 
-    /// Number of queries of ours that have no (last) answer yet, streams included.
+    /// Number of queries of ours that have no (last) answer yet: streams included, and also those
+    /// whose caller has given up.
     pub fn open_queries(&self) -> usize {
         self.shared().waiting().open()
     }
@@ -219,10 +236,10 @@ impl Connection {
     }
 }
 
-/// Whether a reason given on this side is for the peer too: the user's words are, and so are
-/// kinds with a meaning of their own.
-fn is_told(reason: &CloseReason) -> bool {
-    reason.user_reason.is_some() || reason.kind != CloseReasonKind::Unspecified
+/// The time `duration` from now; a duration without end is some decades.
+pub(crate) fn after(duration: Duration) -> Instant {
+    const DECADES: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    Instant::now() + duration.min(DECADES)
 }
 
 impl fmt::Debug for Connection {

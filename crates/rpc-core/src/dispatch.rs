@@ -65,7 +65,9 @@ impl<R> Future for Dispatch<R> {
 
 impl<R> Drop for Dispatch<R> {
     fn drop(&mut self) {
-        *self.call.lock() = State::Over;
+        let unwanted = std::mem::replace(&mut *self.call.lock(), State::Over);
+        // What is in it is the user's, and so is its destructor.
+        drop(unwanted);
     }
 }
 
@@ -136,7 +138,8 @@ impl<R: Send + 'static> Receiver for PlainCall<R> {
             Err(error) => Err(DispatchError::Rpc(error)),
         };
         self.resolve(result);
-        After::Remove
+        // The place of a call with one answer is free already.
+        After::Keep
     }
 
     fn fail(&self, error: DispatchError) {

@@ -42,6 +42,14 @@ pub enum DispatchError {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// More than [`Config::max_buffered_output`](crate::connection::Config::max_buffered_output)
+    /// is waiting for the peer to read it; nothing was sent. Wait for
+    /// [`Connection::flushed`](crate::Connection::flushed), and try again.
+    #[error("{buffered} bytes are waiting for the peer to read them")]
+    OutputFull {
+        /// The bytes that wait.
+        buffered: usize,
+    },
     /// The query has no encoding; nothing was sent.
     #[error("query cannot be encoded")]
     Unencodable(#[from] WriteError),
@@ -71,7 +79,7 @@ impl DispatchError {
                 size: number(*size),
                 max_message_size: number(*limit),
             },
-            Self::Unencodable(_) | Self::SizeMismatch { .. } => {
+            Self::OutputFull { .. } | Self::Unencodable(_) | Self::SizeMismatch { .. } => {
                 RpcError::UncaughtExn(failure(self))
             }
         }
@@ -82,6 +90,7 @@ impl From<SendError> for DispatchError {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Closed(closed) => Self::ConnectionClosed(closed),
+            SendError::Overfull { buffered } => Self::OutputFull { buffered },
             SendError::Frame(AppendError::TooBig { size, limit }) => {
                 Self::MessageTooBig { size, limit }
             }
@@ -97,7 +106,7 @@ impl From<SendError> for DispatchError {
 #[derive(Clone, Debug, Error)]
 pub struct ConnectionClosed {
     /// Who closed it and why, if closing has started on this side. `None` when the peer has
-    /// announced that it takes no more queries.
+    /// announced that it takes no more queries, or the transport takes no more bytes.
     pub reason: Option<Arc<Closed>>,
 }
 
@@ -105,7 +114,7 @@ impl fmt::Display for ConnectionClosed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.reason {
             Some(closed) => closed.fmt(f),
-            None => f.write_str("peer takes no more queries"),
+            None => f.write_str("no more queries can be sent"),
         }
     }
 }
@@ -115,6 +124,10 @@ impl fmt::Display for ConnectionClosed {
 pub(crate) enum SendError {
     Closed(ConnectionClosed),
     Frame(AppendError),
+    /// The peer does not read, or not fast enough: so many bytes wait for it.
+    Overfull {
+        buffered: usize,
+    },
 }
 
 /// A handler's failure that is none of its declared results: what an exception is in the
@@ -156,14 +169,17 @@ impl fmt::Display for HandlerError {
 
 impl<E: std::error::Error> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        let mut text = error.to_string();
-        let mut source = error.source();
-        while let Some(cause) = source {
-            text = format!("{text}: {cause}");
-            source = cause.source();
-        }
-        Self::new(text)
+        let mut texts = vec![error.to_string()];
+        texts.extend(error.source().map(describe));
+        Self::new(texts.join(": "))
     }
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn describe(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let texts: Vec<_> = causes.map(ToString::to_string).collect();
+    texts.join(": ")
 }
 
 /// `(Failure TEXT)`, as OCaml prints it (decisions, R-ER-1).

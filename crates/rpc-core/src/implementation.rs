@@ -111,12 +111,24 @@ impl Call {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
     ) -> Result<bool, SendError> {
         let size = self.header.message_size(payload);
-        self.shared
+        let sent = self
+            .shared
             .output
             .send_if(wanted, Class::Response, size, |buffer| {
                 self.header.write_before(payload, buffer)?;
                 write(buffer)
-            })
+            });
+        sent.inspect_err(|error| self.give_up_slow_reader(error))
+    }
+
+    /// A peer that asks for more and more and does not read the answers is not waited for
+    /// (rule C-BP-7).
+    fn give_up_slow_reader(&self, error: &SendError) {
+        if let SendError::Overfull { buffered } = error {
+            let text = format!("peer does not read: {buffered} bytes are waiting for it");
+            let reason = CloseReason::debug(text);
+            self.shared.start_closing(ClosedBy::Unknown, reason);
+        }
     }
 
     /// Tells the caller why a response could not be sent; nobody listens on a closed connection
@@ -155,6 +167,7 @@ impl Call {
             .send_if(wanted, Class::Response, size, |buffer| {
                 response.bin_write(buffer)
             });
+        let sent = sent.inspect_err(|error| self.give_up_slow_reader(error));
         if let Err(SendError::Frame(error)) = sent {
             // Not even the error fits: the caller would wait for ever (rule R-PL-6).
             let reason = CloseReason::debug(format!("error response cannot be sent: {error}"));
@@ -166,7 +179,7 @@ impl Call {
 /// The error that takes the place of a response that could not be sent.
 pub(crate) fn unsendable(error: SendError, location: &str) -> Option<RpcError> {
     match error {
-        SendError::Closed(_) => None,
+        SendError::Closed(_) | SendError::Overfull { .. } => None,
         SendError::Frame(AppendError::TooBig { size, limit }) => {
             let too_big = RpcError::MessageTooBig {
                 size: i64::try_from(size).unwrap_or(i64::MAX),

@@ -25,6 +25,16 @@ impl<Q, C> OneWay<Q, C> {
         }
     }
 
+    /// The name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The version.
+    pub const fn version(&self) -> i64 {
+        self.version
+    }
+
     /// Name and version.
     pub fn description(&self) -> Description {
         Description::new(self.name, self.version)

@@ -45,6 +45,16 @@ impl<Q, U, E, C> PipeRpc<Q, U, E, C> {
         }
     }
 
+    /// The name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The version.
+    pub const fn version(&self) -> i64 {
+        self.version
+    }
+
     /// Name and version.
     pub fn description(&self) -> Description {
         Description::new(self.name, self.version)

@@ -82,7 +82,8 @@ where
     /// ```
     ///
     /// # Cancel safety
-    /// Dropping the result forgets the response. The query has been sent all the same.
+    /// Dropping the result forgets the response. The query has been sent all the same, and keeps
+    /// its place among the [open queries](Connection::open_queries) until the peer answers.
     ///
     /// # Errors
     /// See [`DispatchError`](crate::DispatchError).

@@ -12,6 +12,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::sleep;
 
 use crate::connection::{Config, Connection};
+use crate::error::describe;
 use crate::implementations::Implementations;
 
 /// How long to wait after accepting failed for want of resources: file descriptors come back
@@ -98,7 +99,7 @@ impl Drop for Server {
 }
 
 impl<S: Send + Sync + 'static> Builder<S> {
-    /// How connections behave. Their descriptions name the two addresses.
+    /// How connections behave. The two addresses are added to the description.
     #[must_use]
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
@@ -171,7 +172,7 @@ async fn serve<S: Send + Sync + 'static>(
     let local = stream.local_addr();
     let local = local.map_or_else(|_| "unknown address".to_owned(), |addr| addr.to_string());
     let description = format!("TCP server {local} serving {peer}");
-    let config = builder.config.clone().description(description);
+    let config = builder.config.clone().described(description);
     // Messages are batched by us; waiting for more would only delay them.
     let nodelay = stream.set_nodelay(true);
     let state = |connection: &Connection| (builder.state)(peer, connection);
@@ -199,10 +200,4 @@ async fn serve<S: Send + Sync + 'static>(
 /// Ready once the server is to stop, or is gone.
 async fn stop_asked(stopped: &mut watch::Receiver<bool>) {
     let _asked = stopped.wait_for(|stop| *stop).await;
-}
-
-fn describe(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<_> = causes.map(ToString::to_string).collect();
-    texts.join(": ")
 }

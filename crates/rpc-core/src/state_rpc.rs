@@ -27,6 +27,16 @@ impl<Q, T, U, E, C> StateRpc<Q, T, U, E, C> {
         }
     }
 
+    /// The name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The version.
+    pub const fn version(&self) -> i64 {
+        self.version
+    }
+
     /// Name and version.
     pub fn description(&self) -> Description {
         Description::new(self.name, self.version)

@@ -166,7 +166,7 @@ async fn delay_is_the_same_after_a_thousand_failures() {
     let start = Instant::now();
     for _ in 0..=1000 {
         events
-            .expect(&["attempting", "failed: peer takes no more queries"])
+            .expect(&["attempting", "failed: no more queries can be sent"])
             .await;
     }
     assert_eq!(start.elapsed(), 1000 * DELAY);

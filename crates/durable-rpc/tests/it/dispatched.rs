@@ -60,7 +60,7 @@ impl Script {
                 events.push("lost".to_owned());
             }
             Outcome::UserError => events.push(format!("error no {attempt}")),
-            Outcome::Failure => events.push("failed: peer takes no more queries".to_owned()),
+            Outcome::Failure => events.push("failed: no more queries can be sent".to_owned()),
             Outcome::Panic | Outcome::PanicAtOnce => {
                 events.push("failed: dispatch panicked: as scripted".to_owned());
             }

@@ -213,7 +213,7 @@ async fn anything_that_can_be_dispatched_can_be_subscribed_to() {
         .expect(&["state 0", "update 0", "update 1", "lost"])
         .await;
     events
-        .expect(&["attempting", "failed: peer takes no more queries"])
+        .expect(&["attempting", "failed: no more queries can be sent"])
         .await;
     events
         .expect(&["attempting", "success", "state 2", "update 0", "lost"])

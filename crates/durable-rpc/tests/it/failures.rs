@@ -54,7 +54,10 @@ async fn build_that_panics_is_a_failed_attempt() {
     for _ in 0..3 {
         events.expect(&["attempting"]).await;
         let error = failure(&mut events).await;
-        assert!(matches!(error, AttemptError::Build(BuildError::Panicked(_))));
+        assert!(matches!(
+            error,
+            AttemptError::Build(BuildError::Panicked(_))
+        ));
     }
 }
 

@@ -38,14 +38,15 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<ExitCode> {
     };
     let (notes, noted) = mpsc::unbounded_channel();
     let story = tokio::spawn(story(server, args.interval, length, notes));
-    let (monitor, watched) = watch(&target, args.view, Some(length), noted).await?;
-    // The story ends before the view does, unless the user left early.
+    let watched = watch(&target, args.view, Some(length), noted).await;
+    // With the story ends its server. It only ends by itself when it failed.
     story.abort();
     match story.await {
-        Ok(outcome) => drop(outcome?),
+        Ok(outcome) => outcome?,
         Err(error) if error.is_cancelled() => {}
         Err(error) => return Err(error.into()),
     }
+    let (monitor, watched) = watched?;
     let summary = monitor.summary(watched);
     let mut out = std::io::stdout();
     writeln!(out, "\n{summary}")?;
@@ -57,14 +58,14 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// Kills the server after a third of the time, and starts another one on its port at the half.
-/// Returns the second one, still running.
+/// Kills the server after a third of the time, and starts another one on its port at the half,
+/// which runs until this is dropped.
 async fn story(
     mut server: ServerProcess,
     interval: Duration,
     length: Duration,
     notes: mpsc::UnboundedSender<String>,
-) -> anyhow::Result<ServerProcess> {
+) -> anyhow::Result<()> {
     // Nobody listens any more when the user has left.
     let note = |text: String| drop(notes.send(text));
     note(format!("server process {} is up", server.id()));
@@ -85,9 +86,9 @@ async fn story(
         "server process {} is up on the same port",
         server.id()
     ));
-    // It is killed when it is dropped, which is after the view has ended.
-    sleep(length).await;
-    Ok(server)
+    // Until the view has ended, and this with it.
+    std::future::pending::<()>().await;
+    Ok(())
 }
 
 /// `rpc host serve` as a child process, killed when dropped.
@@ -115,7 +116,9 @@ impl ServerProcess {
             .arg(listen.to_string())
             .arg("--every")
             .arg(interval.as_millis().to_string())
-            .stdin(Stdio::null())
+            // However this process ends, its end of the pipe closes, and the server follows.
+            .arg("--until-input-ends")
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)

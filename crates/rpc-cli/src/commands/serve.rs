@@ -16,7 +16,7 @@ use crate::host::publisher::Publisher;
 /// Viewers want to notice a frozen server within seconds.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
-/// Serves until Ctrl-C. Prints `listening on ADDR` when ready.
+/// Serves until Ctrl-C, or the end of the input if that is asked for. Prints `listening on ADDR` when ready.
 pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     let publisher = Publisher::start(args.interval).await?;
     let implementations = Implementations::builder()
@@ -31,14 +31,33 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     let config = Config::default()
         .identification("rpc host serve")
-        .heartbeat(heartbeat::Config::default().send_every(HEARTBEAT_EVERY));
+        .heartbeat(
+            heartbeat::Config::default()
+                .send_every(HEARTBEAT_EVERY.min(args.silence / 2))
+                .timeout(args.silence),
+        );
     let server = Server::builder(implementations, move |_, _| publisher.clone())
         .config(config)
         .serve(listener)?;
     let mut out = std::io::stdout();
     writeln!(out, "listening on {}", server.local_addr())?;
     out.flush()?;
-    tokio::signal::ctrl_c().await?;
+    tokio::select! {
+        // Whichever comes first; the other one is of no interest then.
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        () = input_ended(), if args.until_input_ends => {}
+    }
     server.shutdown().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Ready at the end of the standard input, which is read by a thread of its own.
+async fn input_ended() {
+    let (ended, end) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        // An error is an end too.
+        let _end = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        let _nobody = ended.send(());
+    });
+    let _ended = end.await;
 }

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use durable_rpc::{AttemptError, Durable, Event, state};
+use durable_rpc::{Durable, Event, state};
 use rpc_core::connection::{Config, heartbeat};
 use rpc_core::{Client, Connection};
 use tokio::sync::mpsc;
@@ -125,17 +125,12 @@ fn take_in<M>(monitor: &mut Monitor, now: Duration, event: Event<Snapshot, Chang
             let _counted = monitor.update(now, &change);
         }
         Event::LostConnection => monitor.lost(now),
-        Event::FailedToConnect(error) => monitor.failed(now, &text(&error)),
+        Event::FailedToConnect(error) => {
+            // The error with its causes.
+            monitor.failed(now, &format!("{:#}", anyhow::Error::from(error)));
+        }
         Event::RpcError(error) => monitor.failed(now, &error),
     }
-}
-
-/// The error with its causes.
-fn text(error: &AttemptError) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |e| e.source());
-    let mut texts: Vec<_> = causes.map(ToString::to_string).collect();
-    texts.dedup();
-    texts.join(": ")
 }
 
 /// Where the view goes.

@@ -12,8 +12,8 @@ use bin_prot::BinProt;
 /// The state of one host at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, BinProt)]
 pub(crate) struct Snapshot {
-    /// Which sample this is; the first one that a server takes is 1. It grows by one with every
-    /// sample, and starts again when the server does.
+    /// Which sample this is. Grows by one with every sample; a server begins at the milliseconds
+    /// since 1970, so that its numbers do not meet those of its predecessor.
     pub(crate) sequence: u64,
     /// The host's name. Chosen by the server: clean it before it is shown.
     pub(crate) host_name: String,

@@ -46,8 +46,11 @@ impl Process {
         Self::serve_on("127.0.0.1:0")
     }
 
+    /// A server on this address, which gives a silent viewer up after a second.
     pub(crate) fn serve_on(address: &str) -> (Self, String) {
-        let mut server = Self::start(&["host", "serve", "--listen", address, "--every", "200"]);
+        let options = ["--every", "200", "--silence", "1000"];
+        let arguments = [&["host", "serve", "--listen", address], &options[..]];
+        let mut server = Self::start(&arguments.concat());
         let line = server.wait_for("listening on ");
         let address = line.trim_start_matches("listening on ").to_owned();
         (server, address)
@@ -81,7 +84,7 @@ impl Process {
         self.child.wait().unwrap();
     }
 
-    /// The process's open TCP connections and listeners, as the system tells.
+    /// The process's open sockets, as Linux tells.
     pub(crate) fn sockets(&self) -> usize {
         let descriptors = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
         let target =

@@ -65,3 +65,35 @@ fn viewer_that_was_frozen_recovers() {
     viewer.wait_for("LOST connection 1");
     viewer.wait_for("CONNECTED (connection 2)");
 }
+
+/// C-HB-2, from the other side: a frozen viewer's socket stays open, and only its silence tells.
+#[test]
+fn server_gives_up_a_viewer_that_is_frozen() {
+    let (server, address) = Process::serve();
+    let idle = server.sockets();
+    let mut frozen = Process::watch(&address);
+    frozen.wait_for("CONNECTED");
+    let mut staying = Process::watch(&address);
+    staying.wait_for("CONNECTED");
+    frozen.signal(Signal::STOP);
+    while server.sockets() > idle + 1 {
+        staying.wait_for("#");
+    }
+    staying.wait_for("#");
+    frozen.signal(Signal::CONT);
+    frozen.wait_for("CONNECTED (connection 2)");
+}
+
+/// The demo's servers end with it, however it ends.
+#[test]
+fn killed_demo_leaves_no_server_behind() {
+    let mut demo = Process::start(&["demo", "--plain", "--seconds", "60"]);
+    let line = demo.wait_for("server process");
+    let id = line.split_whitespace().nth(5).unwrap().to_owned();
+    demo.kill();
+    // Its entry goes away when whoever adopted it has taken note.
+    let status = format!("/proc/{id}/status");
+    while std::fs::read_to_string(&status).is_ok_and(|status| !status.contains("zombie")) {
+        std::thread::yield_now();
+    }
+}

@@ -21,13 +21,15 @@ use super::heartbeat;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Config {
-    pub(crate) description: String,
+    /// The user's words; the addresses are added by whoever knows them.
+    pub(crate) description: Option<String>,
     pub(crate) versions: RangeInclusive<ProtocolVersion>,
     pub(crate) identification: Option<Bytes>,
     pub(crate) provide_shapes: bool,
     pub(crate) handshake_timeout: Duration,
     pub(crate) heartbeat: heartbeat::Config,
     pub(crate) max_message_size: usize,
+    pub(crate) max_buffered_output: usize,
     pub(crate) flush_timeout: Duration,
     pub(crate) reader_drain_timeout: Duration,
 }
@@ -35,13 +37,14 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            description: "<created-directly>".to_owned(),
+            description: None,
             versions: ProtocolVersion::MIN..=ProtocolVersion::MAX,
             identification: None,
             provide_shapes: false,
             handshake_timeout: Duration::from_secs(30),
             heartbeat: heartbeat::Config::default(),
             max_message_size: frame::DEFAULT_LIMIT,
+            max_buffered_output: 256 * 1024 * 1024,
             flush_timeout: Duration::from_secs(5),
             reader_drain_timeout: Duration::from_secs(5),
         }
@@ -50,11 +53,11 @@ impl Default for Config {
 
 impl Config {
     /// What the connection is called in errors and logs on this side. Default
-    /// `<created-directly>`; [`Client`](crate::Client) and [`Server`](crate::Server) replace that
-    /// by the addresses.
+    /// `<created-directly>`; [`Client`](crate::Client) and [`Server`](crate::Server) add the
+    /// addresses (rule C-SK-4).
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
-        self.description = description.into();
+        self.description = Some(description.into());
         self
     }
 
@@ -105,6 +108,18 @@ impl Config {
         self
     }
 
+    /// How many bytes may wait for the peer to read them before nothing is added. Default
+    /// 256 MiB; ours, since the reference has no such limit. One message may pass it.
+    ///
+    /// A peer that makes *answers* pile up beyond this is given up: the connection closes. A
+    /// *query* of ours beyond it fails with
+    /// [`OutputFull`](crate::DispatchError::OutputFull), and nothing closes.
+    #[must_use]
+    pub fn max_buffered_output(mut self, bytes: usize) -> Self {
+        self.max_buffered_output = bytes;
+        self
+    }
+
     /// How long closing may wait for what is in the output buffer to be taken by the transport.
     /// Default 5 s. What is then still unsent is lost.
     #[must_use]
@@ -119,6 +134,19 @@ impl Config {
     pub fn reader_drain_timeout(mut self, timeout: Duration) -> Self {
         self.reader_drain_timeout = timeout;
         self
+    }
+
+    /// The description of a connection whose transport is described by `transport`.
+    pub(crate) fn described(mut self, transport: String) -> Self {
+        self.description = Some(match self.description {
+            Some(description) => format!("({description} {transport})"),
+            None => transport,
+        });
+        self
+    }
+
+    pub(crate) fn text(&self) -> &str {
+        self.description.as_deref().unwrap_or("<created-directly>")
     }
 
     pub(crate) fn header(&self) -> Header {

@@ -20,14 +20,14 @@ use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 use super::end::{End, Ending, shut_down};
 use super::heartbeat::{Heartbeat, Next};
 use super::output::{Class, Stage};
-use super::reader::Reader;
+use super::reader::{self, Reader};
 use super::shared::Shared;
 use super::writer::Writer;
-use super::{Config, Transport, messages};
+use super::{Config, Transport, after, messages};
 use crate::implementations::Serve;
 
 /// Bytes to read before other tasks are let run.
-const READ_BUDGET: usize = 64 * 1024;
+const READ_BUDGET: usize = reader::BUSY_CAPACITY;
 
 /// What became of one read.
 enum Read {
@@ -69,18 +69,16 @@ impl Driver {
         io: Box<dyn Transport>,
         reader: Reader,
         callee: Box<dyn Serve>,
+        ending: Ending,
         config: &Config,
     ) -> Self {
         let now = Instant::now();
         Self {
-            ending: Ending {
-                shared: shared.clone(),
-                failed: false,
-            },
+            ending,
             shared,
             io,
             reader,
-            writer: Writer::default(),
+            writer: Writer::new(),
             callee,
             tasks: JoinSet::new(),
             heartbeat: Heartbeat::new(config.heartbeat, now),
@@ -101,7 +99,7 @@ impl Driver {
         let mut budget = READ_BUDGET;
         loop {
             if self.phase == Phase::Open && self.shared.output.is_closing() {
-                self.phase = Phase::Flushing(Instant::now() + self.flush_timeout);
+                self.phase = Phase::Flushing(after(self.flush_timeout));
             }
             if let Some(end) = self.poll_timers(cx) {
                 return Poll::Ready(end);
@@ -215,7 +213,7 @@ impl Driver {
                 let connection = &self.shared.description;
                 tracing::debug!(connection, %error, "transport stopped");
                 self.shared.output.advance(Stage::Ended);
-                self.phase = Phase::Draining(Instant::now() + self.drain_timeout);
+                self.phase = Phase::Draining(after(self.drain_timeout));
                 Poll::Pending
             }
         }
@@ -294,7 +292,7 @@ impl Driver {
         let closed = self.shared.output.closed();
         let deadline = match self.phase {
             Phase::Flushing(deadline) => deadline,
-            Phase::Open | Phase::Draining(_) => Instant::now() + self.flush_timeout,
+            Phase::Open | Phase::Draining(_) => after(self.flush_timeout),
         };
         // Data first, then the reason: it must not cost data (decision 2).
         self.write_out(deadline).await;

@@ -8,10 +8,10 @@ use rpc_wire::CloseReason;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::Transport;
 use super::closed::ClosedBy;
 use super::output::Stage;
 use super::shared::Shared;
-use super::{Transport, is_told};
 use crate::error::{ConnectionClosed, DispatchError};
 
 /// Reading and discarding after the last byte was written: without it, the reset that TCP sends
@@ -75,22 +75,28 @@ impl End {
     }
 }
 
-/// Whether a reason given on this side is sent: one in the user's words, or of a kind with a
-/// meaning of its own (rule C-CL-5).
+/// Whether a reason given on this side is sent: one in the user's words (rule C-CL-5).
 fn tell_requested(shared: &Shared) -> bool {
     let closed = shared.output.closed();
-    closed.is_some_and(|closed| is_told(&closed.reason))
+    closed.is_some_and(|closed| closed.reason.user_reason.is_some())
 }
 
 /// What has to be done however the connection's task ends, be it that its runtime shuts down:
 /// everybody who waits is told.
 pub(super) struct Ending {
-    pub(super) shared: Arc<Shared>,
+    shared: Arc<Shared>,
     /// What the peer sent made no sense: for the calls that wait, that is more than an end.
     pub(super) failed: bool,
 }
 
 impl Ending {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        Self {
+            shared,
+            failed: false,
+        }
+    }
+
     /// Answers every call that waits, with the end of the connection; none can be made any more.
     pub(super) fn fail_waiting(&self) {
         let reason = self.shared.output.closed();

@@ -11,11 +11,16 @@ use rpc_wire::frame::{self, AppendError};
 use rpc_wire::handshake::{HeaderError, MetadataError, NegotiationError, PeerMetadata, negotiate};
 use rpc_wire::{CloseReason, CloseReasonKind, Header, Message, ProtocolVersion};
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
-use tokio::time::timeout;
+use tokio::io::AsyncWriteExt;
+use tokio::time::{timeout, timeout_at};
 
-use super::Config;
+use super::end::shut_down;
 use super::reader::Reader;
+use super::{Config, Transport, after};
+use crate::error::{HandlerError, describe};
+
+/// A header has at most 100 numbers; nobody needs more room than this for them.
+const MAX_HEADER_BYTES: usize = 1024;
 
 /// How long a refused peer may take to accept the bytes that tell it so.
 const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
@@ -93,6 +98,9 @@ pub enum HandshakeFailure {
         /// How.
         source: io::Error,
     },
+    /// The function that makes the connection's state panicked (rule C-HF-25).
+    #[error("the connection's state could not be made: {0}")]
+    State(HandlerError),
     /// Our own frame exceeds our own limit, or cannot be encoded.
     #[error("our own {step} cannot be sent")]
     Unsendable {
@@ -112,7 +120,7 @@ pub(super) struct Agreement {
 
 /// Runs the handshake. Bytes that follow its last frame stay in `reader` (rule C-HS-13).
 pub(super) async fn run(
-    io: &mut (impl AsyncRead + AsyncWrite + Unpin + ?Sized),
+    io: &mut dyn Transport,
     reader: &mut Reader,
     config: &Config,
     local: &PeerMetadata,
@@ -158,19 +166,13 @@ fn refusal(failure: &HandshakeFailure) -> Option<CloseReason> {
     }
 }
 
-fn describe(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<_> = causes.map(ToString::to_string).collect();
-    texts.join(": ")
-}
-
-struct Exchange<'a, T: ?Sized> {
-    io: &'a mut T,
+struct Exchange<'a> {
+    io: &'a mut dyn Transport,
     reader: &'a mut Reader,
     config: &'a Config,
 }
 
-impl<T: AsyncRead + AsyncWrite + Unpin + ?Sized> Exchange<'_, T> {
+impl Exchange<'_> {
     /// Sends our frame and reads the peer's, both at once: neither waits for the other
     /// (rules C-HS-1, C-HS-5).
     async fn run(&mut self, step: Step, ours: &impl BinWrite) -> Result<Vec<u8>, HandshakeFailure> {
@@ -199,6 +201,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + ?Sized> Exchange<'_, T> {
         frame: &[u8],
     ) -> Result<Vec<u8>, HandshakeFailure> {
         let transport = |source| HandshakeFailure::Transport { step, source };
+        let limit = match step {
+            Step::Header => MAX_HEADER_BYTES.min(self.config.max_message_size),
+            Step::ConnectionMetadata => self.config.max_message_size,
+        };
         let mut unsent = frame;
         let mut unflushed = true;
         let mut received = None;
@@ -206,7 +212,7 @@ impl<T: AsyncRead + AsyncWrite + Unpin + ?Sized> Exchange<'_, T> {
             loop {
                 let mut progress = false;
                 if received.is_none() {
-                    let next = self.reader.next_frame();
+                    let next = self.reader.next_frame_within(limit);
                     let next = next.map_err(|source| HandshakeFailure::Frame { step, source })?;
                     received = next.map(<[u8]>::to_vec);
                 }
@@ -247,11 +253,10 @@ impl<T: AsyncRead + AsyncWrite + Unpin + ?Sized> Exchange<'_, T> {
         let message: Option<Message<'_>> = reason.to_message(version);
         let frame = message.and_then(|m| self.framed(Step::ConnectionMetadata, &m).ok());
         let Some(frame) = frame else { return };
-        let send = async {
-            self.io.write_all(&frame).await?;
-            self.io.shutdown().await
-        };
-        // The peer is refused either way.
-        let _told = timeout(REFUSAL_TIMEOUT, send).await;
+        let deadline = after(REFUSAL_TIMEOUT);
+        // The peer is refused, told or not.
+        if let Ok(Ok(())) = timeout_at(deadline, self.io.write_all(&frame)).await {
+            shut_down(self.io, false, deadline).await;
+        }
     }
 }

@@ -38,7 +38,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The interval of heartbeats. Default 10 s. An interval of zero means 1 ms.
+    /// The interval of heartbeats. Default 10 s. An interval of zero means 1 ms, one that is
+    /// longer than time can be counted means one heartbeat at the start.
     #[must_use]
     pub fn send_every(mut self, interval: Duration) -> Self {
         self.send_every = Some(interval.max(Duration::from_millis(1)));
@@ -150,7 +151,9 @@ impl Heartbeat {
         // while nothing ran are not made up for.
         let missed = (now - next).as_nanos() / send_every.as_nanos() + 1;
         let missed = u32::try_from(missed).unwrap_or(u32::MAX);
-        self.next = Some(next + send_every * missed);
+        self.next = send_every
+            .checked_mul(missed)
+            .and_then(|later| next.checked_add(later));
         Next::Send
     }
 }

@@ -37,6 +37,10 @@ pub(super) fn query(
     tasks: &mut JoinSet<()>,
     query: Query<'_>,
 ) -> Option<End> {
+    if shared.output.has_ended() {
+        // Nobody can be answered any more (rule C-RD-5).
+        return Some(End::Stopped(None));
+    }
     if shared.output.is_closing() {
         // Once closing has started, queries of every form are dropped (decision 1).
         return None;

@@ -5,7 +5,7 @@
 //! the lock is held: it cannot re-enter (it gets no handle to the connection), and a failure or
 //! panic half-way cuts the buffer to where it was.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -31,6 +31,7 @@ pub(crate) enum Class {
 
 /// How far closing has come, as far as sending is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
 pub(crate) enum Stage {
     /// Everything may be sent.
     Open,
@@ -54,10 +55,20 @@ impl Class {
     }
 }
 
+/// What a connection sends at most, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Of one message.
+    pub(crate) message: usize,
+    /// Of all that the transport has not taken yet.
+    pub(crate) buffered: usize,
+}
+
 #[derive(Debug)]
 pub(crate) struct Output {
-    limit: usize,
-    /// Whether closing has been started on this side; asked for every query that arrives.
+    limits: Limits,
+    /// Copies of what is under the lock, for what is asked often.
+    stage: AtomicU8,
     closing: AtomicBool,
     state: Mutex<State>,
 }
@@ -72,15 +83,15 @@ struct State {
     flushed: u64,
     /// The connection's task, while it sleeps.
     task: Option<Waker>,
-    /// Who waits for `flushed` to reach a mark. At most one entry for each served stream.
+    /// Who waits for `flushed` to reach a mark. At most one entry for each waiting task.
     flush_waiters: Vec<(u64, Waker)>,
 }
 
 impl Output {
-    /// An empty buffer for messages of up to `limit` bytes.
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limits: Limits) -> Self {
         Self {
-            limit,
+            limits,
+            stage: AtomicU8::new(Stage::Open as u8),
             closing: AtomicBool::new(false),
             state: Mutex::new(State {
                 stage: Stage::Open,
@@ -130,8 +141,13 @@ impl Output {
         if !wanted() {
             return Ok(false);
         }
-        let body =
-            frame::append(&mut state.buffer, self.limit, size, write).map_err(SendError::Frame)?;
+        if class != Class::Control && state.buffer.len() > self.limits.buffered {
+            return Err(SendError::Overfull {
+                buffered: state.buffer.len(),
+            });
+        }
+        let body = frame::append(&mut state.buffer, self.limits.message, size, write)
+            .map_err(SendError::Frame)?;
         state.appended += (frame::LENGTH_BYTES + body) as u64;
         let task = state.task.take();
         drop(state);
@@ -144,7 +160,7 @@ impl Output {
     /// Moves closing forward, never back.
     pub(crate) fn advance(&self, stage: Stage) {
         let mut state = self.lock();
-        state.stage = state.stage.max(stage);
+        self.set_stage(&mut state, stage);
         if stage == Stage::Ended {
             state.buffer = Vec::new();
             let waiters = std::mem::take(&mut state.flush_waiters);
@@ -161,8 +177,9 @@ impl Output {
             return false;
         }
         state.closed = Some(closed.clone());
-        self.closing.store(true, Ordering::Relaxed);
-        state.stage = state.stage.max(Stage::Closing);
+        // Pairs with `Busy` of streams: see `Serving`.
+        self.closing.store(true, Ordering::SeqCst);
+        self.set_stage(&mut state, Stage::Closing);
         let task = state.task.take();
         drop(state);
         if let Some(task) = task {
@@ -171,9 +188,19 @@ impl Output {
         true
     }
 
+    fn set_stage(&self, state: &mut State, stage: Stage) {
+        state.stage = state.stage.max(stage);
+        self.stage.store(state.stage as u8, Ordering::Relaxed);
+    }
+
     /// Whether closing has been started on this side.
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Relaxed)
+        self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Whether the transport takes nothing any more.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.stage.load(Ordering::Relaxed) == Stage::Ended as u8
     }
 
     /// Makes the connection's task look again.
@@ -244,11 +271,13 @@ impl Output {
             return Poll::Ready(());
         }
         let waiters = &mut state.flush_waiters;
-        if !waiters
-            .iter()
-            .any(|(m, w)| *m == mark && w.will_wake(cx.waker()))
-        {
-            waiters.push((mark, cx.waker().clone()));
+        let same = waiters
+            .iter_mut()
+            .find(|(_, waker)| waker.will_wake(cx.waker()));
+        match same {
+            // A task that waits twice is woken at the first mark, and asks for both again.
+            Some((other, _)) => *other = mark.min(*other),
+            None => waiters.push((mark, cx.waker().clone())),
         }
         Poll::Pending
     }

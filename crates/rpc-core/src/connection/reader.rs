@@ -7,10 +7,11 @@ use std::task::{Context, Poll, ready};
 use rpc_wire::frame;
 use tokio::io::{AsyncRead, ReadBuf};
 
-/// What the buffer has at first; an idle connection keeps no more.
+/// What the buffer has at first.
 const FIRST_CAPACITY: usize = 4 * 1024;
-/// What it grows to when reads fill it: more bytes for one system call.
-const BUSY_CAPACITY: usize = 256 * 1024;
+/// What it grows to when reads fill it: more bytes for one system call. Also what one read takes
+/// at most, unless it completes a larger frame, so that no batch holds up others for long.
+pub(crate) const BUSY_CAPACITY: usize = 64 * 1024;
 /// What is kept after a large message.
 const KEEP_CAPACITY: usize = 1024 * 1024;
 
@@ -40,8 +41,17 @@ impl Reader {
     /// The frame's length is out of range.
     #[inline]
     pub(crate) fn next_frame(&mut self) -> Result<Option<&[u8]>, frame::Error> {
+        self.next_frame_within(self.limit)
+    }
+
+    /// The same with another limit.
+    #[inline]
+    pub(crate) fn next_frame_within(
+        &mut self,
+        limit: usize,
+    ) -> Result<Option<&[u8]>, frame::Error> {
         let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
-        let Some((body, _)) = frame::split(unread, self.limit)? else {
+        let Some((body, _)) = frame::split(unread, limit)? else {
             return Ok(None);
         };
         self.start += frame::LENGTH_BYTES + body.len();
@@ -55,7 +65,10 @@ impl Reader {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         self.make_room();
+        let missing = self.missing();
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        let most = room.len().min(missing.max(BUSY_CAPACITY));
+        let room = room.get_mut(..most).unwrap_or_default();
         let mut buf = ReadBuf::new(room);
         ready!(io.poll_read(cx, &mut buf))?;
         let filled = buf.filled().len();
@@ -65,6 +78,15 @@ impl Reader {
             self.buffer.resize(self.buffer.len() * 4, 0);
         }
         Poll::Ready(Ok(filled))
+    }
+
+    /// How many bytes the frame lacks that has begun to arrive.
+    fn missing(&self) -> usize {
+        let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+        match frame::body_length(unread, self.limit) {
+            Ok(Some(length)) => (frame::LENGTH_BYTES + length).saturating_sub(unread.len()),
+            Ok(None) | Err(_) => 0,
+        }
     }
 
     /// Leaves room behind the unread bytes. A frame larger than the buffer makes it grow, but

@@ -50,7 +50,9 @@ impl Served {
 #[derive(Debug, Default)]
 pub(crate) struct Serving {
     streams: Mutex<HashMap<QueryId, Arc<Served>>>,
-    /// Streams whose source may have more to give right now.
+    /// Streams whose source may have more to give right now. Sequentially consistent, as is
+    /// `Output::is_closing`: either a source that becomes idle sees that the connection is
+    /// closing, and wakes its task; or that task sees that the source is idle.
     busy: AtomicUsize,
 }
 
@@ -87,17 +89,17 @@ impl Serving {
 
     /// A source is being drained: closing waits for it (rule C-CL-12, step 3).
     pub(crate) fn begin_busy(&self) {
-        self.busy.fetch_add(1, Ordering::Relaxed);
+        self.busy.fetch_add(1, Ordering::SeqCst);
     }
 
     /// That source has nothing more to give for now, or for ever.
     pub(crate) fn end_busy(&self) {
-        self.busy.fetch_sub(1, Ordering::Relaxed);
+        self.busy.fetch_sub(1, Ordering::SeqCst);
     }
 
     /// Whether a source is being drained.
     pub(crate) fn is_busy(&self) -> bool {
-        self.busy.load(Ordering::Relaxed) > 0
+        self.busy.load(Ordering::SeqCst) > 0
     }
 
     /// Number of streams being served.

@@ -10,7 +10,7 @@ use rpc_wire::{
 use tokio::sync::watch;
 
 use super::closed::Closed;
-use super::output::{Class, Output};
+use super::output::{Class, Limits, Output};
 use super::serving::Serving;
 use super::waiting::{Answers, Receiver, Waiting};
 use crate::error::{ConnectionClosed, DispatchError, SendError};
@@ -46,14 +46,14 @@ impl Shared {
         description: String,
         peer: PeerMetadata,
         local_menu: Option<Menu>,
-        max_message_size: usize,
+        limits: Limits,
     ) -> Self {
         Self {
             version,
             description,
             peer,
             local_menu,
-            output: Output::new(max_message_size),
+            output: Output::new(limits),
             serving: Serving::default(),
             waiting: Mutex::new(Waiting::new()),
             finished: watch::Sender::new(None),

@@ -9,7 +9,7 @@ use tokio::io::AsyncWrite;
 use super::output::Output;
 
 /// The bytes that the transport is taking right now.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Writer {
     current: Vec<u8>,
     written: usize,
@@ -17,6 +17,15 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
+    /// The handshake's last frame may not have been flushed.
+    pub(crate) fn new() -> Self {
+        Self {
+            current: Vec::new(),
+            written: 0,
+            unflushed: true,
+        }
+    }
+
     /// Writes until the output is empty (ready) or the transport takes no more (pending).
     ///
     /// # Errors

@@ -32,6 +32,10 @@ const INNER_LOCATION: &str = "streaming_rpc server-side query un-bin-io'ing";
 /// Updates that are taken from a stream before waiting for the transport (rule R-SV-5).
 const BATCH: usize = 1000;
 
+/// The same for the first time, where the query was read: a peer that opens many streams at once
+/// must not hold up others.
+const FIRST_BATCH: usize = 16;
+
 /// What a handler of a streaming RPC results in: the initial value and the updates, or the
 /// user's error, or a failure.
 pub(crate) type Outcome<T, U, E> = Result<Result<(T, U), E>, HandlerError>;
@@ -282,9 +286,10 @@ where
 {
     let mut updates = pin!(updates);
     let mut busy = Some(Busy::new(&sender));
+    let mut limit = FIRST_BATCH;
     loop {
         let batch = std::future::poll_fn(|cx| {
-            let batch = poll_batch::<St, U, C>(&sender, updates.as_mut(), cx);
+            let batch = poll_batch::<St, U, C>(&sender, updates.as_mut(), limit, cx);
             if batch.is_pending() {
                 busy = None;
             }
@@ -292,6 +297,7 @@ where
         });
         let batch = batch.await;
         busy.get_or_insert_with(|| Busy::new(&sender));
+        limit = BATCH;
         if batch == Batch::Stopped {
             return;
         }
@@ -344,13 +350,14 @@ enum Batch {
 fn poll_batch<St, U, C>(
     sender: &Sender,
     mut updates: Pin<&mut St>,
+    limit: usize,
     cx: &mut Context<'_>,
 ) -> Poll<Batch>
 where
     St: Stream<Item = U>,
     C: Codec<U>,
 {
-    for taken in 0..BATCH {
+    for taken in 0..limit {
         let update = match updates.as_mut().poll_next(cx) {
             Poll::Ready(Some(update)) => update,
             Poll::Ready(None) => return Poll::Ready(Batch::Ended),
@@ -359,7 +366,9 @@ where
         };
         match sender.update::<U, C>(&update) {
             Ok(Flow::Continue) => {}
-            Ok(Flow::Stop) | Err(SendError::Closed(_)) => return Poll::Ready(Batch::Stopped),
+            Ok(Flow::Stop) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {
+                return Poll::Ready(Batch::Stopped);
+            }
             Err(error) => match unsendable(error, LOCATION) {
                 // One update that is too large does not end the stream (rule R-SV-10).
                 Some(error @ RpcError::WriteError(_)) => sender.report(error),

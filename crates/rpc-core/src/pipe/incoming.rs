@@ -204,43 +204,49 @@ impl<T, U, E> Incoming<T, U, E> {
     fn accept(&self, item: Item<T, U, E>) -> bool {
         let mut state = self.lock();
         let mut abort = false;
+        // What nobody wants is dropped when the lock is free: destructors are the user's.
+        let mut unwanted = None;
         match (state.stage, item) {
-            (Stage::Over, _) | (Stage::Ending, Item::Update(_) | Item::Swallowed) => {}
             (Stage::Opening, Item::Answer(answer)) => {
                 let goes_on = matches!(answer, Ok(Ok(_)));
                 state.stage = if goes_on { Stage::Open } else { Stage::Over };
                 state.answer = Some(answer);
             }
-            (Stage::Open, Item::Update(update)) => state.updates.push_back(update),
-            // An answer other than a state, undecodable or not, is the last message.
-            (Stage::Ending | Stage::Unwanted, Item::End)
-            | (Stage::Unwanted, Item::Answer(Ok(Err(_)) | Err(_))) => state.stage = Stage::Over,
-            (_, Item::End) => {
-                state.stage = Stage::Over;
-                state.end(PipeCloseReason::ClosedRemotely);
-            }
-            (Stage::Unwanted, _) => {
-                // The callee may have ignored the first abort (rule R-SC-7).
-                state.stage = Stage::Ending;
-                abort = true;
-            }
-            (Stage::Ending, Item::Failed(_)) => {}
             (Stage::Opening, Item::Failed(error)) => {
                 state.stage = Stage::Ending;
                 state.answer = Some(Err(error));
                 abort = true;
             }
-            (_, Item::Failed(error)) => {
+            (Stage::Open, Item::Update(update)) => state.updates.push_back(update),
+            (Stage::Open, Item::Failed(error)) => {
                 state.stage = Stage::Ending;
                 state.end(PipeCloseReason::Error(error));
                 abort = true;
             }
-            // Decoding depends on the stage, which only the user can have changed since: it is
-            // Ending or Unwanted now, and those were handled.
-            (_, Item::Answer(_) | Item::Update(_) | Item::Swallowed) => {}
+            (Stage::Open | Stage::Opening, Item::End) => {
+                state.stage = Stage::Over;
+                state.end(PipeCloseReason::ClosedRemotely);
+            }
+            // An answer other than a state, undecodable or not, is the last message.
+            (Stage::Unwanted, item @ (Item::End | Item::Answer(Ok(Err(_)) | Err(_)))) => {
+                state.stage = Stage::Over;
+                unwanted = Some(item);
+            }
+            // The callee may have ignored the first abort (rule R-SC-7).
+            (Stage::Unwanted, item) => {
+                state.stage = Stage::Ending;
+                abort = true;
+                unwanted = Some(item);
+            }
+            (Stage::Ending, Item::End) => state.stage = Stage::Over,
+            // Decoding depends on the stage, which only the user can have changed since.
+            (Stage::Open | Stage::Opening | Stage::Ending | Stage::Over, item) => {
+                unwanted = Some(item);
+            }
         }
         let sleepers = state.sleepers();
         drop(state);
+        drop(unwanted);
         sleepers.wake();
         abort
     }

@@ -1,6 +1,7 @@
 //! Connections against scripted peers, against recorded ones, and against each other.
 //!
-//! All of it runs in memory on a paused clock: time passes only when nothing else can happen, and
+//! All of it but `sockets` runs in memory on a paused clock: time passes only when nothing else
+//! can happen, and
 //! then at once.
 
 mod auto_traits;
@@ -14,5 +15,6 @@ mod panics;
 mod peer;
 mod replay;
 mod rpcs;
+mod sockets;
 mod source;
 mod streams;

@@ -11,7 +11,6 @@
 //! State and error of the initial response have no length of their own; for a pipe RPC the state
 //! is unit, `00`.
 
-use bin_prot::ReadErrorKind;
 use bin_prot::{BinRead, BinWrite, ReadError, Reader, nat0_size, variant, write_nat0};
 
 use crate::Data;
@@ -44,7 +43,7 @@ impl<'a> BinRead<'a> for StreamQuery<'a> {
     }
 }
 
-/// Whether the payload of a query is exactly an abort.
+/// Whether the payload of a query asks to end the stream with its id.
 #[inline]
 pub fn is_abort(payload: &[u8]) -> bool {
     payload == ABORT
@@ -141,21 +140,6 @@ impl Initial {
         };
         Ok((initial, reader.rest()))
     }
-}
-
-/// Reads a stream layer that takes up its whole payload and returns the inner value's bytes:
-/// both lengths are checked (*protocol* §6).
-///
-/// # Errors
-/// The layer is malformed, or its inner length does not end where the payload does.
-pub fn exact(data: Data<'_>) -> Result<&[u8], ReadError> {
-    data.bytes().map_err(|overlong| ReadError {
-        kind: ReadErrorKind::BufferShort {
-            needed: overlong.announced,
-            left: overlong.left,
-        },
-        offset: 0,
-    })
 }
 
 impl BinWrite for StreamQuery<'_> {
