@@ -9,7 +9,7 @@
 //!         of a stream:   stream     query or abort; update or end
 //! ```
 //!
-//! Decoding borrows from the frame; encoding appends to a buffer, with the exact size known
+//! Decoding borrows from the frame, or shares it ([`OwnedMessage`]); encoding appends to a buffer, with the exact size known
 //! before the first byte. The types keep what was sent, an unsorted menu included: what was
 //! decoded encodes to the same bytes again, unless the sender wrote a number in a longer form
 //! than needed, which no known implementation does.
@@ -47,6 +47,7 @@ pub mod frame;
 pub mod handshake;
 mod menu;
 mod message;
+mod owned;
 mod protocol_version;
 mod query_id;
 mod query_metadata;
@@ -62,6 +63,7 @@ pub use message::query::{Envelope, Query, QueryHeader, Specifier};
 pub use message::response::{Response, ResponseForm, ResponseHeader};
 pub use message::stream;
 pub use message::{Message, MessageKind};
+pub use owned::{OwnedData, OwnedMessage, OwnedQuery, OwnedResponse};
 pub use protocol_version::ProtocolVersion;
 pub use query_id::QueryId;
 pub use query_metadata::{DEFAULT_KEY, KeyedMetadata, QueryMetadata};
