@@ -32,6 +32,12 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//!
+//! None is on by default, and none changes what the rest does.
+//!
+//! - `tokio-codec`: the module `codec`, frames and messages for `tokio_util::codec`.
 #![forbid(unsafe_code)]
 #![warn(
     clippy::unwrap_used,
@@ -40,6 +46,8 @@
 )]
 
 mod close_reason;
+#[cfg(feature = "tokio-codec")]
+pub mod codec;
 mod connection_metadata;
 mod data;
 mod description;

@@ -2,6 +2,8 @@
 //! the specification's own examples, properties.
 
 mod arbitrary;
+#[cfg(feature = "tokio-codec")]
+mod codec;
 mod digests;
 mod examples;
 mod golden;
