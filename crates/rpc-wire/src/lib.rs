@@ -49,6 +49,7 @@ mod close_reason;
 #[cfg(feature = "tokio-codec")]
 pub mod codec;
 mod connection_metadata;
+pub mod conversation;
 mod data;
 mod description;
 pub mod frame;

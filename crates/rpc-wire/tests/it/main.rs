@@ -4,6 +4,7 @@
 mod arbitrary;
 #[cfg(feature = "tokio-codec")]
 mod codec;
+mod conversation;
 mod digests;
 mod examples;
 mod golden;
