@@ -417,8 +417,10 @@ impl Conversation {
         body: &[u8],
     ) -> Result<Content, Obstacle> {
         let header = Header::decode(body).map_err(|error| Obstacle::Nonsense(error.into()))?;
-        if let Some(other) = header.other_protocol() {
-            let error = NegotiationError::OtherProtocol(other);
+        // Two sides of another protocol would agree with each other, but not with us.
+        if header.other_protocol().is_some()
+            && let Err(error) = negotiate(&Header::default(), &header)
+        {
             return Err(Obstacle::Nonsense(error.into()));
         }
         if let Some(first) = &self.side(direction.opposite()).header {

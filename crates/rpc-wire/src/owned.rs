@@ -144,6 +144,14 @@ impl OwnedQuery {
             .expect("`new` keeps the bytes that a header was read from")
     }
 
+    /// A part of the header, such as a metadata payload, sharing the frame.
+    ///
+    /// # Panics
+    /// If `part` was not borrowed from this query's [`header`](Self::header).
+    pub(crate) fn share(&self, part: &[u8]) -> Bytes {
+        self.head.slice_ref(part)
+    }
+
     /// The same query, borrowed.
     pub fn to_query(&self) -> Query<'_> {
         Query {

@@ -19,6 +19,8 @@ use crate::args::PayloadForm;
 
 /// How long a name, an identification or an error may be.
 const TEXT_LIMIT: usize = 200;
+/// How many keys of metadata are shown.
+const KEYS_LIMIT: usize = 10;
 
 /// The line, without its end.
 pub(super) fn of(event: &Event, around: Circumstances<'_>, payload: Option<PayloadForm>) -> String {
@@ -93,9 +95,12 @@ fn describe_query(query: &Query, form: Option<PayloadForm>) -> (&'static str, St
         QueryForm::Abort => "abort",
     };
     let mut rest = format!("{}  id {}", rpc(&query.rpc), query.id);
-    for (key, value) in &query.metadata {
+    for (key, value) in query.metadata.iter().take(KEYS_LIMIT) {
         let value = shown(value, TEXT_LIMIT);
         push(&mut rest, format_args!("  metadata {key} \"{value}\""));
+    }
+    if let more @ 1.. = query.metadata.len().saturating_sub(KEYS_LIMIT) {
+        push(&mut rest, format_args!("  and {more} more keys"));
     }
     match &query.payload {
         Ok(_) if query.form == QueryForm::Abort => {}

@@ -1,9 +1,9 @@
 //! What queries and responses mean in the light of what came before.
 
-use bytes::Bytes;
 use std::sync::Arc;
 
 use bin_prot::from_slice;
+use bytes::Bytes;
 
 use super::open_queries::{OpenQueries, OpenQuery, Stage};
 use super::{
@@ -94,7 +94,7 @@ pub(super) fn query(
         rpc,
         form,
         metadata: metadata
-            .map(|(key, payload)| (key, Bytes::copy_from_slice(payload)))
+            .map(|(key, payload)| (key, message.share(payload)))
             .collect(),
         payload,
     })

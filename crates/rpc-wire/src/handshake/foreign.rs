@@ -1,11 +1,11 @@
 //! Recognises, by its first bytes, what is clearly no Async_rpc.
 //!
-//! The first 8 bytes of a connection are the length of a header frame, at most a few hundred. Other
+//! The first 8 bytes of a connection are the length of a header frame, at most 901. Other
 //! protocols begin with letters or with a type byte, which read as a length are far out of range:
 //!
 //! ```text
-//! 48 54 54 50 2f 31 2e 31   "HTTP/1.1"   3,328,210,909,095,736,392 bytes
-//! 16 03 01 02 00 01 00 01   TLS          72,058,702,157,054,742 bytes
+//! 48 54 54 50 2f 31 2e 31   "HTTP/1.1"   3,543,824,036,068,086,856 bytes
+//! 16 03 01 02 00 01 00 01   TLS          72,058,693,583,176,470 bytes
 //! ```
 
 use std::fmt;

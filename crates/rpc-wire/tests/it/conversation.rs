@@ -336,6 +336,8 @@ fn other_protocols_are_named() {
     let cause = check_error(kerberos, "", FromClient, 0, text);
     let other = NegotiationError::OtherProtocol(OtherProtocol::Krb);
     assert_eq!(cause, Cause::Negotiation(other));
+    let both = "0c 00 00 00 00 00 00 00  03 fd 52 50 43 00 fd 4b 52 42 32 01";
+    check_error(both, "", FromClient, 0, "a header names several protocols");
     let (_, errors) = all_at_once(b"GET / HTTP/1.1\r\n", b"HTTP/1.1 400 Bad Request\r\n");
     assert_eq!(errors.len(), 2);
     for error in errors {
@@ -484,4 +486,100 @@ fn frame_limit_is_kept() {
         let error = drain(&mut conversation).err();
         assert_eq!(error.is_some(), expected.is_some());
     }
+}
+
+/// *Protocol* §10: what each form of a query carries.
+#[test]
+fn query_metadata_is_kept_by_key() {
+    let queries = [
+        (
+            "11 00 00 00 00 00 00 00  01 04 65 63 68 6f 02 fe c8 00 06 05 68 65 6c 6c 6f",
+            &[][..],
+        ),
+        (
+            "18 00 00 00 00 00 00 00  03 04 65 63 68 6f 02 fe c8 00 01 05 74 72 61 63 65 06 05 \
+             68 65 6c 6c 6f",
+            &[(0, "trace")],
+        ),
+        (
+            "1d 00 00 00 00 00 00 00  09 04 65 63 68 6f 02 fe c8 00 01 02 00 05 74 72 61 63 65 05 \
+             01 78 06 05 68 65 6c 6c 6f",
+            &[(0, "trace"), (5, "x")],
+        ),
+        (
+            "1e 00 00 00 00 00 00 00  0c 00 04 65 63 68 6f 02 fe c8 00 01 02 00 05 74 72 61 63 65 \
+             05 01 78 06 05 68 65 6c 6c 6f",
+            &[(0, "trace"), (5, "x")],
+        ),
+    ];
+    for (query, expected) in queries {
+        let mut conversation = Conversation::with_version(ProtocolVersion::MIN);
+        conversation.feed(FromClient, &hex(query));
+        let events = drain(&mut conversation).unwrap();
+        let Content::Query(query) = &events[0].content else {
+            panic!("{events:?}");
+        };
+        let found: Vec<_> = query
+            .metadata
+            .iter()
+            .map(|(key, text)| (*key, &text[..]))
+            .collect();
+        let expected: Vec<_> = expected
+            .iter()
+            .map(|(key, text)| (*key, text.as_bytes()))
+            .collect();
+        assert_eq!(found, expected);
+        assert_eq!(query.payload, Ok("\x05hello".into()));
+    }
+}
+
+/// R-SV-10, R-SV-11: a `Write_error` stands for one item; any other error ends the stream.
+#[test]
+fn only_write_errors_leave_a_stream_open() {
+    let query = "11 00 00 00 00 00 00 00  0c 01 02 04 00 0b d1 f5 2f e2 06 05 68 65 6c 6c 6f";
+    let client = [HEADER, NO_MENU, query].concat();
+    let initial = "09 00 00 00 00 00 00 00  08 04 01 02 00 03 00 00 07";
+    let write_error = "09 00 00 00 00 00 00 00  08 04 01 02 01 02 00 01 62";
+    let uncaught = "09 00 00 00 00 00 00 00  08 04 01 02 01 03 00 01 62";
+    let update = "0f 00 00 00 00 00 00 00  08 04 01 02 00 09 79 8a 00 00 04 03 75 70 64";
+    let end = "0a 00 00 00 00 00 00 00  08 04 01 02 00 04 39 79 69 00";
+    let check = |responses: &[&str], expected: &[(&str, bool)]| {
+        let server = [&[HEADER, MENU], responses].concat().concat();
+        let (events, errors) = all_at_once(&hex(&client), &hex(&server));
+        assert_eq!(errors, []);
+        let found = of(&events, FromServer).split_off(2);
+        let found = found.iter().map(|event| match &event.content {
+            Content::Response(response) => (name(&event.content), response.query.is_some()),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(found.collect::<Vec<_>>(), expected);
+    };
+    check(
+        &[initial, update, write_error, update, end],
+        &[
+            ("initial", true),
+            ("update", true),
+            ("error", true),
+            ("update", true),
+            ("end", true),
+        ],
+    );
+    check(
+        &[write_error, update, end],
+        &[("error", true), ("update", true), ("end", true)],
+    );
+    check(
+        &[initial, uncaught, end],
+        &[("initial", true), ("error", true), ("answer", false)],
+    );
+    check(&[uncaught, end], &[("error", true), ("answer", false)]);
+}
+
+/// Captures are decoded on whatever thread has time.
+#[test]
+fn conversations_can_be_sent() {
+    fn is_send_and_sync<T: Send + Sync + Unpin + 'static>() {}
+    is_send_and_sync::<Conversation>();
+    is_send_and_sync::<Event>();
+    is_send_and_sync::<Error>();
 }
