@@ -1,9 +1,10 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args as ClapArgs, Parser, Subcommand};
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 
 /// Async_rpc from the command line.
 #[derive(Debug, Parser)]
@@ -23,9 +24,55 @@ pub(crate) enum Command {
     /// the same port. Exits with 0 if the subscription recovered and every update belonged to
     /// the state that it was applied to.
     Demo(Demo),
+    /// Print the messages in a capture of a connection, one a line.
+    ///
+    /// Reads pcap and pcapng files, recordings (.jsonl), or raw bytes: one file for one direction,
+    /// two files for both. Exits with 1 at the first byte that makes no sense, and says where.
+    Decode(Decode),
     /// Publish or watch the live state of a host.
     #[command(subcommand)]
     Host(Host),
+}
+
+/// Arguments of `rpc decode`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Decode {
+    /// The capture. Of two files with raw bytes the first one holds what the client sent.
+    #[arg(value_name = "FILE", required = true, num_args = 1..=2)]
+    pub(crate) files: Vec<PathBuf>,
+    /// What the files are. Default: their first bytes tell.
+    #[arg(long)]
+    pub(crate) format: Option<Format>,
+    /// Of a pcap file, only the connections with this TCP port on either side.
+    #[arg(long)]
+    pub(crate) port: Option<u16>,
+    /// Print JSON, one object per line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Also print the payloads.
+    #[arg(long, value_name = "FORM")]
+    pub(crate) payload: Option<PayloadForm>,
+    /// The largest message that is accepted, in bytes.
+    #[arg(long, value_name = "BYTES", default_value_t = rpc_wire::frame::DEFAULT_LIMIT)]
+    pub(crate) limit: usize,
+}
+
+/// What a capture is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// The bytes of one direction, or of each direction in a file.
+    Raw,
+    /// Lines of JSON: who sent which bytes, and when.
+    Recording,
+    /// Packets, as tcpdump and Wireshark write them: pcap or pcapng.
+    Pcap,
+}
+
+/// How payloads are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PayloadForm {
+    /// Hex digits.
+    Hex,
 }
 
 /// Arguments of `rpc demo`.

@@ -1,5 +1,6 @@
 //! The subcommands.
 
+mod decode;
 mod demo;
 mod serve;
 mod watch;
@@ -11,6 +12,7 @@ use crate::args::{Args, Command, Host};
 /// Runs what was asked for; the code is the process's exit status.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
+        Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(args).await,
         Command::Host(Host::Serve(args)) => serve::run(args).await,
         Command::Host(Host::Watch(args)) => watch::run(args).await,

@@ -2,6 +2,7 @@
 
 mod args;
 mod commands;
+mod decode;
 mod host;
 mod watch;
 

@@ -39,6 +39,21 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// The length that was announced, and the bytes that the frame has of it.
+    pub(crate) fn from_parts(announced: u64, bytes: &'a [u8]) -> Self {
+        Self { announced, bytes }
+    }
+
+    /// The length that was announced.
+    pub(crate) fn announced(self) -> u64 {
+        self.announced
+    }
+
+    /// The bytes that the frame has of it.
+    pub(crate) fn present(self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The payload's bytes.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The handshake, as pure functions: header, negotiation, connection metadata.
+//! The handshake, as pure functions and a state machine: header, negotiation, connection metadata.
 //!
 //! ```text
 //!   ours                                  peer's
@@ -8,8 +8,11 @@
 //!   metadata ─────────────►      ◄─────── metadata            both at once
 //! ```
 //!
-//! Who waits how long, and what becomes of the transport, is not decided here.
+//! [`AwaitingHeader`] leads one side through these steps. Who waits how long, and what becomes of
+//! the transport, is not decided here.
 
+mod exchange;
+mod foreign;
 mod header;
 mod negotiation;
 
@@ -20,6 +23,8 @@ use thiserror::Error;
 use crate::ProtocolVersion;
 use crate::{CloseReason, Menu, MenuError, Message, MessageKind, Metadata, MetadataV2};
 
+pub use exchange::{Agreement, AwaitingHeader, AwaitingMetadata, HeaderFailure, Negotiated};
+pub use foreign::{FirstFrameError, Foreign};
 pub use header::{Header, HeaderError, MAX_ENTRIES, OtherProtocol};
 pub use negotiation::{NegotiationError, negotiate};
 

@@ -9,7 +9,7 @@
 //!         of a stream:   stream     query or abort; update or end
 //! ```
 //!
-//! Decoding borrows from the frame; encoding appends to a buffer, with the exact size known
+//! Decoding borrows from the frame, or shares it ([`OwnedMessage`]); encoding appends to a buffer, with the exact size known
 //! before the first byte. The types keep what was sent, an unsorted menu included: what was
 //! decoded encodes to the same bytes again, unless the sender wrote a number in a longer form
 //! than needed, which no known implementation does.
@@ -32,6 +32,12 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Features
+//!
+//! None is on by default, and none changes what the rest does.
+//!
+//! - `tokio-codec`: the module `codec`, frames and messages for `tokio_util::codec`.
 #![forbid(unsafe_code)]
 #![warn(
     clippy::unwrap_used,
@@ -40,13 +46,17 @@
 )]
 
 mod close_reason;
+#[cfg(feature = "tokio-codec")]
+pub mod codec;
 mod connection_metadata;
+pub mod conversation;
 mod data;
 mod description;
 pub mod frame;
 pub mod handshake;
 mod menu;
 mod message;
+mod owned;
 mod protocol_version;
 mod query_id;
 mod query_metadata;
@@ -62,6 +72,7 @@ pub use message::query::{Envelope, Query, QueryHeader, Specifier};
 pub use message::response::{Response, ResponseForm, ResponseHeader};
 pub use message::stream;
 pub use message::{Message, MessageKind};
+pub use owned::{OwnedData, OwnedMessage, OwnedQuery, OwnedResponse};
 pub use protocol_version::ProtocolVersion;
 pub use query_id::QueryId;
 pub use query_metadata::{DEFAULT_KEY, KeyedMetadata, QueryMetadata};

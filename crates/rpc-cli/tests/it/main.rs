@@ -1,4 +1,5 @@
-//! The `rpc` command as real processes that are killed, frozen and restarted.
+//! The `rpc` command as real processes: killed, frozen and restarted, or reading captures.
 
+mod decode;
 mod process;
 mod survival;

@@ -139,6 +139,14 @@ impl Header {
         self.entries.iter().copied().filter(is_version)
     }
 
+    /// The first protocol that the header names and that is not Async_rpc itself.
+    pub fn other_protocol(&self) -> Option<OtherProtocol> {
+        self.protocols().find_map(|protocol| match protocol {
+            Protocol::Rpc => None,
+            Protocol::Other(other) => Some(other),
+        })
+    }
+
     pub(super) fn protocols(&self) -> impl Iterator<Item = Protocol> {
         self.entries.iter().copied().filter_map(Protocol::of)
     }

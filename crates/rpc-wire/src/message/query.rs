@@ -20,8 +20,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use bin_prot::write_nat0;
-use bin_prot::{BinRead, BinWrite, OrNull, ReadError, Reader, WriteError, nat0_size, variant};
+use bin_prot::{
+    BinRead, BinWrite, OrNull, ReadError, ReadErrorKind, Reader, WriteError, nat0_size, variant,
+    write_nat0,
+};
 
 use crate::{
     DEFAULT_KEY, Data, DescriptionRef, KeyedMetadata, ProtocolVersion, QueryId, QueryMetadata,
@@ -144,6 +146,18 @@ impl<'a> QueryHeader<'a> {
         }
     }
 
+    /// All metadata, key by key, in the order sent.
+    pub fn all_metadata(&self) -> impl Iterator<Item = (i64, &'a [u8])> {
+        let (single, keyed) = match self.envelope {
+            Envelope::V1 { .. } => (None, None),
+            Envelope::V2 { metadata, .. } => (metadata, None),
+            Envelope::V3 { metadata, .. } | Envelope::V4 { metadata, .. } => (None, metadata),
+        };
+        let single = single.map(|payload| (DEFAULT_KEY, payload));
+        let keyed = keyed.into_iter().flat_map(KeyedMetadata::iter);
+        single.into_iter().chain(keyed)
+    }
+
     /// Size of the message with a payload of `payload` bytes.
     #[inline]
     pub fn message_size(&self, payload: usize) -> usize {
@@ -198,8 +212,8 @@ impl<'a> QueryHeader<'a> {
     }
 }
 
-impl<'a> Query<'a> {
-    pub(super) fn read_after_tag(tag: u8, reader: &mut Reader<'a>) -> Result<Self, ReadError> {
+impl<'a> QueryHeader<'a> {
+    fn read_after_tag(tag: u8, reader: &mut Reader<'a>) -> Result<Self, ReadError> {
         let specifier = match tag {
             V4 => Specifier::bin_read(reader)?,
             _ => Specifier::Description(DescriptionRef::bin_read(reader)?),
@@ -220,11 +234,26 @@ impl<'a> Query<'a> {
                 metadata: OrNull::bin_read(reader)?.0,
             },
         };
+        Ok(Self { envelope, id })
+    }
+}
+
+impl<'a> BinRead<'a> for QueryHeader<'a> {
+    /// Reads the message's tag and everything up to the payload's length.
+    fn bin_read(reader: &mut Reader<'a>) -> Result<Self, ReadError> {
+        let start = reader.offset();
+        match reader.byte()? {
+            tag @ (V1 | V2 | V3 | V4) => Self::read_after_tag(tag, reader),
+            _ => Err(reader.error_at(start, ReadErrorKind::Invalid("not a query message"))),
+        }
+    }
+}
+
+impl<'a> Query<'a> {
+    pub(super) fn read_after_tag(tag: u8, reader: &mut Reader<'a>) -> Result<Self, ReadError> {
+        let header = QueryHeader::read_after_tag(tag, reader)?;
         let data = Data::bin_read(reader)?;
-        Ok(Self {
-            header: QueryHeader { envelope, id },
-            data,
-        })
+        Ok(Self { header, data })
     }
 }
 

@@ -3,8 +3,8 @@
 use bin_prot::{Info, OrNull, ReadErrorKind, to_vec};
 use bytes::Bytes;
 use rpc_wire::handshake::{
-    HeaderError, MAX_ENTRIES, MetadataError, NegotiationError, OtherProtocol, PeerMetadata,
-    negotiate,
+    AwaitingHeader, HeaderError, MAX_ENTRIES, MetadataError, Negotiated, NegotiationError,
+    OtherProtocol, PeerMetadata, negotiate,
 };
 use rpc_wire::{
     CloseReason, Data, Description, DescriptionRef, Header, Menu, MenuError, MenuV3, Message,
@@ -302,4 +302,75 @@ fn response(result: Result<Data<'static>, RpcError>) -> Message<'static> {
         header: ResponseHeader::new(ProtocolVersion::MAX, QueryId::new(1), None),
         result,
     })
+}
+
+/// A side that speaks the versions up to `newest` and tells `identification`.
+fn side(newest: i64, identification: &'static str) -> AwaitingHeader {
+    let versions = ProtocolVersion::all().filter(|version| i64::from(version.number()) <= newest);
+    AwaitingHeader::new(
+        Header::new(versions),
+        PeerMetadata {
+            identification: Some(Bytes::from(identification)),
+            menu: Some(Menu::new([rpc("echo", 1)]).unwrap()),
+        },
+    )
+}
+
+/// Rules C-HS-1 to C-HS-7, at every pair of versions.
+#[test]
+fn both_sides_agree_frame_by_frame() {
+    for (ours, peers) in (1..=11).flat_map(|ours| (1..=11).map(move |peers| (ours, peers))) {
+        let (a, b) = (side(ours, "a"), side(peers, "b"));
+        let (from_a, from_b) = (to_vec(a.header()).unwrap(), to_vec(b.header()).unwrap());
+        let (a, b) = (a.receive(&from_b).unwrap(), b.receive(&from_a).unwrap());
+        assert_eq!(i64::from(a.version().number()), ours.min(peers));
+        assert_eq!(a.version(), b.version());
+        match (a, b) {
+            (Negotiated::Complete(a), Negotiated::Complete(b)) => {
+                assert!(ours.min(peers) < 3);
+                assert_eq!(a, b);
+                assert_eq!(a.peer, PeerMetadata::default());
+            }
+            (Negotiated::AwaitingMetadata(a), Negotiated::AwaitingMetadata(b)) => {
+                let (from_a, from_b) = (to_vec(a.message()).unwrap(), to_vec(b.message()).unwrap());
+                let (a, b) = (a.receive(&from_b).unwrap(), b.receive(&from_a).unwrap());
+                assert_eq!(a.peer.identification.as_deref(), Some(&b"b"[..]));
+                assert_eq!(b.peer.identification.as_deref(), Some(&b"a"[..]));
+                assert_eq!(a.peer.menu.unwrap().entries().len(), 1);
+            }
+            (a, b) => panic!("{a:?} and {b:?}"),
+        }
+    }
+}
+
+/// Rule C-HS-11.
+#[test]
+fn headers_known_beforehand_are_not_exchanged() {
+    let negotiated = side(11, "a").receive_header(side(8, "b").header()).unwrap();
+    let Negotiated::AwaitingMetadata(next) = negotiated else {
+        panic!("{negotiated:?}");
+    };
+    assert_eq!(next.version().number(), 8);
+    let error = side(11, "a").receive_header(&Header::from_entries(vec![KRB2, 1]));
+    let other = NegotiationError::OtherProtocol(OtherProtocol::Krb);
+    assert_eq!(error.unwrap_err(), other);
+}
+
+/// Each way to fail keeps its own error, and names the other protocol.
+#[test]
+fn failures_say_which_frame_was_wrong() {
+    let fails = |body: &[u8]| side(11, "a").receive(body).unwrap_err().to_string();
+    assert_eq!(fails(&[]), "unreadable header");
+    let of = |entries: &[i64]| to_vec(&Header::from_entries(entries.to_vec())).unwrap();
+    let other = "peer speaks another protocol: KRB2 (Kerberos)";
+    assert_eq!(fails(&of(&[KRB2, 1])), other);
+    let other = "peer speaks another protocol: KBT (Kerberos in test mode)";
+    assert_eq!(fails(&of(&[KBT, 1])), other);
+
+    let header = to_vec(&Header::default()).unwrap();
+    let Ok(Negotiated::AwaitingMetadata(next)) = side(11, "a").receive(&header) else {
+        panic!("no agreement with itself");
+    };
+    let refused = MetadataError::Unexpected(MessageKind::Heartbeat);
+    assert_eq!(next.receive(&[0x00]).unwrap_err(), refused);
 }

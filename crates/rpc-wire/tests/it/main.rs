@@ -2,6 +2,9 @@
 //! the specification's own examples, properties.
 
 mod arbitrary;
+#[cfg(feature = "tokio-codec")]
+mod codec;
+mod conversation;
 mod digests;
 mod examples;
 mod golden;

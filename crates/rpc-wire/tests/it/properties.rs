@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use bin_prot::{BinWrite, OrNull, Sexp, from_slice, to_vec};
+use bytes::Bytes;
 use proptest::collection::{btree_set, vec};
 use proptest::prelude::*;
 use rpc_wire::frame::{self, Frames};
 use rpc_wire::handshake::{NegotiationError, PeerMetadata, negotiate};
 use rpc_wire::stream::{self, Initial, StreamQuery, StreamResponse};
-use rpc_wire::{Data, Header, Menu, Message, ProtocolVersion, QueryId};
+use rpc_wire::{Data, Header, Menu, Message, OwnedMessage, ProtocolVersion, QueryId};
 
 use crate::arbitrary::{
     byte_string, description, digests, entries, identification, int, message, payload,
@@ -119,6 +120,26 @@ proptest! {
         let read = Message::decode(&bytes).unwrap();
         prop_assert_eq!(NaiveMessage::of(&read), naive);
         prop_assert!(PeerMetadata::decode(&bytes).is_err());
+    }
+
+    /// The owned form says the same as the borrowed one, and its payload is a part of the frame.
+    #[test]
+    fn owned_messages_share_their_frame(naive in message()) {
+        let body = Bytes::from(to_vec(&naive).unwrap());
+        let owned = OwnedMessage::decode(&body).unwrap();
+        let borrowed = Message::decode(&body).unwrap();
+        prop_assert_eq!(&owned.to_message(), &borrowed);
+        prop_assert_eq!(written(&owned)?, &body[..]);
+        let payload = match &owned {
+            OwnedMessage::Query(query) => query.payload.bytes().ok(),
+            OwnedMessage::Response(response) => {
+                response.result.as_ref().ok().and_then(|data| data.bytes().ok())
+            }
+            _ => None,
+        };
+        if let Some(payload) = payload.filter(|payload| !payload.is_empty()) {
+            prop_assert!(body.as_ptr_range().contains(&payload.as_ptr()));
+        }
     }
 
     /// Rule C-HS-12.

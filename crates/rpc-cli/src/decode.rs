@@ -1,0 +1,19 @@
+//! From a capture to lines about its messages.
+//!
+//! ```text
+//! raw ────────┐
+//! recording ──┼──► connections ──► rpc_wire::conversation ──► output: text or JSON
+//! pcap ► tcp ─┘
+//! ```
+
+pub(crate) mod connections;
+mod flows;
+pub(crate) mod format;
+mod json;
+mod line;
+pub(crate) mod output;
+pub(crate) mod pcap;
+pub(crate) mod raw;
+pub(crate) mod recording;
+mod tcp;
+mod text;
