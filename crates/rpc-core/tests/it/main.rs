@@ -1,8 +1,7 @@
 //! Connections against scripted peers, against recorded ones, and against each other.
 //!
 //! All of it but `sockets` runs in memory on a paused clock: time passes only when nothing else
-//! can happen, and
-//! then at once.
+//! can happen, and then at once.
 
 mod auto_traits;
 mod calls;

@@ -205,7 +205,10 @@ async fn check_every_kind() {
     let refused = soon(COUNTER.dispatch(&connection, &-1)).await;
     assert_eq!(refused.unwrap().unwrap_err(), "-1 is negative");
 
-    let mut held = soon(HOLD.dispatch(&connection, &())).await.unwrap().unwrap();
+    let mut held = soon(HOLD.dispatch(&connection, &()))
+        .await
+        .unwrap()
+        .unwrap();
     held.close();
     let reason = soon(held.close_reason()).await;
     assert!(matches!(reason, PipeCloseReason::ClosedLocally));
@@ -344,6 +347,8 @@ async fn calls_from_many_tasks_get_their_own_answers() {
 /// R-SC-6, R-SC-7, R-PL-23: what is dropped is forgotten by both ends, at whatever stage.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn calls_streams_and_aborts_of_several_threads_leave_nothing_behind() {
+    // More than one batch of updates.
+    const LONG: i64 = 2500;
     let mut host = Host::new(Config::default()).await;
     let connection = host.client().await;
     let end = host.end().await;
@@ -352,14 +357,14 @@ async fn calls_streams_and_aborts_of_several_threads_leave_nothing_behind() {
     for task in 0..8 {
         let connection = connection.clone();
         tasks.spawn(async move {
-            for round in 0..50 {
+            for round in 0..20 {
                 let text = format!("{task} {round}");
                 let echo = ECHO.dispatch(&connection, &text);
                 let count = COUNT.dispatch(&connection, &round);
                 let held = HOLD.dispatch(&connection, &());
-                let cut = COUNT.dispatch(&connection, &5000);
+                let cut = COUNT.dispatch(&connection, &LONG);
                 let forgotten = SLEEP.dispatch(&connection, &1);
-                drop(COUNTER.dispatch(&connection, &5000));
+                drop(COUNTER.dispatch(&connection, &LONG));
                 let opened = soon(async { tokio::join!(held, count, cut, echo) }).await;
                 let (held, count, cut, echo) = opened;
                 assert_eq!(echo.unwrap(), text);
@@ -384,19 +389,19 @@ async fn calls_streams_and_aborts_of_several_threads_leave_nothing_behind() {
 /// *protocol* §2: up to the limit, however many reads it takes.
 #[tokio::test(flavor = "multi_thread")]
 async fn large_messages_pass_both_ways() {
+    const SIZE: usize = 8 * 1024 * 1024;
     let host = Host::new(Config::default()).await;
     let connection = host.client().await;
-    let large = |first: usize| -> String {
-        let digits = (first..).map(|n| char::from(b'a' + (n % 23) as u8));
-        digits.take(8 * 1024 * 1024).collect()
-    };
-    let first = ECHO.dispatch(&connection, &large(0));
-    let small = ECHO.dispatch(&connection, &"small".to_owned());
-    let second = ECHO.dispatch(&connection, &large(1));
+    let digits = (0..SIZE + 1).map(|n| char::from(b'a' + (n % 23) as u8));
+    let text: String = digits.collect();
+    let (first, second) = (text[..SIZE].to_owned(), text[1..].to_owned());
+    let first_answer = ECHO.dispatch(&connection, &first);
+    let small_answer = ECHO.dispatch(&connection, &"small".to_owned());
+    let second_answer = ECHO.dispatch(&connection, &second);
     // Not compared by `assert_eq`, which would print them.
-    assert!(soon(first).await.unwrap() == large(0));
-    assert_eq!(soon(small).await.unwrap(), "small");
-    assert!(soon(second).await.unwrap() == large(1));
+    assert!(soon(first_answer).await.unwrap() == first);
+    assert_eq!(soon(small_answer).await.unwrap(), "small");
+    assert!(soon(second_answer).await.unwrap() == second);
 }
 
 // Strangers, and clients that are no better.
@@ -471,6 +476,7 @@ async fn strangers_concern_nobody_else() {
     peer.send_frame(b"\xff\xff").await;
     peer.expect_close_reason().await;
     peer.expect_end().await;
+    peer.end().await;
     let end = host.end().await;
     assert_eq!(soon(end.closed()).await.by, ClosedBy::Unknown);
     assert_works(&connection).await;
@@ -668,7 +674,9 @@ async fn shutdown_does_not_wait_for_handshakes() {
     let mut silent = socket(address).await;
     accepted(&mut silent).await;
     let mut half = socket(address).await;
-    soon(half.write_all(&framed(&header(ProtocolVersion::MAX)))).await.unwrap();
+    soon(half.write_all(&framed(&header(ProtocolVersion::MAX))))
+        .await
+        .unwrap();
     accepted(&mut half).await;
     soon(host.server.shutdown()).await;
     ended(&mut silent).await;

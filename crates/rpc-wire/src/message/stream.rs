@@ -11,7 +11,9 @@
 //! State and error of the initial response have no length of their own; for a pipe RPC the state
 //! is unit, `00`.
 
-use bin_prot::{BinRead, BinWrite, ReadError, Reader, nat0_size, variant, write_nat0};
+use bin_prot::{
+    BinRead, BinWrite, ReadError, ReadErrorKind, Reader, nat0_size, variant, write_nat0,
+};
 
 use crate::Data;
 
@@ -140,6 +142,20 @@ impl Initial {
         };
         Ok((initial, reader.rest()))
     }
+}
+
+/// The inner value's bytes, with an overlong inner length as an error of reading.
+///
+/// # Errors
+/// The length passes the end of the payload.
+pub fn exact(data: Data<'_>) -> Result<&[u8], ReadError> {
+    data.bytes().map_err(|overlong| ReadError {
+        kind: ReadErrorKind::BufferShort {
+            needed: overlong.announced,
+            left: overlong.left,
+        },
+        offset: 0,
+    })
 }
 
 impl BinWrite for StreamQuery<'_> {
