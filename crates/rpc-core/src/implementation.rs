@@ -96,28 +96,31 @@ impl Call {
     /// (rule R-PL-6).
     pub(crate) fn respond<R, C: Codec<R>>(&self, value: &R, location: &'static str) {
         let size = C::size(value);
-        let sent = self.send_if(|| true, size, |buffer| C::write(value, buffer));
+        let sent = self.send_if(
+            || true,
+            Class::Response,
+            size,
+            |buffer| C::write(value, buffer),
+        );
         if let Err(error) = sent {
             self.not_sent(error, location);
         }
     }
 
     /// Sends a response with a payload of `payload` bytes, if `wanted` says so under the output's
-    /// lock; says whether it was.
+    /// lock. Returns how many bytes are buffered then; `None` if it was not wanted.
     pub(crate) fn send_if(
         &self,
         wanted: impl FnOnce() -> bool,
+        class: Class,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
-    ) -> Result<bool, SendError> {
+    ) -> Result<Option<usize>, SendError> {
         let size = self.header.message_size(payload);
-        let sent = self
-            .shared
-            .output
-            .send_if(wanted, Class::Response, size, |buffer| {
-                self.header.write_before(payload, buffer)?;
-                write(buffer)
-            });
+        let sent = self.shared.output.send_if(wanted, class, size, |buffer| {
+            self.header.write_before(payload, buffer)?;
+            write(buffer)
+        });
         sent.inspect_err(|error| self.give_up_slow_reader(error))
     }
 

@@ -21,10 +21,16 @@ const KEEP_CAPACITY: usize = 1024 * 1024;
 /// What a message is for; it decides until when it may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// A query or an abort: until either side began to close.
+    /// A query: until either side began to close.
     Query,
-    /// A response or an item of a stream: until the implementations are stopped.
+    /// The end of a stream that we do not want: likewise, but however much is buffered, since
+    /// nobody can try again.
+    Abort,
+    /// A response: until the implementations are stopped.
     Response,
+    /// An item of a stream, or its end: likewise, but however much is buffered, since its sender
+    /// paces itself by what [`Output::send_if`] returns.
+    Item,
     /// Heartbeats and close reasons: as long as the transport takes bytes.
     Control,
 }
@@ -48,8 +54,8 @@ pub(crate) enum Stage {
 impl Class {
     fn allowed_in(self, stage: Stage) -> bool {
         match self {
-            Self::Query => stage < Stage::PeerClosing,
-            Self::Response => stage < Stage::Stopped,
+            Self::Query | Self::Abort => stage < Stage::PeerClosing,
+            Self::Response | Self::Item => stage < Stage::Stopped,
             Self::Control => stage < Stage::Ended,
         }
     }
@@ -123,7 +129,8 @@ impl Output {
     }
 
     /// Like [`send`](Self::send), if `wanted` says so once the lock is held: what was decided
-    /// before could be outdated.
+    /// before could be outdated. Returns how many bytes are buffered then; `None` if the message
+    /// was not wanted.
     #[inline]
     pub(crate) fn send_if(
         &self,
@@ -131,7 +138,7 @@ impl Output {
         class: Class,
         size: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
-    ) -> Result<bool, SendError> {
+    ) -> Result<Option<usize>, SendError> {
         let mut state = self.lock();
         if !class.allowed_in(state.stage) {
             return Err(SendError::Closed(ConnectionClosed {
@@ -139,9 +146,10 @@ impl Output {
             }));
         }
         if !wanted() {
-            return Ok(false);
+            return Ok(None);
         }
-        if class != Class::Control && state.buffer.len() > self.limits.buffered {
+        let bounded = matches!(class, Class::Query | Class::Response);
+        if bounded && state.buffer.len() > self.limits.buffered {
             return Err(SendError::Overfull {
                 buffered: state.buffer.len(),
             });
@@ -149,12 +157,13 @@ impl Output {
         let body = frame::append(&mut state.buffer, self.limits.message, size, write)
             .map_err(SendError::Frame)?;
         state.appended += (frame::LENGTH_BYTES + body) as u64;
+        let buffered = state.buffer.len();
         let task = state.task.take();
         drop(state);
         if let Some(task) = task {
             task.wake();
         }
-        Ok(true)
+        Ok(Some(buffered))
     }
 
     /// Moves closing forward, never back.

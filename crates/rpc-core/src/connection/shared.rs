@@ -79,7 +79,7 @@ impl Shared {
             reason: self.output.closed(),
         })?;
         let place = Place { shared: self, id };
-        self.send_query(rpc, id, payload, write)?;
+        self.send_query(Class::Query, rpc, id, payload, write)?;
         std::mem::forget(place);
         Ok(id)
     }
@@ -92,14 +92,14 @@ impl Shared {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<(), DispatchError> {
         let id = self.waiting().issue();
-        Ok(self.send_query(rpc, id, payload, write)?)
+        Ok(self.send_query(Class::Query, rpc, id, payload, write)?)
     }
 
     /// Asks the callee to end a stream. Not sent once either side is closing (rule C-CL-4): the
     /// stream ends with the connection.
     pub(crate) fn send_abort(&self, rpc: DescriptionRef<'_>, id: QueryId) {
         let payload = stream::ABORT_PAYLOAD;
-        let result = self.send_query(rpc, id, payload.len(), |buffer| {
+        let result = self.send_query(Class::Abort, rpc, id, payload.len(), |buffer| {
             buffer.extend_from_slice(payload);
             Ok(())
         });
@@ -110,6 +110,7 @@ impl Shared {
 
     fn send_query(
         &self,
+        class: Class,
         rpc: DescriptionRef<'_>,
         id: QueryId,
         payload: usize,
@@ -118,7 +119,7 @@ impl Shared {
         const NO_METADATA: &QueryMetadata = &QueryMetadata::new();
         let header = QueryHeader::new(self.version, rpc, self.rank(rpc), id, NO_METADATA);
         let size = header.message_size(payload);
-        self.output.send(Class::Query, size, |buffer| {
+        self.output.send(class, size, |buffer| {
             header.write_before(payload, buffer)?;
             write(buffer)
         })

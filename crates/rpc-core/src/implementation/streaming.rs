@@ -20,6 +20,7 @@ use rpc_wire::{Data, RpcDigests, RpcError};
 
 use super::{BoxFuture, Call, Handler, Started, caught, poll_now, unsendable};
 use crate::connection::Shared;
+use crate::connection::output::Class;
 use crate::connection::serving::Served;
 use crate::error::{HandlerError, SendError, located};
 use crate::payload::{self, Codec, Undecodable};
@@ -35,6 +36,9 @@ const BATCH: usize = 1000;
 /// The same for the first time, where the query was read: a peer that opens many streams at once
 /// must not hold up others.
 const FIRST_BATCH: usize = 16;
+
+/// Bytes in the output buffer at which a batch ends, however few updates it has.
+const HIGH_WATER: usize = 256 * 1024;
 
 /// What a handler of a streaming RPC results in: the initial value and the updates, or the
 /// user's error, or a failure.
@@ -142,31 +146,42 @@ struct Sender {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Flow {
     Continue,
+    /// Not before the transport has taken what is buffered.
+    Pause,
     Stop,
 }
 
 impl Sender {
     fn send(
         &self,
+        class: Class,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
     ) -> Result<Flow, SendError> {
         let sent = self
             .call
-            .send_if(|| !self.served.is_ended(), payload, write)?;
-        Ok(if sent { Flow::Continue } else { Flow::Stop })
+            .send_if(|| !self.served.is_ended(), class, payload, write)?;
+        Ok(match sent {
+            Some(buffered) if buffered < HIGH_WATER => Flow::Continue,
+            Some(_) => Flow::Pause,
+            None => Flow::Stop,
+        })
     }
 
     fn initial<T, C: Codec<T>>(&self, initial: Initial, value: &T) -> Result<Flow, SendError> {
-        self.send(Initial::payload_size(C::size(value)), |buffer| {
-            initial.write_before(buffer);
-            C::write(value, buffer)
-        })
+        self.send(
+            Class::Response,
+            Initial::payload_size(C::size(value)),
+            |buffer| {
+                initial.write_before(buffer);
+                C::write(value, buffer)
+            },
+        )
     }
 
     fn update<U, C: Codec<U>>(&self, update: &U) -> Result<Flow, SendError> {
         let size = C::size(update);
-        self.send(stream::update_size(size), |buffer| {
+        self.send(Class::Item, stream::update_size(size), |buffer| {
             stream::write_before_update(size, buffer);
             C::write(update, buffer)
         })
@@ -177,6 +192,7 @@ impl Sender {
         let payload = stream::EOF_PAYLOAD;
         let sent = self.call.send_if(
             || self.served.end(),
+            Class::Item,
             payload.len(),
             |buffer| {
                 buffer.extend_from_slice(payload);
@@ -265,7 +281,7 @@ where
 {
     match handler.await {
         Ok(Ok((state, updates))) => match sender.initial::<T, CT>(Initial::Ok, &state) {
-            Ok(Flow::Continue) => return Some(updates),
+            Ok(Flow::Continue | Flow::Pause) => return Some(updates),
             Ok(Flow::Stop) => {}
             Err(error) => sender.reject(error),
         },
@@ -366,6 +382,7 @@ where
         };
         match sender.update::<U, C>(&update) {
             Ok(Flow::Continue) => {}
+            Ok(Flow::Pause) => return Poll::Ready(Batch::Taken),
             Ok(Flow::Stop) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {
                 return Poll::Ready(Batch::Stopped);
             }

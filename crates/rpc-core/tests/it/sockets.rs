@@ -352,6 +352,8 @@ async fn calls_streams_and_aborts_of_several_threads_leave_nothing_behind() {
     let mut host = Host::new(Config::default()).await;
     let connection = host.client().await;
     let end = host.end().await;
+    // Both ends have their tasks now.
+    assert_works(&connection).await;
     let idle = alive_tasks();
     let mut tasks = JoinSet::new();
     for task in 0..8 {
@@ -621,6 +623,49 @@ async fn peer_that_reads_gets_streams_of_any_length() {
     assert_eq!(read_all(pipe.unwrap().unwrap()).await, counted);
 }
 
+/// C-BP-7: our own queries wait for nobody, but are told.
+#[tokio::test]
+async fn query_above_the_bound_fails_and_can_be_repeated() {
+    let host = Host::new(Config::default()).await;
+    let client = Client::new().config(Config::default().max_buffered_output(4096));
+    let connection = soon(client.connect(host.address())).await.unwrap();
+    let large = "x".repeat(4096);
+    // Nothing leaves before the first await.
+    let first = ECHO.dispatch(&connection, &large);
+    let second = ECHO.dispatch(&connection, &large);
+    let error = soon(second).await.unwrap_err();
+    let DispatchError::OutputFull { buffered } = error else {
+        panic!("{error:?}");
+    };
+    assert!(buffered > 4096, "{buffered}");
+    assert_eq!(soon(first).await.unwrap(), large);
+    soon(connection.flushed()).await;
+    assert_works(&connection).await;
+    assert_eq!(connection.open_queries(), 0);
+}
+
+/// R-SC-22: whoever ends a stream cannot try again, so the abort is sent above the bound, too.
+#[tokio::test]
+async fn abort_above_the_bound_is_sent_nevertheless() {
+    let mut host = Host::new(Config::default()).await;
+    let client = Client::new().config(Config::default().max_buffered_output(4096));
+    let connection = soon(client.connect(host.address())).await.unwrap();
+    let end = host.end().await;
+    let held = soon(HOLD.dispatch(&connection, &()))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(end.served_streams(), 1);
+    // Nothing leaves before the first await.
+    let large = ECHO.dispatch(&connection, &"x".repeat(4096));
+    drop(held);
+    soon(large).await.unwrap();
+    soon(connection.flushed()).await;
+    assert_works(&connection).await;
+    assert_eq!(end.served_streams(), 0);
+    assert_eq!(connection.open_queries(), 0);
+}
+
 // The end of a server.
 
 /// Waits until nobody listens at the address.
@@ -708,8 +753,9 @@ async fn shutdown_does_not_wait_for_a_client_that_does_not_read() {
 /// Our choice: dropping is shutting down without waiting.
 #[tokio::test(flavor = "multi_thread")]
 async fn dropped_server_stops_accepting_and_closes() {
-    let host = Host::new(Config::default()).await;
+    let mut host = Host::new(Config::default()).await;
     let (address, connection) = (host.address(), host.client().await);
+    host.end().await;
     let call = SLEEP.dispatch(&connection, &HOUR);
     let mut stranger = socket(address).await;
     accepted(&mut stranger).await;
@@ -723,8 +769,9 @@ async fn dropped_server_stops_accepting_and_closes() {
 /// Our choice: once begun, it cannot be taken back.
 #[tokio::test(flavor = "multi_thread")]
 async fn shutdown_goes_on_when_its_future_is_dropped() {
-    let host = Host::new(Config::default()).await;
+    let mut host = Host::new(Config::default()).await;
     let (address, connection) = (host.address(), host.client().await);
+    host.end().await;
     // Nobody cares whether it was quick.
     let _over = now(&mut Box::pin(host.server.shutdown()));
     check_shut_down(&*soon(connection.closed()).await);
