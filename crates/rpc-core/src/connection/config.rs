@@ -108,8 +108,9 @@ impl Config {
         self
     }
 
-    /// How many bytes may wait for the peer to read them before nothing is added. Default
-    /// 256 MiB; ours, since the reference has no such limit. One message may pass it.
+    /// How many bytes of queries and answers may wait for the peer to read what is before them.
+    /// Default 256 MiB; ours, since the reference has no such limit. One message may pass it.
+    /// Streams are not counted: they wait by themselves.
     ///
     /// A peer that makes *answers* pile up beyond this is given up: the connection closes. A
     /// *query* of ours beyond it fails with

@@ -66,7 +66,7 @@ impl Class {
 pub(crate) struct Limits {
     /// Of one message.
     pub(crate) message: usize,
-    /// Of all that the transport has not taken yet.
+    /// Of the queries and answers that wait behind what the transport is taking.
     pub(crate) buffered: usize,
 }
 
@@ -84,6 +84,9 @@ struct State {
     stage: Stage,
     closed: Option<Arc<Closed>>,
     buffer: Vec<u8>,
+    /// Bytes of queries and answers in the buffer: what the limit is about. Streams pace
+    /// themselves, and what they have buffered is not held against the answers.
+    bounded: usize,
     /// Bytes ever put into the buffer, and of those, the ones the transport has taken.
     appended: u64,
     flushed: u64,
@@ -103,6 +106,7 @@ impl Output {
                 stage: Stage::Open,
                 closed: None,
                 buffer: Vec::new(),
+                bounded: 0,
                 appended: 0,
                 flushed: 0,
                 task: None,
@@ -149,14 +153,17 @@ impl Output {
             return Ok(None);
         }
         let bounded = matches!(class, Class::Query | Class::Response);
-        if bounded && state.buffer.len() > self.limits.buffered {
+        if bounded && state.bounded > self.limits.buffered {
             return Err(SendError::Overfull {
-                buffered: state.buffer.len(),
+                buffered: state.bounded,
             });
         }
         let body = frame::append(&mut state.buffer, self.limits.message, size, write)
             .map_err(SendError::Frame)?;
         state.appended += (frame::LENGTH_BYTES + body) as u64;
+        if bounded {
+            state.bounded += frame::LENGTH_BYTES + body;
+        }
         let buffered = state.buffer.len();
         let task = state.task.take();
         drop(state);
@@ -239,6 +246,7 @@ impl Output {
             *taken = Vec::new();
         }
         std::mem::swap(taken, &mut state.buffer);
+        state.bounded = 0;
         if state.flush_waiters.is_empty() {
             return;
         }

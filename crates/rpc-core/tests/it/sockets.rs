@@ -29,7 +29,7 @@ use crate::peer::{Peer, framed, header};
 use crate::rpcs::{
     COUNT, COUNTER, ECHO, ECHO_BLOCKING, FAIL, HOLD, MISSING, NOTE, Notes, SLEEP, table,
 };
-use crate::source::{Channel, Dropped, Endless};
+use crate::source::{self, Channel, Dropped, Endless};
 
 /// Far more than anything takes, even on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -621,6 +621,27 @@ async fn peer_that_reads_gets_streams_of_any_length() {
     let pipe = soon(COUNT.dispatch(&connection, &10_000)).await;
     let counted: Vec<i64> = (0..10_000).collect();
     assert_eq!(read_all(pipe.unwrap().unwrap()).await, counted);
+}
+
+/// C-BP-7: what a stream has buffered is not held against whoever reads it.
+#[tokio::test]
+async fn peer_that_reads_a_stream_gets_its_other_answers() {
+    static PAGES: PipeRpc<(), String, String> = PipeRpc::new("pages", 1);
+    let implementations = Implementations::<()>::builder()
+        .implement(&ECHO, |(), text| async move { Ok(text) })
+        .implement_pipe(&PAGES, |(), ()| async {
+            Ok(Ok(source::iter(vec!["x".repeat(1024); 100])))
+        })
+        .build()
+        .unwrap();
+    let config = Config::default().max_buffered_output(4096);
+    let host = Host::serve(config, implementations, |_| ()).await;
+    let connection = host.client().await;
+    // They arrive together, and the first updates are buffered when the second is answered.
+    let pages = PAGES.dispatch(&connection, &());
+    let fine = assert_works(&connection);
+    let (pages, ()) = soon(async { tokio::join!(pages, fine) }).await;
+    assert_eq!(read_all(pages.unwrap().unwrap()).await.len(), 100);
 }
 
 /// C-BP-7: our own queries wait for nobody, but are told.
