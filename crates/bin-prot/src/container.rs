@@ -8,10 +8,6 @@ use crate::integer::nat0_size;
 use crate::read::{BinRead, Reader};
 use crate::write::{BinWrite, write_nat0};
 
-/// What a list may reserve before its first element was read, in bytes of memory. An element may
-/// be much larger in memory than on the wire, so the rest has to be earned.
-const FIRST_RESERVATION: usize = 64 * 1024;
-
 impl<T: BinWrite> BinWrite for Option<T> {
     #[inline]
     fn bin_size(&self) -> usize {
@@ -117,12 +113,12 @@ impl<'a, T: BinRead<'a>, E: BinRead<'a>> BinRead<'a> for Result<T, E> {
 
 /// The size of a count and the elements it counts.
 #[inline]
-fn sequence_size<T: BinWrite>(count: usize, items: impl Iterator<Item = T>) -> usize {
+pub(crate) fn sequence_size<T: BinWrite>(count: usize, items: impl Iterator<Item = T>) -> usize {
     nat0_size(count) + items.map(|item| item.bin_size()).sum::<usize>()
 }
 
 #[inline]
-fn write_sequence<T: BinWrite>(
+pub(crate) fn write_sequence<T: BinWrite>(
     buffer: &mut Vec<u8>,
     count: usize,
     mut items: impl Iterator<Item = T>,
@@ -160,8 +156,7 @@ impl<'a, T: BinRead<'a>> BinRead<'a> for Vec<T> {
     fn bin_read(reader: &mut Reader<'a>) -> Result<Self, ReadError> {
         reader.nested(|reader| {
             let count = reader.count(T::MIN_SIZE)?;
-            let reservation = FIRST_RESERVATION / size_of::<T>().max(1);
-            let mut items = Self::with_capacity(count.min(reservation.max(1)));
+            let mut items = Self::with_capacity(reader.reservation::<T>(count));
             for _ in 0..count {
                 items.push(T::bin_read(reader)?);
             }

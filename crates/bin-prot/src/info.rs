@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use crate::error::{ReadError, WriteError};
+use crate::read::{BinRead, Reader};
+use crate::shape::{BinShape, Shape};
+use crate::write::BinWrite;
 use crate::{BinProt, ByteString, Sexp};
 
 /// OCaml's `Info`, whose other name is `Error`, in its stable version 2.
@@ -35,6 +39,42 @@ pub enum Info {
     OfList(Option<i64>, Vec<Self>),
     /// A message and a backtrace, whose lines are separated by newlines.
     WithBacktrace(Box<Self>, ByteString),
+}
+
+/// `Info` and `Error` in their stable version 1: the S-expression alone, in the shape of one.
+///
+/// The protocol's own messages never use it. How the message was made is lost: reading gives
+/// [`Info::Sexp`].
+///
+/// ```
+/// use bin_prot::{Info, InfoV1, to_vec};
+///
+/// assert_eq!(to_vec(&InfoV1(Info::from("bad")))?, [0, 3, b'b', b'a', b'd']);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InfoV1(pub Info);
+
+impl BinWrite for InfoV1 {
+    fn bin_size(&self) -> usize {
+        self.0.to_sexp().bin_size()
+    }
+
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        self.0.to_sexp().bin_write(buffer)
+    }
+}
+
+impl BinRead<'_> for InfoV1 {
+    fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        Sexp::bin_read(reader).map(|sexp| Self(Info::Sexp(sexp)))
+    }
+}
+
+impl BinShape for InfoV1 {
+    fn bin_shape() -> Shape {
+        Sexp::bin_shape()
+    }
 }
 
 /// A place in OCaml source.

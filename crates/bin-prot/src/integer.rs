@@ -26,6 +26,12 @@ const MAX_INT63: i64 = (1 << 62) - 1;
 /// Smallest OCaml `int`.
 const MIN_INT63: i64 = -(1 << 62);
 
+/// Whether a number is an OCaml `int`.
+#[inline]
+pub(crate) const fn is_int63(value: i64) -> bool {
+    matches!(value, MIN_INT63..=MAX_INT63)
+}
+
 /// Encoded size of a length or count.
 #[inline]
 pub const fn nat0_size(value: usize) -> usize {
@@ -140,7 +146,7 @@ impl Reader<'_> {
     pub fn int(&mut self) -> Result<i64, ReadError> {
         let start = self.offset();
         let value = signed(self, ReadErrorKind::IntCode)?;
-        if (MIN_INT63..=MAX_INT63).contains(&value) {
+        if is_int63(value) {
             Ok(value)
         } else {
             Err(self.error_at(start, ReadErrorKind::IntOverflow(value)))
@@ -150,7 +156,7 @@ impl Reader<'_> {
 
 #[inline]
 fn put_int(buffer: &mut Vec<u8>, value: i64) -> Result<(), WriteError> {
-    if (MIN_INT63..=MAX_INT63).contains(&value) {
+    if is_int63(value) {
         put_signed(buffer, value);
         Ok(())
     } else {

@@ -79,6 +79,7 @@ mod canonical;
 mod digest;
 mod evaluate;
 mod group;
+pub(crate) mod identity;
 mod marker;
 
 use std::sync::Arc;

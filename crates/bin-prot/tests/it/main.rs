@@ -3,5 +3,6 @@
 mod derive;
 mod golden;
 mod hostile;
+mod library;
 mod properties;
 mod shapes;

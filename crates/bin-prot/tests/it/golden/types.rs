@@ -23,21 +23,6 @@ macro_rules! record {
     };
 }
 
-/// A type around another, which the vectors write as that other one.
-macro_rules! wrapper {
-    ($(#[$attribute:meta])* $name:ident$(<$param:ident>)?($type:ty)) => {
-        #[derive(BinProt)]
-        $(#[$attribute])*
-        pub(crate) struct $name$(<$param>)?($type);
-
-        impl$(<$param: FromGolden>)? FromGolden for $name$(<$param>)? {
-            fn from_golden(value: &Value) -> Self {
-                Self(get(value))
-            }
-        }
-    };
-}
-
 /// Constructors, by their name in the vectors.
 macro_rules! constructors {
     ($name:ident$(<$($param:ident),*>)?: $($tag:literal [$($argument:pat_param)*] => $make:expr,)*) => {
@@ -53,16 +38,6 @@ macro_rules! constructors {
     };
 }
 
-wrapper!(#[bin_prot(base = "ref")] Ref<T>(T));
-wrapper!(
-    #[bin_prot(base = "826a3e79-3321-451a-9707-ed6c03b84e2f")]
-    DateOption(i64)
-);
-wrapper!(
-    #[bin_prot(annotate = "324418b0-897e-11ee-a1ba-aaa233d0b6a7")]
-    Uchar(i64)
-);
-
 record!(Xyz {
     x: i64,
     y: ByteString,
@@ -74,10 +49,6 @@ record!(Generic<A, B> { a: A, b: B, more: Vec<A>, });
 record!(Xy { x: i32, y: f64 });
 record!(Wx { w: Int64, x: i32 });
 record!(Yz { y: Wx, z: () });
-record!(Zoned {
-    ofday: Int63,
-    zone: ByteString,
-});
 record!(#[bin_prot(recursive)] Kids { v: i64, kids: Vec<Self>, });
 
 record!(ZoneData {
@@ -102,41 +73,6 @@ record!(LeapSecond {
     time_in_seconds_since_epoch: Int63,
     seconds: i64,
 });
-
-#[derive(BinProt, PartialEq, Eq, PartialOrd, Ord)]
-#[bin_prot(base = "899ee3e0-490a-11e6-a10a-a3734f733566")]
-pub(crate) struct Date {
-    year: i64,
-    month: Month,
-    day: i64,
-}
-
-impl FromGolden for Date {
-    fn from_golden(value: &Value) -> Self {
-        Self {
-            year: get(&value["year"]),
-            month: Month::named(value["month"].as_str().unwrap()),
-            day: get(&value["day"]),
-        }
-    }
-}
-
-macro_rules! months {
-    ($($month:ident)*) => {
-        #[derive(BinProt, PartialEq, Eq, PartialOrd, Ord)]
-        enum Month { $($month,)* }
-
-        impl Month {
-            fn named(name: &str) -> Self {
-                match name {
-                    $(stringify!($month) => Self::$month,)*
-                    other => panic!("{other}"),
-                }
-            }
-        }
-    };
-}
-months!(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec);
 
 #[derive(BinProt)]
 pub(crate) enum Color {
@@ -196,16 +132,6 @@ pub(crate) enum Inner {
 constructors! { Inner:
     "Inner" [record] => Self::Inner { w: get(&record["w"]), x: get(&record["x"]) },
     "Inner_other" [_] => Self::InnerOther(()),
-}
-
-#[derive(BinProt)]
-pub(crate) enum Either<A, B> {
-    First(A),
-    Second(B),
-}
-constructors! { Either<A, B>:
-    "First" [value] => Self::First(get(value)),
-    "Second" [value] => Self::Second(get(value)),
 }
 
 #[derive(BinProt)]
