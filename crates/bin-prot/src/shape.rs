@@ -81,6 +81,7 @@ mod evaluate;
 mod group;
 pub(crate) mod identity;
 mod marker;
+mod text;
 
 use std::sync::Arc;
 
@@ -92,6 +93,7 @@ pub use canonical::{Canonical, Form};
 pub use digest::{Digest, ParseDigestError};
 pub use group::{Definition, Group};
 pub use marker::{Arguments, Parameter, Recursion, recursive};
+pub use text::ParseShapeError;
 
 /// A type whose structure can be told.
 pub trait BinShape {

@@ -8,7 +8,7 @@ mod wide;
 use std::collections::{BTreeMap, BTreeSet};
 
 use bin_prot::library::{Date, DateOption, Either, SetOnce, TimeNsOfdayZoned};
-use bin_prot::shape::{BinShape, Digest};
+use bin_prot::shape::{BinShape, Digest, Shape};
 use bin_prot::{
     Array, BinReadOwned, BinWrite, Blob, ByteString, Char, Float32Mat, Float32Vec, Float64Mat,
     Float64Vec, FloatArray, FloatVec, Hashtbl, Info, Int8Bit, Int16Bit, Int32Bit, Int32Bits, Int63,
@@ -217,6 +217,14 @@ fn shapes_evaluate_as_in_the_reference() {
             vector.name
         );
         shape::check_canonical(&canonical, vector.field("canonical"), &vector.name);
+
+        // As text, and as bytes, it is still the same shape.
+        let shape = shape::parse(vector);
+        let text = shape.to_sexp().to_string_hum();
+        let reread = Shape::from_sexp(&text.parse().unwrap()).unwrap();
+        assert_eq!(reread.canonical().unwrap(), canonical, "{}", vector.name);
+        let reread: Shape = from_slice(&to_vec(&shape).unwrap()).unwrap();
+        assert_eq!(reread.canonical().unwrap(), canonical, "{}", vector.name);
     }
     println!("ran {}", vectors.len());
     assert_eq!(vectors.len(), 222);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use bin_prot::library::*;
 use bin_prot::shape::BinShape;
 use bin_prot::{
-    Array, BinReadOwned, Blob, ByteString, Hashtbl, IgnoredBlob, InfoV1, OpaqueBlob, ReadErrorKind,
+    BinReadOwned, Blob, ByteString, Hashtbl, IgnoredBlob, InfoV1, OpaqueBlob, ReadErrorKind,
     from_slice, to_vec,
 };
 

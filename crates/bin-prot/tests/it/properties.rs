@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
+use bin_prot::sexp::Layout;
 use bin_prot::shape::Digest;
 use bin_prot::{
     Array, BinProt, BinReadOwned, BinWrite, ByteString, Char, Info, Int63, Int64, Nat0, Nativeint,
@@ -201,6 +202,32 @@ proptest! {
     #[test]
     fn sexps_are_read_back(value in sexp()) {
         check_round_trip(&value)?;
+    }
+
+    /// Also: no line is longer than the layout's width, unless an atom is.
+    #[test]
+    fn sexps_are_read_back_from_text(value in sexp(), width in 2_usize..100, indent in 0_usize..4) {
+        prop_assert_eq!(&value.to_string().parse::<Sexp>().unwrap(), &value);
+        prop_assert_eq!(&value.to_string_hum().parse::<Sexp>().unwrap(), &value);
+        let text = Layout::default().width(width).indent(indent).print(&value);
+        prop_assert_eq!(&text.parse::<Sexp>().unwrap(), &value);
+    }
+
+    #[test]
+    fn what_fits_is_one_line(words in vec("[a-z]{1,5}", 1..12)) {
+        let sexp = Sexp::list(words.iter().map(|word| Sexp::atom(word.as_str())));
+        let line = format!("({})", words.join(" "));
+        let text = Layout::default().width(30).print(&sexp);
+        prop_assert_eq!(text.lines().count() == 1, line.len() < 30);
+        prop_assert!(text.lines().all(|line| line.len() <= 30));
+        prop_assert_eq!(text.replace("\n ", " "), line);
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in r#"[ab \n()";#|\\0-9x]{0,60}"#) {
+        if let Ok(sexp) = Sexp::parse(text.as_bytes()) {
+            prop_assert_eq!(sexp.to_string().parse(), Ok(sexp));
+        }
     }
 
     #[test]
