@@ -12,6 +12,8 @@
 //! two's complement. Writers always choose the shortest form; readers accept longer ones
 //! (*bin_prot* §2).
 
+use std::num::TryFromIntError;
+
 use crate::error::{ReadError, ReadErrorKind, WriteError};
 use crate::read::{BinRead, Reader};
 use crate::write::BinWrite;
@@ -332,6 +334,22 @@ integer_newtype!(
     },
     Reader::nat0
 );
+
+impl TryFrom<i64> for Nat0 {
+    type Error = TryFromIntError;
+
+    fn try_from(value: i64) -> Result<Self, Self::Error> {
+        value.try_into().map(Self)
+    }
+}
+
+impl TryFrom<Nat0> for i64 {
+    type Error = TryFromIntError;
+
+    fn try_from(value: Nat0) -> Result<Self, Self::Error> {
+        value.0.try_into()
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -28,6 +28,7 @@ use crate::integer::nat0_size;
 use crate::read::{BinRead, Reader};
 use crate::write::{BinWrite, write_nat0};
 
+pub(crate) use matrix::dimensions;
 pub use matrix::{Float32Mat, Float64Mat, Mat};
 
 /// A float of a fixed size.

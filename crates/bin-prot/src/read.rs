@@ -232,11 +232,11 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Those of `read`; [`BufferShort`](ReadErrorKind::BufferShort) when there are not so many
     /// bytes; [`TrailingBytes`](ReadErrorKind::TrailingBytes) when some were not read.
-    pub fn within<T>(
+    pub fn within<T, E: From<ReadError>>(
         &mut self,
         length: u64,
-        read: impl FnOnce(&mut Self) -> Result<T, ReadError>,
-    ) -> Result<T, ReadError> {
+        read: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         let inner = self.clone().take(length)?;
         let total = self.total;
         let after = self.rest.get(inner.len()..).unwrap_or_default();
@@ -254,12 +254,12 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Those of `read`, or [`TooDeep`](ReadErrorKind::TooDeep).
     #[inline]
-    pub fn nested<T>(
+    pub fn nested<T, E: From<ReadError>>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, ReadError>,
-    ) -> Result<T, ReadError> {
+        read: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         let Some(left) = self.depth_left.checked_sub(1) else {
-            return Err(self.error(ReadErrorKind::TooDeep(self.limits.depth)));
+            return Err(self.error(ReadErrorKind::TooDeep(self.limits.depth)).into());
         };
         self.depth_left = left;
         let result = read(self);

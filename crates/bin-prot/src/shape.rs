@@ -213,7 +213,17 @@ impl Shape {
     /// # Errors
     /// The expression is not the shape of any type.
     pub fn canonical(&self) -> Result<Canonical, ShapeError> {
-        evaluate::evaluate(self)
+        self.canonical_within(usize::MAX)
+    }
+
+    /// The normal form of a shape that a stranger may have sent: one that is deeper than this
+    /// many levels is refused. Evaluation uses the stack as deep as expressions are, definitions
+    /// inside definitions included; 256 levels fit any thread's.
+    ///
+    /// # Errors
+    /// The expression is not the shape of any type, or too deep.
+    pub fn canonical_within(&self, levels: usize) -> Result<Canonical, ShapeError> {
+        evaluate::evaluate(self, levels)
     }
 
     /// The digest of the normal form. Takes time in proportion to the expression, however large
@@ -279,4 +289,7 @@ pub enum ShapeError {
     /// could name the place to come back to.
     #[error("{0} expands to itself without end")]
     Endless(ByteString),
+    /// The expression, or what it evaluates to, is deeper than the limit.
+    #[error("nested deeper than {0} levels")]
+    TooDeep(usize),
 }

@@ -14,7 +14,10 @@ use crate::read::Reader;
 /// assert_eq!(bin_prot::variant::hash("Query"), -250_086_680);
 /// ```
 pub const fn hash(name: &str) -> i32 {
-    let mut bytes = name.as_bytes();
+    hash_of(name.as_bytes())
+}
+
+const fn hash_of(mut bytes: &[u8]) -> i32 {
     let mut accumulator: u32 = 0;
     while let [first, rest @ ..] = bytes {
         accumulator = accumulator.wrapping_mul(223).wrapping_add(*first as u32);
@@ -30,7 +33,12 @@ pub const fn hash(name: &str) -> i32 {
 /// assert_eq!(bin_prot::variant::tag("Ok"), [0x79, 0x8a, 0, 0]);
 /// ```
 pub const fn tag(name: &str) -> [u8; 4] {
-    (hash(name).cast_unsigned() << 1 | 1).to_le_bytes()
+    tag_of(name.as_bytes())
+}
+
+/// [`tag`] of a name that need not be UTF-8.
+pub(crate) const fn tag_of(name: &[u8]) -> [u8; 4] {
+    (hash_of(name).cast_unsigned() << 1 | 1).to_le_bytes()
 }
 
 /// Reads the tag of a type with up to 256 constructors.

@@ -23,6 +23,7 @@ use std::str::FromStr;
 use crate::BinProt;
 use crate::error::{ReadError, ReadErrorKind, WriteError};
 use crate::read::{BinRead, Reader};
+use crate::shape::identity::{DATE, DATE_OPTION};
 use crate::shape::{BinShape, Shape};
 use crate::write::BinWrite;
 
@@ -200,7 +201,7 @@ fn date(year: i64, month: Month, day: i64) -> Option<Date> {
 
 impl BinShape for Date {
     fn bin_shape() -> Shape {
-        Shape::base("899ee3e0-490a-11e6-a10a-a3734f733566", [])
+        Shape::base(DATE, [])
     }
 }
 
@@ -246,7 +247,7 @@ impl BinRead<'_> for DateOption {
 
 impl BinShape for DateOption {
     fn bin_shape() -> Shape {
-        Shape::base("826a3e79-3321-451a-9707-ed6c03b84e2f", [])
+        Shape::base(DATE_OPTION, [])
     }
 }
 

@@ -18,11 +18,12 @@
 
 use crate::error::{ReadError, ReadErrorKind, WriteError};
 use crate::read::Reader;
+use crate::shape::identity::{PERCENT, PERCENT_OPTION, PERCENT_OPTION_V2, PERCENT_V2};
 use crate::shape::{BinShape, Shape};
 use crate::{BinProt, BinRead, BinWrite, Int63};
 
 macro_rules! percent {
-    ($($name:ident $base:literal, $option:ident $option_base:literal, $version:literal;)*) => {$(
+    ($($name:ident $base:ident, $option:ident $option_base:ident, $version:literal;)*) => {$(
         #[doc = concat!("`Percent` in its stable version ", $version, ": 1.0 is 100 %.")]
         #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, BinRead, BinWrite)]
         pub struct $name(pub f64);
@@ -64,10 +65,8 @@ macro_rules! percent {
     )*};
 }
 percent! {
-    Percent "b32f2a1e-6b43-11ed-b33b-aac2a563f10a",
-        PercentOption "e9b52028-6b45-11ed-a6b6-aac2a563f10a", "3";
-    PercentV2 "1d1e76bc-ea4b-11eb-a16a-aa5b28d1f4d7",
-        PercentOptionV2 "f7aa04e8-da3e-11ec-b546-aa7328433b70", "2";
+    Percent PERCENT, PercentOption PERCENT_OPTION, "3";
+    PercentV2 PERCENT_V2, PercentOptionV2 PERCENT_OPTION_V2, "2";
 }
 
 /// `Percent` in its stable version 1, which has the shape of a float.

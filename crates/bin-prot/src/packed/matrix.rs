@@ -108,7 +108,10 @@ matrix! {
 /// Reads the numbers of rows and columns, and refuses a matrix that cannot be in what is left.
 /// One without elements costs its sender nothing, so its numbers are believed only as far as a
 /// list of elements without bytes would be.
-fn dimensions(reader: &mut Reader<'_>, size: usize) -> Result<(usize, usize), ReadError> {
+pub(crate) fn dimensions(
+    reader: &mut Reader<'_>,
+    size: usize,
+) -> Result<(usize, usize), ReadError> {
     let start = reader.offset();
     let rows = reader.count(0)?;
     let columns = reader.count(0)?;

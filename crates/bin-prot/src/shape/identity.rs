@@ -36,3 +36,17 @@ pub(crate) const MD5: &str = "f6bdcdd0-9f75-11e6-9a7e-d3020428efed";
 pub(crate) const BLOB: &str = "85a2557e-490a-11e6-98ac-4b8953d525fe";
 /// A blob of which the type is not known.
 pub(crate) const OPAQUE_BLOB: &str = "85a1f76e-490a-11e6-86a9-5bef585f2602";
+/// Core's `Date`.
+pub(crate) const DATE: &str = "899ee3e0-490a-11e6-a10a-a3734f733566";
+/// Core's `Percent`, version 3, of a float.
+pub(crate) const PERCENT: &str = "b32f2a1e-6b43-11ed-b33b-aac2a563f10a";
+/// Core's `Percent`, version 2, of a float.
+pub(crate) const PERCENT_V2: &str = "1d1e76bc-ea4b-11eb-a16a-aa5b28d1f4d7";
+/// Core's `Percent.Option`, version 3, of the percent.
+pub(crate) const PERCENT_OPTION: &str = "e9b52028-6b45-11ed-a6b6-aac2a563f10a";
+/// Core's `Percent.Option`, version 2, of the percent.
+pub(crate) const PERCENT_OPTION_V2: &str = "f7aa04e8-da3e-11ec-b546-aa7328433b70";
+/// Core's `Date.Option`.
+pub(crate) const DATE_OPTION: &str = "826a3e79-3321-451a-9707-ed6c03b84e2f";
+/// The menu index of a response, encoded as a nat0.
+pub(crate) const RPC_NAT0: &str = "899e2f4a-490a-11e6-b68f-bbd62472516c";

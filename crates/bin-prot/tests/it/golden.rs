@@ -1,6 +1,6 @@
 //! The golden vectors of the encoding, of its errors and of digests.
 
-mod shape;
+pub(crate) mod shape;
 mod types;
 mod value;
 mod wide;

@@ -1,6 +1,7 @@
 //! What the encoding promises, told by its users: golden vectors, properties, hostile bytes.
 
 mod derive;
+mod dynamic;
 mod golden;
 mod hostile;
 mod library;
