@@ -22,6 +22,9 @@ use crate::{ByteString, Sexp};
 /// | `Matrix` | matrices |
 /// | `Tuple`, `Record`, `Variant`, `Polymorphic` | these |
 ///
+/// Sets and maps are written in the order in which they are: a shape does not tell how a type's
+/// keys are ordered. What was read from a peer is in the peer's order.
+///
 /// A `ref`, a `Blob` and an annotated type have the values of the type inside.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

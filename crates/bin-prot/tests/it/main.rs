@@ -5,5 +5,6 @@ mod dynamic;
 mod golden;
 mod hostile;
 mod library;
+mod memory;
 mod properties;
 mod shapes;
