@@ -1,4 +1,32 @@
 //! Options, results, lists, arrays, maps and sets (*bin_prot* §5, §7.2, §10).
+//!
+//! ```text
+//! 00                    None, Null
+//! 01 ‖ value            Some, This
+//! 00 ‖ value            Ok
+//! 01 ‖ value            Error
+//! count ‖ elements      lists, arrays; sets in increasing order
+//! count ‖ entries       maps, in increasing order of their keys
+//!
+//! 01 01 05              Some (Some 5)
+//! 03 01 02 03           [1; 2; 3]
+//! 02 01 02 02 03        the map of 1 to 2 and 2 to 3
+//! ```
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use bin_prot::{OrNull, from_slice, to_vec};
+//!
+//! assert_eq!(to_vec(&Some(Some(5_i64)))?, [1, 1, 5]);
+//! assert_eq!(to_vec(&OrNull(None::<i64>))?, [0]);
+//! assert_eq!(to_vec(&Err::<(), i64>(7))?, [1, 7]);
+//! assert_eq!(to_vec(&vec![1_i64, 2, 3])?, [3, 1, 2, 3]);
+//! let map = BTreeMap::from([(1_i64, 2_i64), (2, 3)]);
+//! assert_eq!(to_vec(&map)?, [2, 1, 2, 2, 3]);
+//! // Readers take the entries in any order.
+//! assert_eq!(from_slice::<BTreeMap<i64, i64>>(&[2, 2, 3, 1, 2])?, map);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;

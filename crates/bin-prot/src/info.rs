@@ -10,6 +10,20 @@ use crate::{BinProt, ByteString, Sexp};
 
 /// OCaml's `Info`, whose other name is `Error`, in its stable version 2.
 ///
+/// ```text
+/// 00 ‖ Sexp                            CouldNotConstruct
+/// 01 ‖ string                          String
+/// 02 ‖ Sexp                            Exn
+/// 03 ‖ Sexp                            Sexp
+/// 04 ‖ string ‖ Sexp ‖ position option TagSexp
+/// 05 ‖ string ‖ Info                   TagT
+/// 06 ‖ string ‖ Sexp ‖ Info            TagArg
+/// 07 ‖ int option ‖ Info list          OfList
+/// 08 ‖ Info ‖ string                   WithBacktrace
+///
+/// 01  05 68 65 6c 6c 6f                String "hello"
+/// ```
+///
 /// Shown as people want to read it: a plain string as it is, everything else as an S-expression.
 ///
 /// ```
@@ -17,6 +31,8 @@ use crate::{BinProt, ByteString, Sexp};
 ///
 /// let info = Info::from("no such star").tag("lookup");
 /// assert_eq!(info.to_string(), r#"(lookup"no such star")"#);
+/// assert_eq!(bin_prot::to_vec(&Info::from("hello"))?, b"\x01\x05hello");
+/// # Ok::<(), bin_prot::WriteError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BinProt)]
 #[bin_prot(recursive)]
@@ -77,7 +93,20 @@ impl BinShape for InfoV1 {
     }
 }
 
-/// A place in OCaml source.
+/// A place in OCaml source: a record.
+///
+/// ```text
+/// 04 61 2e 6d 6c  03  14  18    a.ml, line 3, which begins at byte 20; at byte 24
+/// ```
+///
+/// ```
+/// use bin_prot::{SourcePosition, to_vec};
+///
+/// let place = SourcePosition { file: "a.ml".into(), line: 3, line_start: 20, offset: 24 };
+/// assert_eq!(to_vec(&place)?, b"\x04a.ml\x03\x14\x18");
+/// assert_eq!(place.to_string(), "a.ml:3:4");
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BinProt)]
 pub struct SourcePosition {
     /// The file's name.

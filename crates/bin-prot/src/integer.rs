@@ -11,6 +11,27 @@
 //! `nat0` reads the following bytes as unsigned and has no `ff`; the signed family reads them as
 //! two's complement. Writers always choose the shortest form; readers accept longer ones
 //! (*bin_prot* §2).
+//!
+//! ```text
+//! 7f                            127
+//! fe 80 00                      128
+//! ff ff                         −1
+//! fd 00 80 00 00                32,768 as an int
+//! fe 00 80                      32,768 as a nat0
+//! fc 00 00 00 80 00 00 00 00    2^31
+//! ```
+//!
+//! ```
+//! use bin_prot::{Nat0, from_slice, to_vec};
+//!
+//! assert_eq!(to_vec(&128_i64)?, [0xfe, 0x80, 0x00]);
+//! assert_eq!(to_vec(&-1_i64)?, [0xff, 0xff]);
+//! assert_eq!(to_vec(&32_768_i64)?, [0xfd, 0x00, 0x80, 0x00, 0x00]);
+//! assert_eq!(to_vec(&Nat0(32_768))?, [0xfe, 0x00, 0x80]);
+//! // A longer form than is needed.
+//! assert_eq!(from_slice::<i64>(&[0xfe, 0x05, 0x00])?, 5);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::num::TryFromIntError;
 

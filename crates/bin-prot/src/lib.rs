@@ -91,6 +91,7 @@ extern crate self as bin_prot;
 
 mod blob;
 mod container;
+pub mod convert;
 pub mod dynamic;
 mod error;
 mod fixed;

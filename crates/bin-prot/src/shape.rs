@@ -23,51 +23,24 @@
 //! # Types that contain each other
 //!
 //! A type that contains itself is a use of a [`Group`]: the definitions that OCaml writes in one
-//! `type … and …`. `#[bin_prot(recursive)]` makes one for a type that contains itself directly.
-//! Types that contain each other in a circle get their group by hand:
+//! `type … and …`. `#[bin_prot(recursive)]` makes one for a type that contains itself directly,
+//! and `#[bin_prot(group(…))]` at each of several types that contain each other:
 //!
 //! ```
-//! use std::sync::LazyLock;
-//! use bin_prot::shape::{BinShape, Definition, Group, Shape};
-//! use bin_prot::{BinRead, BinWrite};
+//! use bin_prot::{BinProt, BinShape};
 //!
-//! #[derive(BinRead, BinWrite)]
+//! #[derive(BinProt)]
+//! #[bin_prot(group(Directory, Entry))]
 //! struct Directory {
 //!     name: String,
 //!     entries: Vec<Entry>,
 //! }
 //!
-//! #[derive(BinRead, BinWrite)]
+//! #[derive(BinProt)]
+//! #[bin_prot(group(Directory, Entry))]
 //! enum Entry {
 //!     File(String),
 //!     Directory(Directory),
-//! }
-//!
-//! static GROUP: LazyLock<Group> = LazyLock::new(|| {
-//!     let directory = Shape::record([
-//!         ("name", String::bin_shape()),
-//!         ("entries", Shape::base("list", [Shape::recursive_use("entry", [])])),
-//!     ]);
-//!     let entry = Shape::variant([
-//!         ("File", vec![String::bin_shape()]),
-//!         ("Directory", vec![Shape::recursive_use("directory", [])]),
-//!     ]);
-//!     Group::new([
-//!         Definition::new("directory", [], directory),
-//!         Definition::new("entry", [], entry),
-//!     ])
-//! });
-//!
-//! impl BinShape for Directory {
-//!     fn bin_shape() -> Shape {
-//!         GROUP.apply("directory", [])
-//!     }
-//! }
-//!
-//! impl BinShape for Entry {
-//!     fn bin_shape() -> Shape {
-//!         GROUP.apply("entry", [])
-//!     }
 //! }
 //!
 //! assert!(Directory::bin_shape().digest()? != Entry::bin_shape().digest()?);
@@ -92,11 +65,22 @@ use crate::ByteString;
 pub use canonical::{Canonical, Form};
 pub use digest::{Digest, ParseDigestError};
 pub use group::{Definition, Group};
-pub use marker::{Arguments, Parameter, Recursion, recursive};
+pub use marker::{
+    Arguments, Member, Parameter, Recursion, mutually_recursive, recursive, same_members,
+};
 pub use text::ParseShapeError;
 
 /// A type whose structure can be told.
 pub trait BinShape {
+    /// Looks at the same constant of every type that values contain, except at types that are
+    /// declared to be recursive together with this one.
+    ///
+    /// So a circle of types that nobody declared, by `#[bin_prot(recursive)]` or
+    /// `#[bin_prot(group(…))]`, is an error of the compiler ("cycle detected") instead of a
+    /// [`bin_shape`](Self::bin_shape) without end. The default looks at nothing, which does no
+    /// harm.
+    const CIRCLES_ARE_DECLARED: () = ();
+
     /// The type's shape. Building it costs time; keep it, or its digest, where it is used often.
     fn bin_shape() -> Shape;
 }

@@ -3,6 +3,27 @@
 //! An ordinary variant begins with its constructor's number: one byte in a type of up to 256
 //! constructors, two (little endian) in a larger one. A polymorphic variant begins with four
 //! bytes that hold a hash of the constructor's name (*bin_prot* §3.1, §7).
+//!
+//! ```text
+//! 02                    the third constructor, without arguments
+//! 00 01                 constructor 256 of a type of more than 256
+//! 85 00 00 00  05       `B 5
+//! ```
+//!
+//! ```
+//! use bin_prot::{BinProt, to_vec};
+//!
+//! #[derive(BinProt)]
+//! enum Ordinary { A, B(i64), C }
+//!
+//! #[derive(BinProt)]
+//! #[bin_prot(polymorphic)]
+//! enum Polymorphic { A, B(i64) }
+//!
+//! assert_eq!(to_vec(&Ordinary::C)?, [0x02]);
+//! assert_eq!(to_vec(&Polymorphic::B(5))?, [0x85, 0, 0, 0, 0x05]);
+//! # Ok::<(), bin_prot::WriteError>(())
+//! ```
 
 use crate::error::{ReadError, ReadErrorKind, WriteError};
 use crate::read::Reader;
@@ -119,6 +140,44 @@ pub fn read_polymorphic(reader: &mut Reader<'_>) -> Result<[u8; 4], ReadError> {
         Ok(tag)
     } else {
         Err(reader.error_at(start, ReadErrorKind::VariantTag(word)))
+    }
+}
+
+/// A polymorphic variant, which others can include with `#[bin_prot(inherit)]`.
+///
+/// The derive implements it beside [`BinRead`](crate::BinRead).
+///
+/// ```
+/// use bin_prot::{BinProt, to_vec};
+///
+/// #[derive(BinProt)]
+/// #[bin_prot(polymorphic)]
+/// enum Warm { Red, Orange }
+///
+/// #[derive(BinProt)]
+/// #[bin_prot(polymorphic)]
+/// enum Color {
+///     Blue,
+///     #[bin_prot(inherit)]
+///     Warm(Warm),
+/// }
+///
+/// // Nothing tells where the constructor comes from.
+/// assert_eq!(to_vec(&Color::Warm(Warm::Red))?, to_vec(&Warm::Red)?);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no polymorphic variant and cannot be included in one",
+    note = "a polymorphic variant is an enum with #[derive(BinProt)] and #[bin_prot(polymorphic)]"
+)]
+pub trait Polymorphic {
+    /// Whether one of the constructors, own or included, has this [`tag`].
+    fn has_tag(tag: [u8; 4]) -> bool;
+}
+
+impl<T: Polymorphic + ?Sized> Polymorphic for Box<T> {
+    fn has_tag(tag: [u8; 4]) -> bool {
+        T::has_tag(tag)
     }
 }
 

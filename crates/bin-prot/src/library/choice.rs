@@ -53,6 +53,8 @@ impl<'a, T: BinRead<'a>> BinRead<'a> for SetOnce<T> {
 }
 
 impl<T: BinShape> BinShape for SetOnce<T> {
+    const CIRCLES_ARE_DECLARED: () = T::CIRCLES_ARE_DECLARED;
+
     fn bin_shape() -> Shape {
         Ref::<Option<T>>::bin_shape()
     }

@@ -78,6 +78,8 @@ impl<'a, T: BinRead<'a>> BinRead<'a> for NonemptyList<T> {
 }
 
 impl<T: BinShape> BinShape for NonemptyList<T> {
+    const CIRCLES_ARE_DECLARED: () = T::CIRCLES_ARE_DECLARED;
+
     fn bin_shape() -> Shape {
         Shape::annotate(
             "9a63aaee-82e0-11ea-8fb6-aa00005c6184",

@@ -68,6 +68,8 @@ base! {
 macro_rules! base_of_one {
     ($($name:expr => $($type:ty),+;)*) => {$($(
         impl<T: BinShape> BinShape for $type {
+            const CIRCLES_ARE_DECLARED: () = T::CIRCLES_ARE_DECLARED;
+
             fn bin_shape() -> Shape {
                 Shape::base($name, [T::bin_shape()])
             }
@@ -86,6 +88,8 @@ base_of_one! {
 macro_rules! transparent {
     ($($type:ty),*) => {$(
         impl<T: BinShape + ?Sized> BinShape for $type {
+            const CIRCLES_ARE_DECLARED: () = T::CIRCLES_ARE_DECLARED;
+
             fn bin_shape() -> Shape {
                 T::bin_shape()
             }
@@ -95,6 +99,8 @@ macro_rules! transparent {
 transparent!(&T, Box<T>, Arc<T>);
 
 impl<T: BinShape, E: BinShape> BinShape for Result<T, E> {
+    const CIRCLES_ARE_DECLARED: () = (T::CIRCLES_ARE_DECLARED, E::CIRCLES_ARE_DECLARED).0;
+
     fn bin_shape() -> Shape {
         Shape::instance(Shape::variant([
             ("Ok", vec![T::bin_shape()]),
@@ -107,6 +113,10 @@ impl<T: BinShape, E: BinShape> BinShape for Result<T, E> {
 macro_rules! sequence {
     ($($type:ty [$($param:ident),*]: $own:ident($sequence:ident) of $element:ty;)*) => {$(
         impl<$($param: BinShape),*> BinShape for $type {
+            const CIRCLES_ARE_DECLARED: () = {
+                $(let () = $param::CIRCLES_ARE_DECLARED;)*
+            };
+
             fn bin_shape() -> Shape {
                 let elements = Shape::base($sequence, [<$element>::bin_shape()]);
                 Shape::base($own, [elements])
@@ -127,18 +137,24 @@ sequence! {
 }
 
 impl<K: BinShape, V: BinShape, S> BinShape for HashMap<K, V, S> {
+    const CIRCLES_ARE_DECLARED: () = (K::CIRCLES_ARE_DECLARED, V::CIRCLES_ARE_DECLARED).0;
+
     fn bin_shape() -> Shape {
         Shape::base(HASHTBL, [Shape::base(SEQUENCE_1, [<(K, V)>::bin_shape()])])
     }
 }
 
 impl<T: BinShape, S> BinShape for HashSet<T, S> {
+    const CIRCLES_ARE_DECLARED: () = T::CIRCLES_ARE_DECLARED;
+
     fn bin_shape() -> Shape {
         Shape::base(HASH_SET, [Shape::base(SEQUENCE_0, [T::bin_shape()])])
     }
 }
 
 impl<K: BinShape, V: BinShape> BinShape for Hashtbl<K, V> {
+    const CIRCLES_ARE_DECLARED: () = (K::CIRCLES_ARE_DECLARED, V::CIRCLES_ARE_DECLARED).0;
+
     fn bin_shape() -> Shape {
         Shape::base("hashtbl", [K::bin_shape(), V::bin_shape()])
     }
@@ -147,6 +163,10 @@ impl<K: BinShape, V: BinShape> BinShape for Hashtbl<K, V> {
 macro_rules! tuple {
     ($($name:ident)+) => {
         impl<$($name: BinShape),+> BinShape for ($($name,)+) {
+            const CIRCLES_ARE_DECLARED: () = {
+                $(let () = $name::CIRCLES_ARE_DECLARED;)+
+            };
+
             fn bin_shape() -> Shape {
                 Shape::tuple([$($name::bin_shape()),+])
             }

@@ -8,3 +8,4 @@ mod library;
 mod memory;
 mod properties;
 mod shapes;
+mod ui;
