@@ -1,19 +1,21 @@
 //! From syn to our own model of a type. Every mistake of the author is found here and reported
 //! at its place; the generators take the model for granted.
 
+mod attributes;
+
 use std::collections::BTreeMap;
 
 use proc_macro2::Span;
 use quote::format_ident;
-use syn::parse::Parse as _;
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Data, DeriveInput, Error, Fields, Generics, Ident, Lifetime, LitStr, Member, Path,
-    Result, Token, Type, TypePath, parse_quote,
+    Data, DeriveInput, Error, Fields, Generics, Ident, Lifetime, LitStr, Member, Path, Result,
+    Type, TypePath, parse_quote,
 };
 
 use crate::name;
-use crate::substitute::{last_ident, mentions};
+use crate::substitute::mentions;
+use attributes::{PartAttributes, TypeAttributes};
 
 /// Most constructors that a one-byte tag numbers.
 const NARROW: usize = 1 << 8;
@@ -413,122 +415,6 @@ fn check_polymorphic(constructors: &[Constructor], span: Span) -> Result<()> {
 /// How many bytes an ordinary variant's tag takes.
 pub(crate) fn tag_bytes(constructors: usize) -> usize {
     if constructors > NARROW { 2 } else { 1 }
-}
-
-#[derive(Default)]
-struct TypeAttributes {
-    polymorphic: Option<Span>,
-    recursive: bool,
-    group: Option<(Span, Vec<TypePath>)>,
-    annotate: Option<LitStr>,
-    base: Option<LitStr>,
-    krate: Option<Path>,
-}
-
-impl TypeAttributes {
-    fn parse(attributes: &[Attribute]) -> Result<Self> {
-        let mut parsed = Self::default();
-        for attribute in ours(attributes) {
-            attribute.parse_nested_meta(|meta| {
-                if meta.path.is_ident("polymorphic") {
-                    parsed.polymorphic = Some(meta.path.span());
-                } else if meta.path.is_ident("recursive") {
-                    parsed.recursive = true;
-                } else if meta.path.is_ident("group") {
-                    let content;
-                    syn::parenthesized!(content in meta.input);
-                    let members = content.parse_terminated(TypePath::parse, Token![,])?;
-                    parsed.group = Some((meta.path.span(), members.into_iter().collect()));
-                } else if meta.path.is_ident("annotate") {
-                    parsed.annotate = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("base") {
-                    parsed.base = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("crate") {
-                    parsed.krate = Some(meta.value()?.parse::<LitStr>()?.parse()?);
-                } else {
-                    return Err(meta.error(
-                        "expected `polymorphic`, `recursive`, `group`, `annotate`, `base` or `crate`",
-                    ));
-                }
-                Ok(())
-            })?;
-        }
-        Ok(parsed)
-    }
-
-    fn recursion(&self, ident: &Ident) -> Result<Recursion> {
-        match &self.group {
-            None if self.recursive => Ok(Recursion::Itself),
-            None => Ok(Recursion::None),
-            Some((span, _)) if self.recursive => Err(Error::new(
-                *span,
-                "a group says already that its types are recursive",
-            )),
-            Some((span, members)) => {
-                if !members
-                    .iter()
-                    .any(|member| last_ident(member) == Some(ident))
-                {
-                    return Err(Error::new(
-                        *span,
-                        format!("the group of `{ident}` has to list `{ident}` itself"),
-                    ));
-                }
-                Ok(Recursion::Group(members.clone()))
-            }
-        }
-    }
-
-    fn identity(&self) -> Result<Identity> {
-        match (&self.annotate, &self.base) {
-            (None, None) => Ok(Identity::None),
-            (Some(id), None) => Ok(Identity::Annotate(id.clone())),
-            (None, Some(id)) => Ok(Identity::Base(id.clone())),
-            (Some(_), Some(id)) => Err(Error::new(
-                id.span(),
-                "a type is annotated or a basic type, not both",
-            )),
-        }
-    }
-}
-
-/// What a field or constructor says of itself.
-#[derive(Default)]
-struct PartAttributes {
-    name: Option<LitStr>,
-    converted: Option<Type>,
-    inherit: Option<Span>,
-}
-
-impl PartAttributes {
-    fn parse(attributes: &[Attribute]) -> Result<Self> {
-        let mut parsed = Self::default();
-        for attribute in ours(attributes) {
-            attribute.parse_nested_meta(|meta| {
-                if meta.path.is_ident("name") {
-                    let value: LitStr = meta.value()?.parse()?;
-                    if value.value().is_empty() {
-                        return Err(Error::new(value.span(), "a name is not empty"));
-                    }
-                    parsed.name = Some(value);
-                } else if meta.path.is_ident("as") {
-                    parsed.converted = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("inherit") {
-                    parsed.inherit = Some(meta.path.span());
-                } else {
-                    return Err(meta.error("expected `name`, `as` or `inherit`"));
-                }
-                Ok(())
-            })?;
-        }
-        Ok(parsed)
-    }
-}
-
-fn ours(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
-    attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("bin_prot"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! the type's parameters nor the type itself: in the types of its fields the former become
 //! `Parameter<0>` and so on, the latter `Recursion<(arguments,)>`.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned as _;
 use syn::{GenericArgument, Ident, PathArguments, Type, TypePath, parse_quote};
@@ -129,7 +129,8 @@ impl Generator<'_> {
             .collect();
         let checks = members.iter().map(|member| {
             let ty = self.with_parameters(member);
-            quote_spanned! {member.span()=>
+            let span = located(member.span());
+            quote_spanned! {span=>
                 const _: () = ::core::assert!(
                     #krate::shape::same_members(
                         <#ty as #krate::shape::Member>::MEMBERS,
@@ -165,7 +166,7 @@ impl Generator<'_> {
         }
         let types = self.input.body.fields().into_iter().map(|field| {
             let ty = self.substituted(field.wire());
-            let span = field.wire().span();
+            let span = located(field.wire().span());
             quote_spanned!(span=> let () = <#ty as #krate::BinShape>::CIRCLES_ARE_DECLARED;)
         });
         quote! {
@@ -307,4 +308,9 @@ impl Generator<'_> {
         let index = Literal::usize_unsuffixed(index);
         parse_quote!(#krate::shape::Parameter<#index>)
     }
+}
+
+/// The author's place, for messages, on generated code, which is none of the author's for lints.
+fn located(place: Span) -> Span {
+    Span::call_site().located_at(place)
 }

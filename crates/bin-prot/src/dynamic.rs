@@ -1,4 +1,4 @@
-//! Values of types that are known only at run time, from a [`Shape`](crate::shape::Shape).
+//! Values of types that are known only at run time, from a [`Shape`].
 //!
 //! A peer tells the shapes of its RPCs; with a shape alone, values can be read, shown, edited and
 //! written, without a Rust type and without recompiling. A [`Type`] is a shape made ready for

@@ -10,7 +10,13 @@
 //! - [`BinShape`] describes a type's structure as the reference does, so that both ends can
 //!   compare a 16-byte [`Digest`](shape::Digest) of it.
 //!
+//! - [`dynamic`] reads and writes values of types that are known only at run time, from a shape.
+//!
+//! Readers refuse whatever would cost more than it is worth: see [`Limits`].
+//!
 //! This crate knows nothing of RPCs, sockets or time.
+//!
+//! The feature `json` adds the form of [dynamic values](dynamic::Value) as JSON, and the way back.
 //!
 //! # Which Rust type is which OCaml type
 //!
