@@ -85,6 +85,7 @@ pub(crate) fn run() -> Result<()> {
 /// What README says, and then what only exists with a feature.
 fn tests() -> Result<()> {
     Cargo::new("test --workspace").run()?;
+    Cargo::new("test -p bin-prot --all-features").run()?;
     Cargo::new("test -p rpc-wire --all-features").run()
 }
 

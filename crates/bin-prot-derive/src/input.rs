@@ -1,18 +1,21 @@
 //! From syn to our own model of a type. Every mistake of the author is found here and reported
 //! at its place; the generators take the model for granted.
 
+mod attributes;
+
 use std::collections::BTreeMap;
 
 use proc_macro2::Span;
 use quote::format_ident;
 use syn::spanned::Spanned as _;
 use syn::{
-    Attribute, Data, DeriveInput, Error, Fields, Generics, Ident, Lifetime, LitStr, Member, Path,
-    Result, Type, parse_quote,
+    Data, DeriveInput, Error, Fields, Generics, Ident, Lifetime, LitStr, Member, Path, Result,
+    Type, TypePath, parse_quote,
 };
 
 use crate::name;
 use crate::substitute::mentions;
+use attributes::{PartAttributes, TypeAttributes};
 
 /// Most constructors that a one-byte tag numbers.
 const NARROW: usize = 1 << 8;
@@ -33,8 +36,22 @@ pub(crate) struct Input {
     /// Path of the `bin-prot` crate.
     pub(crate) krate: Path,
     pub(crate) identity: Identity,
-    pub(crate) recursive: bool,
+    pub(crate) recursion: Recursion,
     pub(crate) body: Body,
+}
+
+/// Which types a type contains that contain it.
+pub(crate) enum Recursion {
+    None,
+    Itself,
+    /// The types that are declared together, this one among them.
+    Group(Vec<TypePath>),
+}
+
+impl Recursion {
+    pub(crate) fn is_declared(&self) -> bool {
+        !matches!(self, Self::None)
+    }
 }
 
 /// What the shape says about the type beside its structure.
@@ -64,7 +81,16 @@ pub(crate) struct Field {
     /// Its OCaml name; empty when it has only a position.
     pub(crate) name: String,
     pub(crate) ty: Type,
+    /// The type that it is converted to, and whose bytes and shape it has.
+    pub(crate) converted: Option<Type>,
     span: Span,
+}
+
+impl Field {
+    /// The type that gives the bytes and the shape.
+    pub(crate) fn wire(&self) -> &Type {
+        self.converted.as_ref().unwrap_or(&self.ty)
+    }
 }
 
 /// A constructor of an enum.
@@ -72,6 +98,8 @@ pub(crate) struct Constructor {
     pub(crate) ident: Ident,
     pub(crate) name: String,
     pub(crate) arguments: Arguments,
+    /// Stands for all constructors of its only field, a polymorphic variant.
+    pub(crate) inherits: bool,
     span: Span,
 }
 
@@ -92,7 +120,7 @@ impl Arguments {
 }
 
 impl Body {
-    fn fields(&self) -> Vec<&Field> {
+    pub(crate) fn fields(&self) -> Vec<&Field> {
         match self {
             Self::Record(fields) | Self::Tuple(fields) => fields.iter().collect(),
             Self::Alias(field) => vec![field],
@@ -112,8 +140,8 @@ impl Input {
             generics: item.generics.clone(),
             body: body(item, attributes.polymorphic)?,
             identity: attributes.identity()?,
+            recursion: attributes.recursion(&item.ident)?,
             krate: attributes.krate.unwrap_or_else(|| parse_quote!(::bin_prot)),
-            recursive: attributes.recursive,
         };
         input.check_generics(shaped)?;
         if shaped == Shaped::Yes {
@@ -147,23 +175,25 @@ impl Input {
             ));
         }
         match self.generics.const_params().next() {
-            Some(param) if self.recursive && shaped == Shaped::Yes => Err(Error::new(
-                param.span(),
-                "a recursive type with const parameters has no OCaml counterpart",
-            )),
+            Some(param) if self.recursion.is_declared() && shaped == Shaped::Yes => {
+                Err(Error::new(
+                    param.span(),
+                    "a recursive type with const parameters has no OCaml counterpart",
+                ))
+            }
             _ => Ok(()),
         }
     }
 
     fn check_recursion(&self) -> Result<()> {
-        if self.recursive || matches!(self.identity, Identity::Base(_)) {
+        if self.recursion.is_declared() || matches!(self.identity, Identity::Base(_)) {
             return Ok(());
         }
         match self
             .body
             .fields()
             .into_iter()
-            .find(|field| mentions(&field.ty, &self.ident))
+            .find(|field| mentions(field.wire(), &self.ident))
         {
             Some(field) => Err(Error::new(
                 field.span,
@@ -181,6 +211,14 @@ fn body(item: &DeriveInput, polymorphic: Option<Span>) -> Result<Body> {
     match (&item.data, polymorphic) {
         (Data::Enum(data), None) => {
             let constructors = constructors(data)?;
+            if let Some(constructor) = constructors.iter().find(|constructor| constructor.inherits)
+            {
+                return Err(Error::new(
+                    constructor.span,
+                    "only a polymorphic variant includes another: add #[bin_prot(polymorphic)] \
+                     to the type",
+                ));
+            }
             if constructors.len() > WIDE {
                 return Err(Error::new(
                     item.ident.span(),
@@ -240,11 +278,25 @@ fn constructors(data: &syn::DataEnum) -> Result<Vec<Constructor>> {
                 }
                 Fields::Unnamed(_) | Fields::Unit => Arguments::None,
             };
-            let name = own_name(&variant.attrs)?;
+            let PartAttributes {
+                name,
+                converted,
+                inherit,
+            } = PartAttributes::parse(&variant.attrs)?;
+            if let Some(ty) = converted {
+                return Err(Error::new(
+                    ty.span(),
+                    "a field is converted, not a constructor",
+                ));
+            }
+            if let Some(span) = inherit {
+                check_inheriting(&arguments, name.as_ref(), span)?;
+            }
             Ok(Constructor {
                 ident: variant.ident.clone(),
                 name: name.map_or_else(|| name::constructor(&variant.ident), |name| name.value()),
                 arguments,
+                inherits: inherit.is_some(),
                 span: variant.ident.span(),
             })
         })
@@ -252,9 +304,26 @@ fn constructors(data: &syn::DataEnum) -> Result<Vec<Constructor>> {
     check_distinct(
         constructors
             .iter()
+            .filter(|constructor| !constructor.inherits)
             .map(|constructor| (constructor.name.as_str(), constructor.span)),
     )?;
     Ok(constructors)
+}
+
+fn check_inheriting(arguments: &Arguments, name: Option<&LitStr>, span: Span) -> Result<()> {
+    if let Some(name) = name {
+        return Err(Error::new(
+            name.span(),
+            "what is included has its own names, and this constructor none",
+        ));
+    }
+    match arguments {
+        Arguments::Positional(fields) if fields.len() == 1 => Ok(()),
+        Arguments::None | Arguments::Positional(_) | Arguments::InlineRecord(_) => Err(Error::new(
+            span,
+            "the included polymorphic variant is the only field, without a name",
+        )),
+    }
 }
 
 fn fields(fields: &Fields) -> Result<Vec<Field>> {
@@ -263,7 +332,14 @@ fn fields(fields: &Fields) -> Result<Vec<Field>> {
         .zip(fields.members())
         .enumerate()
         .map(|(index, (field, member))| {
-            let own = own_name(&field.attrs)?;
+            let PartAttributes {
+                name: own,
+                converted,
+                inherit,
+            } = PartAttributes::parse(&field.attrs)?;
+            if let Some(span) = inherit {
+                return Err(Error::new(span, "a constructor inherits, not its field"));
+            }
             let name = match (&field.ident, own) {
                 (Some(_), Some(own)) => own.value(),
                 (Some(ident), None) => name::field(ident),
@@ -280,6 +356,7 @@ fn fields(fields: &Fields) -> Result<Vec<Field>> {
                 variable: format_ident!("field{index}", span = Span::mixed_site()),
                 name,
                 ty: field.ty.clone(),
+                converted,
                 span: field.ty.span(),
             })
         })
@@ -311,7 +388,10 @@ fn check_polymorphic(constructors: &[Constructor], span: Span) -> Result<()> {
         ));
     }
     let mut tags = BTreeMap::new();
-    for constructor in constructors {
+    for constructor in constructors
+        .iter()
+        .filter(|constructor| !constructor.inherits)
+    {
         if let Arguments::InlineRecord(_) = constructor.arguments {
             return Err(Error::new(
                 constructor.span,
@@ -335,79 +415,6 @@ fn check_polymorphic(constructors: &[Constructor], span: Span) -> Result<()> {
 /// How many bytes an ordinary variant's tag takes.
 pub(crate) fn tag_bytes(constructors: usize) -> usize {
     if constructors > NARROW { 2 } else { 1 }
-}
-
-#[derive(Default)]
-struct TypeAttributes {
-    polymorphic: Option<Span>,
-    recursive: bool,
-    annotate: Option<LitStr>,
-    base: Option<LitStr>,
-    krate: Option<Path>,
-}
-
-impl TypeAttributes {
-    fn parse(attributes: &[Attribute]) -> Result<Self> {
-        let mut parsed = Self::default();
-        for attribute in ours(attributes) {
-            attribute.parse_nested_meta(|meta| {
-                if meta.path.is_ident("polymorphic") {
-                    parsed.polymorphic = Some(meta.path.span());
-                } else if meta.path.is_ident("recursive") {
-                    parsed.recursive = true;
-                } else if meta.path.is_ident("annotate") {
-                    parsed.annotate = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("base") {
-                    parsed.base = Some(meta.value()?.parse()?);
-                } else if meta.path.is_ident("crate") {
-                    parsed.krate = Some(meta.value()?.parse::<LitStr>()?.parse()?);
-                } else {
-                    return Err(meta.error(
-                        "expected `polymorphic`, `recursive`, `annotate`, `base` or `crate`",
-                    ));
-                }
-                Ok(())
-            })?;
-        }
-        Ok(parsed)
-    }
-
-    fn identity(&self) -> Result<Identity> {
-        match (&self.annotate, &self.base) {
-            (None, None) => Ok(Identity::None),
-            (Some(id), None) => Ok(Identity::Annotate(id.clone())),
-            (None, Some(id)) => Ok(Identity::Base(id.clone())),
-            (Some(_), Some(id)) => Err(Error::new(
-                id.span(),
-                "a type is annotated or a basic type, not both",
-            )),
-        }
-    }
-}
-
-/// The `name = "..."` of a field or constructor.
-fn own_name(attributes: &[Attribute]) -> Result<Option<LitStr>> {
-    let mut name = None;
-    for attribute in ours(attributes) {
-        attribute.parse_nested_meta(|meta| {
-            if !meta.path.is_ident("name") {
-                return Err(meta.error("expected `name`"));
-            }
-            let value: LitStr = meta.value()?.parse()?;
-            if value.value().is_empty() {
-                return Err(Error::new(value.span(), "a name is not empty"));
-            }
-            name = Some(value);
-            Ok(())
-        })?;
-    }
-    Ok(name)
-}
-
-fn ours(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {
-    attributes
-        .iter()
-        .filter(|attribute| attribute.path().is_ident("bin_prot"))
 }
 
 #[cfg(test)]

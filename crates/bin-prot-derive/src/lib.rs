@@ -36,14 +36,26 @@
 //! On the type:
 //!
 //! - `polymorphic`: the enum is a polymorphic variant.
-//! - `recursive`: the type contains itself, through `Box`, `Vec` or other containers. Types that
-//!   contain each other in a circle cannot be derived: write their shape by hand, with one
-//!   `shape::Group` for all of them.
+//! - `recursive`: the type contains itself, through `Box`, `Vec` or other containers.
+//! - `group(A, B<T>, …)`: these types contain each other, this one among them. Each of them says
+//!   so, with the same list; their parameters stand in the list as placeholders.
 //! - `annotate = "id"`: the shape is marked with this identity.
 //! - `base = "id"`: the shape is a basic type of this name, applied to the type's parameters.
 //! - `crate = "path"`: where the `bin-prot` crate is found, if not at `::bin_prot`.
 //!
 //! On a field or constructor: `name = "..."`.
+//!
+//! On a field: `as = Type`. The field is converted to this type (by `TryInto`, which every `Into`
+//! is too), has its bytes and its shape, and is converted back after reading. So an `i64` becomes
+//! an `Int64` or `Int16Bit`, and a type of another crate anything that has an encoding.
+//!
+//! On a constructor of a polymorphic variant: `inherit`. Its only field is another polymorphic
+//! variant, all of whose constructors this type has too, as OCaml's `[ other | ... ]`.
+//!
+//! # Circles
+//!
+//! Types that contain each other and do not say so are an error of the compiler: "cycle detected
+//! when ... `CIRCLES_ARE_DECLARED`". It shows the fields by which they do.
 //!
 //! # Generic types
 //!

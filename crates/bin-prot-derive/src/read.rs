@@ -2,7 +2,7 @@
 
 use proc_macro2::{Literal, TokenStream};
 use quote::quote;
-use syn::{Generics, Lifetime, Type, parse_quote};
+use syn::{Generics, Ident, Lifetime, Type, parse_quote};
 
 use crate::input::{Arguments, Body, Constructor, Field, Input, tag_bytes};
 use crate::name;
@@ -16,6 +16,7 @@ pub(crate) fn impl_for(input: &Input) -> TokenStream {
     };
     let least = read.least_size(&input.body);
     let value = read.value(&input.body);
+    let polymorphic = polymorphic(input);
     let (_, type_generics, _) = input.generics.split_for_impl();
     let (impl_generics, _, where_clause) = generics.split_for_impl();
     quote! {
@@ -30,7 +31,46 @@ pub(crate) fn impl_for(input: &Input) -> TokenStream {
                 #value
             }
         }
+        #polymorphic
     }
+}
+
+/// Which tags a polymorphic variant has, for others that include it.
+fn polymorphic(input: &Input) -> TokenStream {
+    let Input { ident, krate, .. } = input;
+    let Body::Polymorphic(constructors) = &input.body else {
+        return quote!();
+    };
+    let own = constructors
+        .iter()
+        .filter(|constructor| !constructor.inherits)
+        .map(|constructor| {
+            let tag = name::tag(&constructor.name);
+            quote!(tag == [#(#tag),*])
+        });
+    let included = inherited(constructors)
+        .map(|(_, ty)| quote!(<#ty as #krate::variant::Polymorphic>::has_tag(tag)));
+    let tests = own.chain(included);
+    let (impl_generics, type_generics, where_clause) = input.generics.split_for_impl();
+    quote! {
+        #[automatically_derived]
+        impl #impl_generics #krate::variant::Polymorphic for #ident #type_generics #where_clause {
+            fn has_tag(tag: [u8; 4]) -> bool {
+                #(#tests)||*
+            }
+        }
+    }
+}
+
+/// The constructors that include other polymorphic variants, with those.
+fn inherited(constructors: &[Constructor]) -> impl Iterator<Item = (&Ident, &Type)> {
+    constructors
+        .iter()
+        .filter(|constructor| constructor.inherits)
+        .flat_map(|constructor| {
+            let fields = constructor.arguments.fields().iter();
+            fields.map(|field| (&constructor.ident, field.wire()))
+        })
 }
 
 /// The lifetime of the input, which is the type's own if it has one, and the impl's generics.
@@ -104,14 +144,37 @@ impl Read {
 
     fn polymorphic(&self, constructors: &[Constructor]) -> TokenStream {
         let krate = &self.krate;
-        let arms = constructors.iter().map(|constructor| {
-            let tag = name::tag(&constructor.name);
-            let value = self.constructor(constructor);
-            quote!([#(#tag),*] => #value,)
-        });
+        let own = constructors
+            .iter()
+            .filter(|constructor| !constructor.inherits)
+            .map(|constructor| {
+                let tag = name::tag(&constructor.name);
+                let value = self.constructor(constructor);
+                quote!([#(#tag),*] => #value,)
+            });
+        // What is included reads its tag itself.
+        let included: Vec<_> = inherited(constructors)
+            .map(|(ident, ty)| {
+                let lifetime = &self.lifetime;
+                quote! {
+                    tag if <#ty as #krate::variant::Polymorphic>::has_tag(tag) => {
+                        *reader = before;
+                        ::core::result::Result::Ok(Self::#ident(
+                            <#ty as #krate::BinRead<#lifetime>>::bin_read(reader)?
+                        ))
+                    }
+                }
+            })
+            .collect();
+        let before = match included.as_slice() {
+            [] => quote!(),
+            _ => quote!(let before = ::core::clone::Clone::clone(reader);),
+        };
         quote! {
+            #before
             match #krate::variant::read_polymorphic(reader)? {
-                #(#arms)*
+                #(#own)*
+                #(#included)*
                 tag => ::core::result::Result::Err(#krate::variant::unknown(reader, tag)),
             }
         }
@@ -134,8 +197,17 @@ impl Read {
     /// in it are evaluated in the order in which they are written.
     fn fields(&self, fields: &[Field]) -> TokenStream {
         let Self { krate, lifetime } = self;
-        let fields = fields.iter().map(|Field { member, ty, .. }| {
-            quote!(#member: <#ty as #krate::BinRead<#lifetime>>::bin_read(reader)?)
+        let fields = fields.iter().map(|field| {
+            let Field {
+                member,
+                ty,
+                converted,
+                ..
+            } = field;
+            match converted {
+                None => quote!(#member: <#ty as #krate::BinRead<#lifetime>>::bin_read(reader)?),
+                Some(wire) => quote!(#member: #krate::convert::read_as::<#wire, #ty>(reader)?),
+            }
         });
         quote!({ #(#fields),* })
     }
@@ -145,10 +217,10 @@ impl Read {
     fn least_size(&self, body: &Body) -> TokenStream {
         match body {
             Body::Record(fields) | Body::Tuple(fields) => {
-                let sizes = fields.iter().map(|field| self.least_size_of(&field.ty));
+                let sizes = fields.iter().map(|field| self.least_size_of(field.wire()));
                 quote!(#(#sizes)+*)
             }
-            Body::Alias(field) => self.least_size_of(&field.ty),
+            Body::Alias(field) => self.least_size_of(field.wire()),
             Body::Variant(constructors) => {
                 let size = Literal::usize_unsuffixed(tag_bytes(constructors.len()));
                 quote!(#size)

@@ -25,6 +25,11 @@ pub(crate) fn is_use_of(path: &TypePath, ident: &Ident) -> bool {
             .all(|segment| segment.ident == *ident || segment.ident == "Self")
 }
 
+/// The name at the end of a path.
+pub(crate) fn last_ident(path: &TypePath) -> Option<&Ident> {
+    path.path.segments.last().map(|segment| &segment.ident)
+}
+
 /// The type arguments of the last segment of `path`.
 pub(crate) fn type_arguments(path: &TypePath) -> Vec<Type> {
     match path.path.segments.last().map(|segment| &segment.arguments) {

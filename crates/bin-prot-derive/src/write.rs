@@ -100,13 +100,18 @@ impl Write {
                     ident,
                     name,
                     arguments,
+                    inherits,
                     ..
                 } = constructor;
                 let fields = arguments.fields();
                 let pattern = pattern(fields);
                 let sizes = self.sizes(fields);
                 let writes = self.write_arguments(fields);
-                let tag = write_tag(number, name);
+                let (tag_bytes, tag) = match inherits {
+                    // What is included writes its tag itself.
+                    true => (quote!(0), quote!()),
+                    false => (quote!(#tag_bytes), write_tag(number, name)),
+                };
                 (
                     quote!(Self::#ident #pattern => #tag_bytes #(+ #sizes)*,),
                     quote!(Self::#ident #pattern => { #tag #writes }),
@@ -139,9 +144,13 @@ impl Write {
         let krate = &self.krate;
         fields
             .iter()
-            .map(
-                |Field { variable, ty, .. }| quote!(<#ty as #krate::BinWrite>::bin_size(#variable)),
-            )
+            .map(|field| {
+                let Field { variable, ty, .. } = field;
+                match &field.converted {
+                    None => quote!(<#ty as #krate::BinWrite>::bin_size(#variable)),
+                    Some(wire) => quote!(#krate::convert::size_as::<#wire, #ty>(#variable)),
+                }
+            })
             .collect()
     }
 
@@ -149,8 +158,14 @@ impl Write {
         let krate = &self.krate;
         fields
             .iter()
-            .map(|Field { variable, ty, .. }| {
-                quote!(<#ty as #krate::BinWrite>::bin_write(#variable, buffer)?;)
+            .map(|field| {
+                let Field { variable, ty, .. } = field;
+                match &field.converted {
+                    None => quote!(<#ty as #krate::BinWrite>::bin_write(#variable, buffer)?;),
+                    Some(wire) => {
+                        quote!(#krate::convert::write_as::<#wire, #ty>(#variable, buffer)?;)
+                    }
+                }
             })
             .collect()
     }

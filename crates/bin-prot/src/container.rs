@@ -1,4 +1,32 @@
 //! Options, results, lists, arrays, maps and sets (*bin_prot* §5, §7.2, §10).
+//!
+//! ```text
+//! 00                    None, Null
+//! 01 ‖ value            Some, This
+//! 00 ‖ value            Ok
+//! 01 ‖ value            Error
+//! count ‖ elements      lists, arrays; sets in increasing order
+//! count ‖ entries       maps, in increasing order of their keys
+//!
+//! 01 01 05              Some (Some 5)
+//! 03 01 02 03           [1; 2; 3]
+//! 02 01 02 02 03        the map of 1 to 2 and 2 to 3
+//! ```
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use bin_prot::{OrNull, from_slice, to_vec};
+//!
+//! assert_eq!(to_vec(&Some(Some(5_i64)))?, [1, 1, 5]);
+//! assert_eq!(to_vec(&OrNull(None::<i64>))?, [0]);
+//! assert_eq!(to_vec(&Err::<(), i64>(7))?, [1, 7]);
+//! assert_eq!(to_vec(&vec![1_i64, 2, 3])?, [3, 1, 2, 3]);
+//! let map = BTreeMap::from([(1_i64, 2_i64), (2, 3)]);
+//! assert_eq!(to_vec(&map)?, [2, 1, 2, 2, 3]);
+//! // Readers take the entries in any order.
+//! assert_eq!(from_slice::<BTreeMap<i64, i64>>(&[2, 2, 3, 1, 2])?, map);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -7,10 +35,6 @@ use crate::error::{ReadError, ReadErrorKind, WriteError};
 use crate::integer::nat0_size;
 use crate::read::{BinRead, Reader};
 use crate::write::{BinWrite, write_nat0};
-
-/// What a list may reserve before its first element was read, in bytes of memory. An element may
-/// be much larger in memory than on the wire, so the rest has to be earned.
-const FIRST_RESERVATION: usize = 64 * 1024;
 
 impl<T: BinWrite> BinWrite for Option<T> {
     #[inline]
@@ -117,12 +141,12 @@ impl<'a, T: BinRead<'a>, E: BinRead<'a>> BinRead<'a> for Result<T, E> {
 
 /// The size of a count and the elements it counts.
 #[inline]
-fn sequence_size<T: BinWrite>(count: usize, items: impl Iterator<Item = T>) -> usize {
+pub(crate) fn sequence_size<T: BinWrite>(count: usize, items: impl Iterator<Item = T>) -> usize {
     nat0_size(count) + items.map(|item| item.bin_size()).sum::<usize>()
 }
 
 #[inline]
-fn write_sequence<T: BinWrite>(
+pub(crate) fn write_sequence<T: BinWrite>(
     buffer: &mut Vec<u8>,
     count: usize,
     mut items: impl Iterator<Item = T>,
@@ -160,8 +184,7 @@ impl<'a, T: BinRead<'a>> BinRead<'a> for Vec<T> {
     fn bin_read(reader: &mut Reader<'a>) -> Result<Self, ReadError> {
         reader.nested(|reader| {
             let count = reader.count(T::MIN_SIZE)?;
-            let reservation = FIRST_RESERVATION / size_of::<T>().max(1);
-            let mut items = Self::with_capacity(count.min(reservation.max(1)));
+            let mut items = Self::with_capacity(reader.reservation::<T>(count));
             for _ in 0..count {
                 items.push(T::bin_read(reader)?);
             }

@@ -95,7 +95,15 @@ pub enum ReadErrorKind {
     /// A key of a map, or an element of a set, occurs twice.
     #[error("duplicate key or element")]
     Duplicate,
-    /// Values are nested deeper than the reader's bound.
+    /// The input is longer than the reader's limit.
+    #[error("{length} bytes of input exceed the limit of {limit}")]
+    TooLong {
+        /// The input's length.
+        length: usize,
+        /// The reader's limit.
+        limit: usize,
+    },
+    /// Values are nested deeper than the reader's limit.
     #[error("nested deeper than {0} levels")]
     TooDeep(u32),
     /// The value ended before its input did.
@@ -132,6 +140,7 @@ impl ReadErrorKind {
             Self::OutOfRange(_)
             | Self::NotUtf8
             | Self::Duplicate
+            | Self::TooLong { .. }
             | Self::TooDeep(_)
             | Self::TrailingBytes(_)
             | Self::Invalid(_) => return None,
@@ -146,6 +155,9 @@ pub enum WriteError {
     /// An OCaml `int` has 63 bits: −2^62 to 2^62−1.
     #[error("{0} does not fit the 63 bits of an OCaml int")]
     IntOverflow(i128),
+    /// A number that its type has no room for.
+    #[error("{0} is out of range for the type")]
+    OutOfRange(i64),
     /// A rule of the type itself was broken.
     #[error("{0}")]
     Invalid(&'static str),

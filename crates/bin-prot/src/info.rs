@@ -2,9 +2,27 @@
 
 use std::fmt;
 
+use crate::error::{ReadError, WriteError};
+use crate::read::{BinRead, Reader};
+use crate::shape::{BinShape, Shape};
+use crate::write::BinWrite;
 use crate::{BinProt, ByteString, Sexp};
 
 /// OCaml's `Info`, whose other name is `Error`, in its stable version 2.
+///
+/// ```text
+/// 00 ‖ Sexp                            CouldNotConstruct
+/// 01 ‖ string                          String
+/// 02 ‖ Sexp                            Exn
+/// 03 ‖ Sexp                            Sexp
+/// 04 ‖ string ‖ Sexp ‖ position option TagSexp
+/// 05 ‖ string ‖ Info                   TagT
+/// 06 ‖ string ‖ Sexp ‖ Info            TagArg
+/// 07 ‖ int option ‖ Info list          OfList
+/// 08 ‖ Info ‖ string                   WithBacktrace
+///
+/// 01  05 68 65 6c 6c 6f                String "hello"
+/// ```
 ///
 /// Shown as people want to read it: a plain string as it is, everything else as an S-expression.
 ///
@@ -13,6 +31,8 @@ use crate::{BinProt, ByteString, Sexp};
 ///
 /// let info = Info::from("no such star").tag("lookup");
 /// assert_eq!(info.to_string(), r#"(lookup"no such star")"#);
+/// assert_eq!(bin_prot::to_vec(&Info::from("hello"))?, b"\x01\x05hello");
+/// # Ok::<(), bin_prot::WriteError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BinProt)]
 #[bin_prot(recursive)]
@@ -37,7 +57,56 @@ pub enum Info {
     WithBacktrace(Box<Self>, ByteString),
 }
 
-/// A place in OCaml source.
+/// `Info` and `Error` in their stable version 1: the S-expression alone, in the shape of one.
+///
+/// The protocol's own messages never use it. How the message was made is lost: reading gives
+/// [`Info::Sexp`].
+///
+/// ```
+/// use bin_prot::{Info, InfoV1, to_vec};
+///
+/// assert_eq!(to_vec(&InfoV1(Info::from("bad")))?, [0, 3, b'b', b'a', b'd']);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct InfoV1(pub Info);
+
+impl BinWrite for InfoV1 {
+    fn bin_size(&self) -> usize {
+        self.0.to_sexp().bin_size()
+    }
+
+    fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        self.0.to_sexp().bin_write(buffer)
+    }
+}
+
+impl BinRead<'_> for InfoV1 {
+    fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+        Sexp::bin_read(reader).map(|sexp| Self(Info::Sexp(sexp)))
+    }
+}
+
+impl BinShape for InfoV1 {
+    fn bin_shape() -> Shape {
+        Sexp::bin_shape()
+    }
+}
+
+/// A place in OCaml source: a record.
+///
+/// ```text
+/// 04 61 2e 6d 6c  03  14  18    a.ml, line 3, which begins at byte 20; at byte 24
+/// ```
+///
+/// ```
+/// use bin_prot::{SourcePosition, to_vec};
+///
+/// let place = SourcePosition { file: "a.ml".into(), line: 3, line_start: 20, offset: 24 };
+/// assert_eq!(to_vec(&place)?, b"\x04a.ml\x03\x14\x18");
+/// assert_eq!(place.to_string(), "a.ml:3:4");
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BinProt)]
 pub struct SourcePosition {
     /// The file's name.

@@ -11,6 +11,29 @@
 //! `nat0` reads the following bytes as unsigned and has no `ff`; the signed family reads them as
 //! two's complement. Writers always choose the shortest form; readers accept longer ones
 //! (*bin_prot* §2).
+//!
+//! ```text
+//! 7f                            127
+//! fe 80 00                      128
+//! ff ff                         −1
+//! fd 00 80 00 00                32,768 as an int
+//! fe 00 80                      32,768 as a nat0
+//! fc 00 00 00 80 00 00 00 00    2^31
+//! ```
+//!
+//! ```
+//! use bin_prot::{Nat0, from_slice, to_vec};
+//!
+//! assert_eq!(to_vec(&128_i64)?, [0xfe, 0x80, 0x00]);
+//! assert_eq!(to_vec(&-1_i64)?, [0xff, 0xff]);
+//! assert_eq!(to_vec(&32_768_i64)?, [0xfd, 0x00, 0x80, 0x00, 0x00]);
+//! assert_eq!(to_vec(&Nat0(32_768))?, [0xfe, 0x00, 0x80]);
+//! // A longer form than is needed.
+//! assert_eq!(from_slice::<i64>(&[0xfe, 0x05, 0x00])?, 5);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::num::TryFromIntError;
 
 use crate::error::{ReadError, ReadErrorKind, WriteError};
 use crate::read::{BinRead, Reader};
@@ -25,6 +48,12 @@ const INT64: u8 = 0xfc;
 const MAX_INT63: i64 = (1 << 62) - 1;
 /// Smallest OCaml `int`.
 const MIN_INT63: i64 = -(1 << 62);
+
+/// Whether a number is an OCaml `int`.
+#[inline]
+pub(crate) const fn is_int63(value: i64) -> bool {
+    matches!(value, MIN_INT63..=MAX_INT63)
+}
 
 /// Encoded size of a length or count.
 #[inline]
@@ -140,7 +169,7 @@ impl Reader<'_> {
     pub fn int(&mut self) -> Result<i64, ReadError> {
         let start = self.offset();
         let value = signed(self, ReadErrorKind::IntCode)?;
-        if (MIN_INT63..=MAX_INT63).contains(&value) {
+        if is_int63(value) {
             Ok(value)
         } else {
             Err(self.error_at(start, ReadErrorKind::IntOverflow(value)))
@@ -150,7 +179,7 @@ impl Reader<'_> {
 
 #[inline]
 fn put_int(buffer: &mut Vec<u8>, value: i64) -> Result<(), WriteError> {
-    if (MIN_INT63..=MAX_INT63).contains(&value) {
+    if is_int63(value) {
         put_signed(buffer, value);
         Ok(())
     } else {
@@ -326,6 +355,22 @@ integer_newtype!(
     },
     Reader::nat0
 );
+
+impl TryFrom<i64> for Nat0 {
+    type Error = TryFromIntError;
+
+    fn try_from(value: i64) -> Result<Self, Self::Error> {
+        value.try_into().map(Self)
+    }
+}
+
+impl TryFrom<Nat0> for i64 {
+    type Error = TryFromIntError;
+
+    fn try_from(value: Nat0) -> Result<Self, Self::Error> {
+        value.0.try_into()
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -10,7 +10,13 @@
 //! - [`BinShape`] describes a type's structure as the reference does, so that both ends can
 //!   compare a 16-byte [`Digest`](shape::Digest) of it.
 //!
+//! - [`dynamic`] reads and writes values of types that are known only at run time, from a shape.
+//!
+//! Readers refuse whatever would cost more than it is worth: see [`Limits`].
+//!
 //! This crate knows nothing of RPCs, sockets or time.
+//!
+//! The feature `json` adds the form of [dynamic values](dynamic::Value) as JSON, and the way back.
 //!
 //! # Which Rust type is which OCaml type
 //!
@@ -20,17 +26,29 @@
 //! | `i8`, `i16`, `u16`, `u32`, `u64`, `usize` | `int`; a value that does not fit is an error |
 //! | `i32` | `int32` |
 //! | [`Int64`], [`Nativeint`], [`Int63`], [`Nat0`] | `int64`, `nativeint`, `int63`, `nat0` |
+//! | [`Int8Bit`], [`Int16Bit`], [`Int32Bit`], [`Int64Bit`], [`Int32Bits`], [`Int64Bits`] | `int_8bit` … `int64_bits`: fixed size, little endian |
+//! | [`Network16Int`], [`Network32Int`], [`Network32Int32`], [`Network64Int`], [`Network64Int64`] | `network16_int` …: fixed size, big endian |
+//! | [`VariantInt`] | `variant_int` |
 //! | `f64`, `bool`, `()`, [`Char`] | `float`, `bool`, `unit`, `char` |
+//! | [`UnitV2`] | `unit_v2`, which takes no bytes |
 //! | `String`, `&str`, [`ByteString`] | `string`; `ByteString` takes bytes that are no UTF-8 |
 //! | `Vec<u8>`, `&[u8]` | `bytes` |
 //! | [`bytes::Bytes`] | `bigstring` |
-//! | `Option<T>`, [`OrNull<T>`] | `option`, `or_null` |
+//! | [`shape::Digest`] | `Md5` |
+//! | `Option<T>`, [`OrNull<T>`], [`Ref<T>`] | `option`, `or_null`, `ref` |
 //! | `Result<T, E>` | `result` |
-//! | `Vec<T>`, [`Array<T>`] | `list`, `array` |
+//! | `Vec<T>`, [`Array<T>`] | `list`, `array` (and `iarray`) |
+//! | [`FloatArray`], [`FloatVec`], [`Float64Vec`], [`Float32Vec`] | `floatarray`, `vec`, `float64_vec`, `float32_vec` |
+//! | [`Mat`], [`Float64Mat`], [`Float32Mat`] | `mat`, `float64_mat`, `float32_mat` |
 //! | `(A, B)` … | tuples |
 //! | `BTreeMap<K, V>`, `BTreeSet<T>` | Core's `Map` and `Set` |
+//! | `HashMap<K, V>`, `HashSet<T>`, `VecDeque<T>` | Core's `Hashtbl`, `Hash_set` and `Queue` |
+//! | [`Hashtbl<K, V>`] | bin_prot's own `hashtbl` |
 //! | `Box<T>`, `Arc<T>` | `T` itself |
-//! | [`Sexp`], [`Info`] | `Sexp`, `Info` and `Error` |
+//! | [`Blob<T>`], [`OpaqueBlob`] | `Blob`, `Blob.Opaque` |
+//! | [`Sexp`], [`Info`], [`InfoV1`] | `Sexp`, `Info` and `Error`, their version 1 |
+//! | [`char`] | `Uchar` |
+//! | [`library`] | other types of Core: times, dates, percents … |
 //!
 //! # Examples
 //!
@@ -77,10 +95,18 @@
 // Lets the derive's generated paths (`::bin_prot::…`) resolve inside this crate too.
 extern crate self as bin_prot;
 
+mod blob;
 mod container;
+pub mod convert;
+pub mod dynamic;
 mod error;
+mod fixed;
+mod hashed;
 mod info;
 mod integer;
+pub mod library;
+mod limits;
+mod packed;
 mod pointer;
 mod product;
 mod read;
@@ -93,12 +119,21 @@ mod write;
 
 pub use bin_prot_derive::{BinProt, BinRead, BinShape, BinWrite};
 
+pub use blob::{Blob, IgnoredBlob, OpaqueBlob};
 pub use container::{Array, OrNull};
 pub use error::{ReadError, ReadErrorKind, WriteError};
-pub use info::{Info, SourcePosition};
+pub use fixed::{
+    Int8Bit, Int16Bit, Int32Bit, Int32Bits, Int64Bit, Int64Bits, Network16Int, Network32Int,
+    Network32Int32, Network64Int, Network64Int64, VariantInt,
+};
+pub use hashed::Hashtbl;
+pub use info::{Info, InfoV1, SourcePosition};
 pub use integer::{Int63, Int64, Nat0, Nativeint, nat0_size};
-pub use read::{BinRead, BinReadOwned, DEFAULT_DEPTH, Reader, from_slice};
-pub use scalar::Char;
+pub use limits::{DEFAULT_DEPTH, Limits};
+pub use packed::{Float32Mat, Float32Vec, Float64Mat, Float64Vec, FloatArray, FloatVec, Mat};
+pub use pointer::Ref;
+pub use read::{BinRead, BinReadOwned, Reader, from_slice};
+pub use scalar::{Char, UnitV2};
 pub use sexp::Sexp;
 pub use shape::BinShape;
 pub use text::ByteString;

@@ -2,12 +2,7 @@
 //! the [`BinRead`] trait on top of it.
 
 use crate::error::{ReadError, ReadErrorKind};
-
-/// How deep values may nest by default: every list, box and map on the way down counts.
-///
-/// The reference has no such bound and uses its stack; 1,024 levels fit the stack of a thread
-/// with room to spare, and no protocol message comes near it.
-pub const DEFAULT_DEPTH: u32 = 1024;
+use crate::limits::Limits;
 
 /// A type that can be read from its `bin_prot` encoding.
 ///
@@ -49,28 +44,56 @@ pub struct Reader<'a> {
     rest: &'a [u8],
     total: usize,
     depth_left: u32,
-    depth_limit: u32,
+    /// Bytes of memory that may still be reserved for elements that are announced.
+    reservable: usize,
+    limits: Limits,
+    /// The length of an input beyond the limit, of which nothing is read.
+    too_long: Option<usize>,
 }
 
+/// What a list may reserve before its first element was read, in bytes of memory. An element may
+/// be much larger in memory than on the wire, so the rest has to be earned.
+const FIRST_RESERVATION: usize = 64 * 1024;
+
+/// What all lists of an input may reserve for elements that are only announced, in bytes of
+/// memory for each byte of the input. Lists in lists could announce the same bytes again and
+/// again, once for each level of nesting.
+const RESERVATION_PER_BYTE: usize = 32;
+
 impl<'a> Reader<'a> {
-    /// A reader at the start of `bytes`, with the [default depth](DEFAULT_DEPTH).
+    /// A reader at the start of `bytes`, with the [default limits](Limits::default).
     #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
+        let limits = Limits::default();
         Self {
             rest: bytes,
             total: bytes.len(),
-            depth_left: DEFAULT_DEPTH,
-            depth_limit: DEFAULT_DEPTH,
+            depth_left: limits.depth,
+            reservable: bytes.len().saturating_mul(RESERVATION_PER_BYTE),
+            limits,
+            too_long: None,
         }
     }
 
-    /// The same reader with another bound on nesting. Each level may use a few hundred bytes of
-    /// the stack.
+    /// The same reader with other limits. An input beyond [`Limits::length`] gives no bytes at
+    /// all, only [`TooLong`](ReadErrorKind::TooLong).
     #[must_use]
-    pub fn with_depth(mut self, levels: u32) -> Self {
-        self.depth_left = levels;
-        self.depth_limit = levels;
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.depth_left = limits.depth;
+        self.limits = limits;
+        if self.rest.len() > limits.length {
+            self.too_long = Some(self.rest.len());
+            self.total = self.offset();
+            self.rest = &[];
+        }
         self
+    }
+
+    /// The same reader with another bound on nesting; see [`Limits::depth`].
+    #[must_use]
+    pub fn with_depth(self, levels: u32) -> Self {
+        let limits = self.limits.depth(levels);
+        self.with_limits(limits)
     }
 
     /// Bytes read so far.
@@ -160,33 +183,70 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the count of a list whose elements take at least `min_size` bytes each, and refuses
-    /// a count that cannot fit in what is left. Returns the count and how many elements may be
-    /// reserved at once: never more than what is left could hold.
+    /// a count that cannot fit in what is left or is beyond [`Limits::count`].
     ///
     /// Elements of zero bytes cost the sender nothing, so a list of them may have no more
     /// elements than the whole input has bytes, or 1,024 if that is more.
     ///
     /// # Errors
-    /// The count is malformed, or passes what is left.
+    /// The count is malformed, or too large.
     #[inline]
     pub fn count(&mut self, min_size: usize) -> Result<usize, ReadError> {
         let start = self.offset();
         let count = self.nat0()?;
-        let limit = match min_size {
+        let fitting = match min_size {
             0 => self.total.max(1024),
             size => self.remaining() / size,
         };
         match usize::try_from(count) {
-            Ok(count) if count <= limit => Ok(count),
-            _ if min_size == 0 => Err(self.error_at(
-                start,
-                ReadErrorKind::ListTooLong {
-                    count,
-                    limit: limit as u64,
-                },
-            )),
-            _ => Err(self.short(count.saturating_mul(min_size as u64))),
+            Ok(count) if count <= fitting && count <= self.limits.count => Ok(count),
+            Ok(_) | Err(_) => Err(self.bad_count(start, count, min_size, fitting)),
         }
+    }
+
+    #[cold]
+    fn bad_count(&self, start: usize, count: u64, min_size: usize, fitting: usize) -> ReadError {
+        let limit = match min_size {
+            0 => fitting.min(self.limits.count) as u64,
+            _ => self.limits.count as u64,
+        };
+        if count > limit {
+            self.error_at(start, ReadErrorKind::ListTooLong { count, limit })
+        } else {
+            self.short(count.saturating_mul(min_size as u64))
+        }
+    }
+
+    /// For how many elements of type `T` memory may be reserved before the first of `count` is
+    /// read: a list that is longer grows as its elements arrive.
+    #[inline]
+    pub fn reservation<T>(&mut self, count: usize) -> usize {
+        let size = size_of::<T>().max(1);
+        let elements = count.min(FIRST_RESERVATION.min(self.reservable) / size);
+        self.reservable -= elements * size;
+        elements
+    }
+
+    /// Runs `read` on the next `length` bytes alone, all of which it must read.
+    ///
+    /// # Errors
+    /// Those of `read`; [`BufferShort`](ReadErrorKind::BufferShort) when there are not so many
+    /// bytes; [`TrailingBytes`](ReadErrorKind::TrailingBytes) when some were not read.
+    pub fn within<T, E: From<ReadError>>(
+        &mut self,
+        length: u64,
+        read: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let inner = self.clone().take(length)?;
+        let total = self.total;
+        let after = self.rest.get(inner.len()..).unwrap_or_default();
+        self.total -= after.len();
+        self.rest = inner;
+        let value = read(self)?;
+        self.finish()?;
+        self.total = total;
+        self.rest = after;
+        Ok(value)
     }
 
     /// Runs `read` one level deeper; every type that holds others behind a pointer does so.
@@ -194,12 +254,12 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// Those of `read`, or [`TooDeep`](ReadErrorKind::TooDeep).
     #[inline]
-    pub fn nested<T>(
+    pub fn nested<T, E: From<ReadError>>(
         &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, ReadError>,
-    ) -> Result<T, ReadError> {
+        read: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         let Some(left) = self.depth_left.checked_sub(1) else {
-            return Err(self.error(ReadErrorKind::TooDeep(self.depth_limit)));
+            return Err(self.error(ReadErrorKind::TooDeep(self.limits.depth)).into());
         };
         self.depth_left = left;
         let result = read(self);
@@ -214,6 +274,7 @@ impl<'a> Reader<'a> {
     #[inline]
     pub fn finish(&self) -> Result<(), ReadError> {
         match self.rest.len() {
+            0 if self.too_long.is_some() => Err(self.short(0)),
             0 => Ok(()),
             left => Err(self.error(ReadErrorKind::TrailingBytes(left))),
         }
@@ -221,9 +282,15 @@ impl<'a> Reader<'a> {
 
     #[cold]
     fn short(&self, needed: u64) -> ReadError {
-        self.error(ReadErrorKind::BufferShort {
-            needed,
-            left: self.rest.len(),
+        self.error(match self.too_long {
+            Some(length) => ReadErrorKind::TooLong {
+                length,
+                limit: self.limits.length,
+            },
+            None => ReadErrorKind::BufferShort {
+                needed,
+                left: self.rest.len(),
+            },
         })
     }
 }

@@ -1,4 +1,20 @@
 //! Unit, bool, char and float (*bin_prot* §4).
+//!
+//! ```text
+//! 00                         ()
+//!                            unit_v2: no bytes at all
+//! 00, 01                     false, true
+//! 41                         the char 'A'
+//! 00 00 00 00 00 00 f0 3f    1.0: IEEE 754 binary64, little endian
+//! ```
+//!
+//! ```
+//! use bin_prot::{Char, UnitV2, to_vec};
+//!
+//! assert_eq!(to_vec(&((), true, Char(b'A'), UnitV2))?, [0x00, 0x01, 0x41]);
+//! assert_eq!(to_vec(&1.0)?, [0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
+//! # Ok::<(), bin_prot::WriteError>(())
+//! ```
 
 use crate::error::{ReadError, ReadErrorKind, WriteError};
 use crate::read::{BinRead, Reader};
@@ -7,6 +23,31 @@ use crate::write::BinWrite;
 /// OCaml's `char`: one byte.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Char(pub u8);
+
+/// `unit` in its stable version 2: no bytes at all.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnitV2;
+
+impl BinWrite for UnitV2 {
+    #[inline]
+    fn bin_size(&self) -> usize {
+        0
+    }
+
+    #[inline]
+    fn bin_write(&self, _: &mut Vec<u8>) -> Result<(), WriteError> {
+        Ok(())
+    }
+}
+
+impl BinRead<'_> for UnitV2 {
+    const MIN_SIZE: usize = 0;
+
+    #[inline]
+    fn bin_read(_: &mut Reader<'_>) -> Result<Self, ReadError> {
+        Ok(Self)
+    }
+}
 
 impl BinWrite for () {
     #[inline]

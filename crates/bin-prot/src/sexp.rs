@@ -8,11 +8,18 @@
 //!     ("version", Sexp::atom("1")),
 //! ]);
 //! assert_eq!(sexp.to_string(), r#"((name"get stars")(version 1))"#);
+//! assert_eq!(sexp.to_string_hum(), r#"((name "get stars") (version 1))"#);
+//! assert_eq!(r#"((name "get stars")(version 1))"#.parse(), Ok(sexp));
 //! ```
 
+mod hum;
+mod parse;
 mod print;
 
 use crate::{BinProt, ByteString};
+
+pub use hum::Layout;
+pub use parse::{ParseError, ParseErrorKind, Parser};
 
 /// An S-expression.
 ///

@@ -23,51 +23,24 @@
 //! # Types that contain each other
 //!
 //! A type that contains itself is a use of a [`Group`]: the definitions that OCaml writes in one
-//! `type … and …`. `#[bin_prot(recursive)]` makes one for a type that contains itself directly.
-//! Types that contain each other in a circle get their group by hand:
+//! `type … and …`. `#[bin_prot(recursive)]` makes one for a type that contains itself directly,
+//! and `#[bin_prot(group(…))]` at each of several types that contain each other:
 //!
 //! ```
-//! use std::sync::LazyLock;
-//! use bin_prot::shape::{BinShape, Definition, Group, Shape};
-//! use bin_prot::{BinRead, BinWrite};
+//! use bin_prot::{BinProt, BinShape};
 //!
-//! #[derive(BinRead, BinWrite)]
+//! #[derive(BinProt)]
+//! #[bin_prot(group(Directory, Entry))]
 //! struct Directory {
 //!     name: String,
 //!     entries: Vec<Entry>,
 //! }
 //!
-//! #[derive(BinRead, BinWrite)]
+//! #[derive(BinProt)]
+//! #[bin_prot(group(Directory, Entry))]
 //! enum Entry {
 //!     File(String),
 //!     Directory(Directory),
-//! }
-//!
-//! static GROUP: LazyLock<Group> = LazyLock::new(|| {
-//!     let directory = Shape::record([
-//!         ("name", String::bin_shape()),
-//!         ("entries", Shape::base("list", [Shape::recursive_use("entry", [])])),
-//!     ]);
-//!     let entry = Shape::variant([
-//!         ("File", vec![String::bin_shape()]),
-//!         ("Directory", vec![Shape::recursive_use("directory", [])]),
-//!     ]);
-//!     Group::new([
-//!         Definition::new("directory", [], directory),
-//!         Definition::new("entry", [], entry),
-//!     ])
-//! });
-//!
-//! impl BinShape for Directory {
-//!     fn bin_shape() -> Shape {
-//!         GROUP.apply("directory", [])
-//!     }
-//! }
-//!
-//! impl BinShape for Entry {
-//!     fn bin_shape() -> Shape {
-//!         GROUP.apply("entry", [])
-//!     }
 //! }
 //!
 //! assert!(Directory::bin_shape().digest()? != Entry::bin_shape().digest()?);
@@ -79,7 +52,9 @@ mod canonical;
 mod digest;
 mod evaluate;
 mod group;
+pub(crate) mod identity;
 mod marker;
+mod text;
 
 use std::sync::Arc;
 
@@ -90,10 +65,22 @@ use crate::ByteString;
 pub use canonical::{Canonical, Form};
 pub use digest::{Digest, ParseDigestError};
 pub use group::{Definition, Group};
-pub use marker::{Arguments, Parameter, Recursion, recursive};
+pub use marker::{
+    Arguments, Member, Parameter, Recursion, mutually_recursive, recursive, same_members,
+};
+pub use text::ParseShapeError;
 
 /// A type whose structure can be told.
 pub trait BinShape {
+    /// Looks at the same constant of every type that values contain, except at types that are
+    /// declared to be recursive together with this one.
+    ///
+    /// So a circle of types that nobody declared, by `#[bin_prot(recursive)]` or
+    /// `#[bin_prot(group(…))]`, is an error of the compiler ("cycle detected") instead of a
+    /// [`bin_shape`](Self::bin_shape) without end. The default looks at nothing, which does no
+    /// harm.
+    const CIRCLES_ARE_DECLARED: () = ();
+
     /// The type's shape. Building it costs time; keep it, or its digest, where it is used often.
     fn bin_shape() -> Shape;
 }
@@ -210,7 +197,17 @@ impl Shape {
     /// # Errors
     /// The expression is not the shape of any type.
     pub fn canonical(&self) -> Result<Canonical, ShapeError> {
-        evaluate::evaluate(self)
+        self.canonical_within(usize::MAX)
+    }
+
+    /// The normal form of a shape that a stranger may have sent: one that is deeper than this
+    /// many levels is refused. Evaluation uses the stack as deep as expressions are, definitions
+    /// inside definitions included; 256 levels fit any thread's.
+    ///
+    /// # Errors
+    /// The expression is not the shape of any type, or too deep.
+    pub fn canonical_within(&self, levels: usize) -> Result<Canonical, ShapeError> {
+        evaluate::evaluate(self, levels)
     }
 
     /// The digest of the normal form. Takes time in proportion to the expression, however large
@@ -276,4 +273,7 @@ pub enum ShapeError {
     /// could name the place to come back to.
     #[error("{0} expands to itself without end")]
     Endless(ByteString),
+    /// The expression, or what it evaluates to, is deeper than the limit.
+    #[error("nested deeper than {0} levels")]
+    TooDeep(usize),
 }

@@ -2,6 +2,20 @@
 //!
 //! OCaml's strings are byte strings. Rust's `String` and `&str` are read from the ones that are
 //! UTF-8; [`ByteString`] takes all of them.
+//!
+//! ```text
+//! 05  68 65 6c 6c 6f    "hello"
+//! ```
+//!
+//! ```
+//! use bin_prot::{ByteString, ReadErrorKind, from_slice, to_vec};
+//!
+//! assert_eq!(to_vec("hello")?, b"\x05hello");
+//! assert_eq!(from_slice::<&str>(b"\x05hello")?, "hello");
+//! assert_eq!(from_slice::<&str>(b"\x01\xff").unwrap_err().kind, ReadErrorKind::NotUtf8);
+//! assert_eq!(from_slice::<ByteString>(b"\x01\xff")?.as_bytes(), [0xff]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use std::fmt;
 

@@ -3,6 +3,27 @@
 //! An ordinary variant begins with its constructor's number: one byte in a type of up to 256
 //! constructors, two (little endian) in a larger one. A polymorphic variant begins with four
 //! bytes that hold a hash of the constructor's name (*bin_prot* §3.1, §7).
+//!
+//! ```text
+//! 02                    the third constructor, without arguments
+//! 00 01                 constructor 256 of a type of more than 256
+//! 85 00 00 00  05       `B 5
+//! ```
+//!
+//! ```
+//! use bin_prot::{BinProt, to_vec};
+//!
+//! #[derive(BinProt)]
+//! enum Ordinary { A, B(i64), C }
+//!
+//! #[derive(BinProt)]
+//! #[bin_prot(polymorphic)]
+//! enum Polymorphic { A, B(i64) }
+//!
+//! assert_eq!(to_vec(&Ordinary::C)?, [0x02]);
+//! assert_eq!(to_vec(&Polymorphic::B(5))?, [0x85, 0, 0, 0, 0x05]);
+//! # Ok::<(), bin_prot::WriteError>(())
+//! ```
 
 use crate::error::{ReadError, ReadErrorKind, WriteError};
 use crate::read::Reader;
@@ -14,7 +35,10 @@ use crate::read::Reader;
 /// assert_eq!(bin_prot::variant::hash("Query"), -250_086_680);
 /// ```
 pub const fn hash(name: &str) -> i32 {
-    let mut bytes = name.as_bytes();
+    hash_of(name.as_bytes())
+}
+
+const fn hash_of(mut bytes: &[u8]) -> i32 {
     let mut accumulator: u32 = 0;
     while let [first, rest @ ..] = bytes {
         accumulator = accumulator.wrapping_mul(223).wrapping_add(*first as u32);
@@ -30,7 +54,12 @@ pub const fn hash(name: &str) -> i32 {
 /// assert_eq!(bin_prot::variant::tag("Ok"), [0x79, 0x8a, 0, 0]);
 /// ```
 pub const fn tag(name: &str) -> [u8; 4] {
-    (hash(name).cast_unsigned() << 1 | 1).to_le_bytes()
+    tag_of(name.as_bytes())
+}
+
+/// [`tag`] of a name that need not be UTF-8.
+pub(crate) const fn tag_of(name: &[u8]) -> [u8; 4] {
+    (hash_of(name).cast_unsigned() << 1 | 1).to_le_bytes()
 }
 
 /// Reads the tag of a type with up to 256 constructors.
@@ -111,6 +140,44 @@ pub fn read_polymorphic(reader: &mut Reader<'_>) -> Result<[u8; 4], ReadError> {
         Ok(tag)
     } else {
         Err(reader.error_at(start, ReadErrorKind::VariantTag(word)))
+    }
+}
+
+/// A polymorphic variant, which others can include with `#[bin_prot(inherit)]`.
+///
+/// The derive implements it beside [`BinRead`](crate::BinRead).
+///
+/// ```
+/// use bin_prot::{BinProt, to_vec};
+///
+/// #[derive(BinProt)]
+/// #[bin_prot(polymorphic)]
+/// enum Warm { Red, Orange }
+///
+/// #[derive(BinProt)]
+/// #[bin_prot(polymorphic)]
+/// enum Color {
+///     Blue,
+///     #[bin_prot(inherit)]
+///     Warm(Warm),
+/// }
+///
+/// // Nothing tells where the constructor comes from.
+/// assert_eq!(to_vec(&Color::Warm(Warm::Red))?, to_vec(&Warm::Red)?);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no polymorphic variant and cannot be included in one",
+    note = "a polymorphic variant is an enum with #[derive(BinProt)] and #[bin_prot(polymorphic)]"
+)]
+pub trait Polymorphic {
+    /// Whether one of the constructors, own or included, has this [`tag`].
+    fn has_tag(tag: [u8; 4]) -> bool;
+}
+
+impl<T: Polymorphic + ?Sized> Polymorphic for Box<T> {
+    fn has_tag(tag: [u8; 4]) -> bool {
+        T::has_tag(tag)
     }
 }
 

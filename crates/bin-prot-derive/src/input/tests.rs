@@ -160,7 +160,7 @@ fn unknown_attributes_are_refused() {
                 A,
             }
         ),
-        "expected `polymorphic`, `recursive`, `annotate`, `base` or `crate`",
+        "expected `polymorphic`, `recursive`, `group`, `annotate`, `base` or `crate`",
     );
     check_error(
         parse_quote!(
@@ -169,7 +169,7 @@ fn unknown_attributes_are_refused() {
                 a: i64,
             }
         ),
-        "expected `name`",
+        "expected `name`, `as` or `inherit`",
     );
 }
 

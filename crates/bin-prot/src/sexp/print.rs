@@ -25,8 +25,8 @@ enum End {
 
 fn print(sexp: &Sexp, before: End, f: &mut fmt::Formatter<'_>) -> Result<End, fmt::Error> {
     match sexp {
-        Sexp::Atom(atom) if needs_quotes(&atom.0) => {
-            print_quoted(&atom.0, f)?;
+        Sexp::Atom(atom) if !is_bare(&atom.0) => {
+            write!(f, "\"{}\"", escape(&atom.0))?;
             Ok(End::Delimiter)
         }
         Sexp::Atom(atom) => {
@@ -50,31 +50,34 @@ fn print(sexp: &Sexp, before: End, f: &mut fmt::Formatter<'_>) -> Result<End, fm
     }
 }
 
-/// Whether an atom would be read as something else if it stood there bare: when it is empty, has
-/// a delimiter or a byte that is not printable ASCII, or the beginning or end of a block comment.
-fn needs_quotes(atom: &[u8]) -> bool {
-    atom.is_empty()
-        || atom
-            .iter()
-            .any(|byte| matches!(byte, b'"' | b'(' | b')' | b';' | b'\\' | ..=b' ' | 0x7f..))
-        || atom.windows(2).any(|pair| pair == b"#|" || pair == b"|#")
+/// Whether an atom is read back without quotes. It is not when it is empty, has a delimiter or a
+/// byte that is not printable ASCII, or the beginning or end of a block comment.
+pub(super) fn is_bare(atom: &[u8]) -> bool {
+    let is_plain =
+        |byte: &u8| !matches!(byte, b'"' | b'(' | b')' | b';' | b'\\' | ..=b' ' | 0x7f..);
+    !atom.is_empty()
+        && atom.iter().all(is_plain)
+        && !atom.windows(2).any(|pair| pair == b"#|" || pair == b"|#")
 }
 
-fn print_quoted(atom: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    f.write_char('"')?;
+/// What stands between the quotes.
+pub(super) fn escape(atom: &[u8]) -> String {
+    let mut text = String::with_capacity(atom.len());
     for byte in atom {
         match byte {
-            b'"' => f.write_str("\\\"")?,
-            b'\\' => f.write_str("\\\\")?,
-            b'\n' => f.write_str("\\n")?,
-            b'\t' => f.write_str("\\t")?,
-            b'\r' => f.write_str("\\r")?,
-            0x08 => f.write_str("\\b")?,
-            b' '..=b'~' => f.write_char(char::from(*byte))?,
-            other => write!(f, "\\{other:03}")?,
+            b'"' => text.push_str("\\\""),
+            b'\\' => text.push_str("\\\\"),
+            b'\n' => text.push_str("\\n"),
+            b'\t' => text.push_str("\\t"),
+            b'\r' => text.push_str("\\r"),
+            0x08 => text.push_str("\\b"),
+            b' '..=b'~' => text.push(char::from(*byte)),
+            other => {
+                let _ = write!(text, "\\{other:03}");
+            }
         }
     }
-    f.write_char('"')
+    text
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub struct Canonical(Arc<Node>);
 struct Node {
     form: Form,
     digest: Digest,
+    /// How many levels of parts there are, this one included.
+    height: usize,
 }
 
 /// What a [`Canonical`] consists of.
@@ -48,7 +50,12 @@ pub enum Form {
 impl Canonical {
     pub(super) fn new(form: Form) -> Self {
         let digest = form.digest();
-        Self(Arc::new(Node { form, digest }))
+        let height = 1 + form.parts().map(Self::height).max().unwrap_or(0);
+        Self(Arc::new(Node {
+            form,
+            digest,
+            height,
+        }))
     }
 
     /// What it consists of.
@@ -59,6 +66,10 @@ impl Canonical {
     /// The digest, computed when the form was made.
     pub fn digest(&self) -> Digest {
         self.0.digest
+    }
+
+    pub(super) fn height(&self) -> usize {
+        self.0.height
     }
 
     fn to_sexp(&self) -> Sexp {
@@ -87,6 +98,25 @@ impl fmt::Debug for Canonical {
 }
 
 impl Form {
+    fn parts(&self) -> Box<dyn Iterator<Item = &Canonical> + '_> {
+        match self {
+            Self::Base(_, parts)
+            | Self::Tuple(parts)
+            | Self::UnboxedTuple(parts)
+            | Self::RecursiveUse(_, parts) => Box::new(parts.iter()),
+            Self::Annotate(_, inner) => Box::new([inner].into_iter()),
+            Self::Record(fields) => Box::new(fields.iter().map(|(_, part)| part)),
+            Self::Variant(constructors) => {
+                Box::new(constructors.iter().flat_map(|(_, parts)| parts))
+            }
+            Self::PolymorphicVariant(rows) => {
+                Box::new(rows.iter().filter_map(|(_, argument)| argument.as_ref()))
+            }
+            Self::Application(definition, parts) => Box::new([definition].into_iter().chain(parts)),
+            Self::Parameter(_) => Box::new([].into_iter()),
+        }
+    }
+
     fn digest(&self) -> Digest {
         match self {
             Self::Base(name, arguments) => {

@@ -12,11 +12,16 @@ use crate::write::BinWrite;
 
 /// An MD5 digest: 16 bytes on the wire, without a length; 32 lowercase hex digits as text.
 ///
+/// ```text
+/// 90 01 50 98 3c d2 4f b0 d6 96 3f 7d 28 e1 7f 72    of "abc"
+/// ```
+///
 /// ```
 /// use bin_prot::shape::{BinShape, Digest};
 ///
 /// let int: Digest = "698cfa4093fe5e51523842d37b92aeac".parse()?;
 /// assert_eq!(i64::bin_shape().digest()?, int);
+/// assert_eq!(bin_prot::to_vec(&Digest::of("abc"))?[..4], [0x90, 0x01, 0x50, 0x98]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -14,15 +14,20 @@ use super::group::{Definition, Group, Recursion};
 use super::{Expression, Row, RowKind, Shape, ShapeError};
 use crate::ByteString;
 
-pub(super) fn evaluate(shape: &Shape) -> Result<Canonical, ShapeError> {
+pub(super) fn evaluate(shape: &Shape, levels: usize) -> Result<Canonical, ShapeError> {
     let mut evaluation = Evaluation {
         uses: HashMap::new(),
+        levels,
+        levels_left: levels,
     };
     evaluation.shape(shape, Scope::default())
 }
 
 struct Evaluation {
     uses: HashMap<UseKey, Canonical>,
+    /// How deep expressions, and what they evaluate to, may be.
+    levels: usize,
+    levels_left: usize,
 }
 
 /// Definition (by its address: the shape that is evaluated keeps it alive), arguments, depth.
@@ -62,6 +67,21 @@ enum Entry {
 
 impl Evaluation {
     fn shape(&mut self, shape: &Shape, scope: Scope<'_>) -> Result<Canonical, ShapeError> {
+        let too_deep = ShapeError::TooDeep(self.levels);
+        let Some(left) = self.levels_left.checked_sub(1) else {
+            return Err(too_deep);
+        };
+        self.levels_left = left;
+        let value = self.expression(shape, scope)?;
+        self.levels_left += 1;
+        // Parameters can stand for more than what their expression is deep.
+        if value.height() > self.levels {
+            return Err(too_deep);
+        }
+        Ok(value)
+    }
+
+    fn expression(&mut self, shape: &Shape, scope: Scope<'_>) -> Result<Canonical, ShapeError> {
         let form = match shape.expression() {
             Expression::Base(name, arguments) => {
                 Form::Base(name.clone(), self.shapes(arguments, scope)?)

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::ptr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::{Expression, Row, RowKind, Shape};
@@ -10,7 +11,14 @@ use crate::ByteString;
 /// Types that are declared together. Clones are the same group; two groups with equal contents
 /// are still two groups.
 #[derive(Clone, Debug)]
-pub struct Group(Arc<[Definition]>);
+pub struct Group(Arc<Members>);
+
+#[derive(Debug)]
+struct Members {
+    /// Different from that of every other group of this process.
+    id: u64,
+    definitions: Vec<Definition>,
+}
 
 /// One type of a [`Group`].
 #[derive(Debug)]
@@ -41,9 +49,14 @@ impl Definition {
         parameters: impl IntoIterator<Item = &'a str>,
         body: Shape,
     ) -> Self {
+        let parameters = parameters.into_iter().map(Into::into).collect();
+        Self::from_parts(name.into(), parameters, body)
+    }
+
+    pub(super) fn from_parts(name: ByteString, parameters: Vec<ByteString>, body: Shape) -> Self {
         Self {
-            name: name.into(),
-            parameters: parameters.into_iter().map(Into::into).collect(),
+            name,
+            parameters,
             body,
             recursion: OnceLock::new(),
         }
@@ -65,7 +78,19 @@ impl Definition {
 impl Group {
     /// A new group, different from every other.
     pub fn new(definitions: impl IntoIterator<Item = Definition>) -> Self {
-        Self(definitions.into_iter().collect())
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        Self(Arc::new(Members {
+            id: NEXT_ID.fetch_add(1, Ordering::Relaxed),
+            definitions: definitions.into_iter().collect(),
+        }))
+    }
+
+    pub(super) fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    pub(super) fn definitions(&self) -> &[Definition] {
+        &self.0.definitions
     }
 
     /// A use of one of the group's types. Whether the type exists and has as many parameters as
@@ -83,7 +108,9 @@ impl Group {
     }
 
     pub(super) fn definition(&self, name: &ByteString) -> Option<&Definition> {
-        self.0.iter().find(|definition| definition.name == *name)
+        self.definitions()
+            .iter()
+            .find(|definition| definition.name == *name)
     }
 
     /// How uses of one of the group's types are resolved (*shapes* §5, steps 1 and 2).
@@ -151,7 +178,7 @@ impl Group {
 
 impl PartialEq for Group {
     fn eq(&self, other: &Self) -> bool {
-        ptr::addr_eq(Arc::as_ptr(&self.0), Arc::as_ptr(&other.0))
+        self.id() == other.id()
     }
 }
 

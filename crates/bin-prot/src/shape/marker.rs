@@ -9,9 +9,6 @@ use std::sync::OnceLock;
 
 use super::{BinShape, Definition, Group, Shape};
 
-/// The name that every definition of the derive has; names of types leave no trace.
-const NAME: &str = "t";
-
 /// Stands for a type parameter, by position.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Parameter<const INDEX: usize>;
@@ -22,14 +19,20 @@ impl<const INDEX: usize> BinShape for Parameter<INDEX> {
     }
 }
 
-/// Stands for the recursive type itself, applied to a tuple of arguments.
+/// Stands for a type of the same group, by its position there, applied to a tuple of arguments.
+/// A recursive type alone has the position 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Recursion<A>(PhantomData<A>);
+pub struct Recursion<A, const MEMBER: usize>(PhantomData<A>);
 
-impl<A: Arguments> BinShape for Recursion<A> {
+impl<A: Arguments, const MEMBER: usize> BinShape for Recursion<A, MEMBER> {
     fn bin_shape() -> Shape {
-        Shape::recursive_use(NAME, A::shapes())
+        Shape::recursive_use(name(MEMBER), A::shapes())
     }
+}
+
+/// What definitions of the derive are called; names of types leave no trace.
+fn name(member: usize) -> String {
+    member.to_string()
 }
 
 /// A tuple of up to eight types, as arguments of a [`Recursion`].
@@ -64,16 +67,72 @@ pub fn recursive<const PARAMETERS: usize>(
     arguments: [Shape; PARAMETERS],
     body: impl FnOnce() -> Shape,
 ) -> Shape {
+    mutually_recursive(group, 0, arguments, || [(PARAMETERS, body())])
+}
+
+/// A type that was declared together with others; what these need of it.
+pub trait Member {
+    /// How many type parameters it has.
+    const PARAMETERS: usize;
+    /// The names of the group's types, in the order in which each of them lists them.
+    const MEMBERS: &'static [&'static str];
+
+    /// The type's definition, in which [`Parameter`] and [`Recursion`] stand for its parameters
+    /// and for the types of the group.
+    fn body() -> Shape;
+}
+
+/// The shape of the type at position `member` of a group, applied to `arguments`. The group is
+/// made on first use, from the number of parameters and the body of each of its types.
+pub fn mutually_recursive<const PARAMETERS: usize, const MEMBERS: usize>(
+    group: &OnceLock<Group>,
+    member: usize,
+    arguments: [Shape; PARAMETERS],
+    definitions: impl FnOnce() -> [(usize, Shape); MEMBERS],
+) -> Shape {
     let group = match group.get() {
         Some(group) => group,
         None => {
             // Outside of `get_or_init`, which must not be entered twice: that is what a circle
-            // of types would do, and it should end as an overflow rather than wait for ever.
-            let names: Vec<_> = (0..PARAMETERS).map(|index| index.to_string()).collect();
-            let names = names.iter().map(String::as_str);
-            let made = Group::new([Definition::new(NAME, names, body())]);
+            // of types would do that was written by hand and not declared.
+            let made = definitions().into_iter().enumerate();
+            let made = Group::new(made.map(|(member, (parameters, body))| {
+                let names: Vec<_> = (0..parameters).map(|index| index.to_string()).collect();
+                let names = names.iter().map(String::as_str);
+                Definition::new(name(member), names, body)
+            }));
             group.get_or_init(|| made)
         }
     };
-    group.apply(NAME, arguments)
+    group.apply(name(member), arguments)
+}
+
+/// Whether two types of a group list the same types in the same order.
+pub const fn same_members(one: &[&str], other: &[&str]) -> bool {
+    let (mut one, mut other) = (one, other);
+    loop {
+        match (one, other) {
+            ([], []) => return true,
+            ([name, rest @ ..], [other_name, other_rest @ ..]) => {
+                if !same_bytes(name.as_bytes(), other_name.as_bytes()) {
+                    return false;
+                }
+                (one, other) = (rest, other_rest);
+            }
+            _ => return false,
+        }
+    }
+}
+
+const fn same_bytes(one: &[u8], other: &[u8]) -> bool {
+    let (mut one, mut other) = (one, other);
+    loop {
+        match (one, other) {
+            ([], []) => return true,
+            ([byte, rest @ ..], [other_byte, other_rest @ ..]) if *byte == *other_byte => {
+                (one, other) = (rest, other_rest);
+            }
+            _ => return false,
+        }
+    }
 }

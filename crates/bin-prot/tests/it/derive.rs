@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use bin_prot::shape::Shape;
+use bin_prot::library::Percent;
+use bin_prot::shape::{Row, Shape};
 use bin_prot::{
-    BinProt, BinRead, BinReadOwned, BinShape, BinWrite, ReadErrorKind, Reader, from_slice, to_vec,
+    BinProt, BinRead, BinReadOwned, BinShape, BinWrite, Int16Bit, Int64, ReadErrorKind, Reader,
+    from_slice, to_vec, variant,
 };
 
 #[track_caller]
@@ -331,4 +333,146 @@ fn least_sizes_are_those_of_the_parts() {
     assert_eq!(least::<Polymorphic>(), 4);
     assert_eq!(least::<Named>(), 1);
     assert_eq!(least::<Wrapper<f64>>(), 8);
+}
+
+#[derive(BinProt, Clone, Debug, PartialEq)]
+struct Converted {
+    #[bin_prot(as = Int16Bit)]
+    port: u16,
+    #[bin_prot(as = Int64, name = "count_")]
+    count: i64,
+    #[bin_prot(as = Percent)]
+    share: Share,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Share(u8);
+
+impl From<Share> for Percent {
+    fn from(share: Share) -> Self {
+        Self(f64::from(share.0) / 100.0)
+    }
+}
+
+impl TryFrom<Percent> for Share {
+    type Error = ();
+
+    fn try_from(percent: Percent) -> Result<Self, ()> {
+        match (percent.0 * 100.0).round() {
+            share @ 0.0..=100.0 => Ok(Self(share as u8)),
+            _ => Err(()),
+        }
+    }
+}
+
+#[test]
+fn fields_travel_as_the_type_that_they_are_converted_to() {
+    let value = Converted {
+        port: 258,
+        count: i64::MAX,
+        share: Share(50),
+    };
+    let mut bytes = vec![2, 1, 0xfc, 255, 255, 255, 255, 255, 255, 255, 0x7f];
+    bytes.extend(0.5_f64.to_le_bytes());
+    check(&value, &bytes);
+    check_shape::<Converted>(&Shape::record([
+        ("port", Int16Bit::bin_shape()),
+        ("count_", Int64::bin_shape()),
+        ("share", Percent::bin_shape()),
+    ]));
+
+    let place = bytes.len() - 8;
+    bytes[place..].copy_from_slice(&1.5_f64.to_le_bytes());
+    let error = from_slice::<Converted>(&bytes).unwrap_err();
+    assert!(matches!(error.kind, ReadErrorKind::Invalid(_)), "{error}");
+    assert_eq!(error.offset, place);
+}
+
+#[derive(BinProt, Debug, PartialEq)]
+#[bin_prot(polymorphic)]
+enum Base {
+    A,
+    B(i64),
+}
+
+#[derive(BinProt, Debug, PartialEq)]
+#[bin_prot(polymorphic)]
+enum Middle {
+    #[bin_prot(inherit)]
+    Base(Base),
+    C(bool),
+}
+
+#[derive(BinProt, Debug, PartialEq)]
+#[bin_prot(polymorphic)]
+enum Top {
+    D,
+    #[bin_prot(inherit)]
+    Middle(Box<Middle>),
+}
+
+#[test]
+fn included_constructors_are_those_of_the_including_type() {
+    check(&Top::D, &variant::tag("D"));
+    let middle = |middle| Top::Middle(Box::new(middle));
+    let with = |name: &str, rest: &[u8]| [&variant::tag(name)[..], rest].concat();
+    check(&middle(Middle::C(true)), &with("C", &[1]));
+    check(&middle(Middle::Base(Base::A)), &with("A", &[]));
+    check(&middle(Middle::Base(Base::B(7))), &with("B", &[7]));
+    check_shape::<Top>(&Shape::polymorphic_variant([
+        Row::constructor("A", None),
+        Row::constructor("B", Some(i64::bin_shape())),
+        Row::constructor("C", Some(bool::bin_shape())),
+        Row::constructor("D", None),
+    ]));
+
+    let unknown = with("E", &[]);
+    let error = from_slice::<Top>(&unknown).unwrap_err();
+    assert_eq!(error.kind, ReadErrorKind::Variant(variant::hash("E")));
+    assert_eq!(error.offset, 4);
+}
+
+/// `a1 = A of a3 | A0 and a2 = B of a1 and a3 = C of a2`, and its digests.
+mod circle {
+    use bin_prot::{BinProt, BinShape};
+
+    #[derive(BinProt)]
+    #[bin_prot(group(A1, A2, A3))]
+    pub(super) enum A1 {
+        A(Box<A3>),
+        A0,
+    }
+
+    #[derive(BinProt)]
+    #[bin_prot(group(A1, A2, A3))]
+    pub(super) enum A2 {
+        B(A1),
+    }
+
+    #[derive(BinProt)]
+    #[bin_prot(group(A1, A2, A3))]
+    pub(super) enum A3 {
+        C(A2),
+    }
+
+    #[test]
+    fn each_member_has_the_digest_of_the_reference() {
+        #[track_caller]
+        fn check<T: BinShape>(digest: &str) {
+            assert_eq!(T::bin_shape().digest().unwrap().to_string(), digest);
+        }
+
+        check::<A1>("51794aaa3da7dfd0c8bc014954257c6c");
+        check::<A2>("3dab004b4dbd13ad204f0944e5763292");
+        check::<A3>("8151ff6e928b14d66a114313c228de14");
+    }
+}
+
+#[test]
+fn members_of_a_group_are_read_and_written() {
+    use circle::{A1, A2, A3};
+
+    let value = A1::A(Box::new(A3::C(A2::B(A1::A0))));
+    assert_eq!(to_vec(&value).unwrap(), [0, 0, 0, 1]);
+    assert!(from_slice::<A1>(&[0, 0, 0, 1]).is_ok());
 }

@@ -1,7 +1,11 @@
 //! What the encoding promises, told by its users: golden vectors, properties, hostile bytes.
 
 mod derive;
+mod dynamic;
 mod golden;
 mod hostile;
+mod library;
+mod memory;
 mod properties;
 mod shapes;
+mod ui;

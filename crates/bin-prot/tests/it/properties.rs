@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 
-use bin_prot::shape::Digest;
+use bin_prot::dynamic::{ErrorKind, Type};
+use bin_prot::sexp::Layout;
+use bin_prot::shape::{BinShape, Digest};
 use bin_prot::{
-    Array, BinProt, BinReadOwned, BinWrite, ByteString, Char, Info, Int63, Int64, Nat0, Nativeint,
-    OrNull, Reader, Sexp, SourcePosition, from_slice, to_vec,
+    Array, BinProt, BinReadOwned, BinWrite, Blob, ByteString, Char, Info, Int16Bit, Int63, Int64,
+    Nat0, Nativeint, OrNull, Reader, Sexp, SourcePosition, from_slice, to_vec,
 };
 use bytes::Bytes;
 use proptest::collection::{btree_map, btree_set, vec};
@@ -192,7 +194,48 @@ fn check_any_bytes<T: BinReadOwned + BinWrite + PartialEq + Debug>(
     Ok(())
 }
 
+/// A Rust type and its shape alone make the same of any bytes.
+fn check_dynamic<T: BinReadOwned + BinWrite + BinShape>(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let ty = Type::new(&T::bin_shape()).unwrap();
+    let mut reader = Reader::new(bytes);
+    let mut dynamic_reader = Reader::new(bytes);
+    match (T::bin_read(&mut reader), ty.read(&mut dynamic_reader)) {
+        (Ok(value), Ok(dynamic)) => {
+            prop_assert_eq!(reader.offset(), dynamic_reader.offset());
+            let canonical = to_vec(&value).unwrap();
+            prop_assert_eq!(ty.size(&dynamic).unwrap(), canonical.len());
+            // A set without a type stays in the order in which it came.
+            let again: T = from_slice(&ty.to_vec(&dynamic).unwrap()).unwrap();
+            prop_assert_eq!(to_vec(&again).unwrap(), canonical);
+            prop_assert_eq!(ty.parse_sexp(&dynamic.to_sexp()).unwrap(), dynamic);
+        }
+        (Err(error), Err(dynamic)) => {
+            prop_assert_eq!(dynamic.kind(), &ErrorKind::Read(error));
+        }
+        (read, dynamic) => prop_assert!(false, "{:?}, {dynamic:?}", read.map(|_| ())),
+    }
+    Ok(())
+}
+
 proptest! {
+    #[test]
+    fn values_are_the_same_without_their_type(value in everything()) {
+        let bytes = to_vec(&value).unwrap();
+        let ty = Type::new(&Everything::bin_shape()).unwrap();
+        let dynamic = ty.from_slice(&bytes).unwrap();
+        prop_assert_eq!(ty.size(&dynamic).unwrap(), bytes.len());
+        prop_assert_eq!(ty.to_vec(&dynamic).unwrap(), bytes);
+    }
+
+    #[test]
+    fn bytes_are_the_same_without_their_type(bytes in vec(0_u8..10, 0..60)) {
+        check_dynamic::<Info>(&bytes)?;
+        check_dynamic::<Vec<(ByteString, Option<i64>)>>(&bytes)?;
+        check_dynamic::<BTreeMap<i64, Array<bool>>>(&bytes)?;
+        check_dynamic::<Result<BTreeSet<i64>, OrNull<()>>>(&bytes)?;
+        check_dynamic::<Vec<Blob<Int16Bit>>>(&bytes)?;
+    }
+
     #[test]
     fn what_was_written_is_read_back(value in everything()) {
         check_round_trip(&value)?;
@@ -201,6 +244,32 @@ proptest! {
     #[test]
     fn sexps_are_read_back(value in sexp()) {
         check_round_trip(&value)?;
+    }
+
+    /// Also: no line is longer than the layout's width, unless an atom is.
+    #[test]
+    fn sexps_are_read_back_from_text(value in sexp(), width in 2_usize..100, indent in 0_usize..4) {
+        prop_assert_eq!(&value.to_string().parse::<Sexp>().unwrap(), &value);
+        prop_assert_eq!(&value.to_string_hum().parse::<Sexp>().unwrap(), &value);
+        let text = Layout::default().width(width).indent(indent).print(&value);
+        prop_assert_eq!(&text.parse::<Sexp>().unwrap(), &value);
+    }
+
+    #[test]
+    fn what_fits_is_one_line(words in vec("[a-z]{1,5}", 1..12)) {
+        let sexp = Sexp::list(words.iter().map(|word| Sexp::atom(word.as_str())));
+        let line = format!("({})", words.join(" "));
+        let text = Layout::default().width(30).print(&sexp);
+        prop_assert_eq!(text.lines().count() == 1, line.len() < 30);
+        prop_assert!(text.lines().all(|line| line.len() <= 30));
+        prop_assert_eq!(text.replace("\n ", " "), line);
+    }
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in r#"[ab \n()";#|\\0-9x]{0,60}"#) {
+        if let Ok(sexp) = Sexp::parse(text.as_bytes()) {
+            prop_assert_eq!(sexp.to_string().parse(), Ok(sexp));
+        }
     }
 
     #[test]

@@ -81,6 +81,58 @@ fn types_of_rust_have_the_shapes_of_their_counterparts() {
 }
 
 #[test]
+fn shape_of_shapes_is_the_documented_one() {
+    check(&Shape::bin_shape(), "89339d4830cb37cc1fea481603bd6b9c");
+}
+
+#[test]
+fn text_that_is_no_shape_is_refused_with_the_place() {
+    #[track_caller]
+    fn check(text: &str, message: &str) {
+        let error = Shape::from_sexp(&text.parse().unwrap()).unwrap_err();
+        assert_eq!(error.to_string(), message);
+    }
+
+    check("a", "expected a shape, such as (Base int ()), found a");
+    check(
+        "(Base int)",
+        "expected a shape, such as (Base int ()), found (Base int)",
+    );
+    check("(Base (int) ())", "expected an atom, found (int)");
+    check("(Tuple x)", "expected a list, found x");
+    check("(Record ((a)))", "expected (FIELD SHAPE), found (a)");
+    check(
+        "(Poly_variant (here ((Constr (A ((Base int ()) (Base int ())))))))",
+        "expected at most one argument, found ((Base int())(Base int()))",
+    );
+    let long = format!("(Tuple {})", "x".repeat(500));
+    let error = Shape::from_sexp(&long.parse().unwrap()).unwrap_err();
+    assert!(error.to_string().len() < 120, "{error}");
+}
+
+#[test]
+fn uses_of_a_group_stay_uses_of_one_group() {
+    let tree = Group::new([Definition::new(
+        "t",
+        [],
+        Shape::variant([("Leaf", vec![]), ("Node", vec![itself(), itself()])]),
+    )]);
+    let pair = Shape::tuple([tree.apply("t", []), tree.apply("t", [])]);
+    let text = pair.to_sexp().to_string();
+    let again = Shape::from_sexp(&text.parse().unwrap()).unwrap();
+    let ids = |text: &str| {
+        let ids: Vec<_> = text
+            .split("(gid ")
+            .skip(1)
+            .map(|rest| rest.split(')').next().unwrap().to_owned())
+            .collect();
+        assert_eq!(ids.len(), 2);
+        ids[0] == ids[1]
+    };
+    assert!(ids(&text) && ids(&again.to_sexp().to_string()));
+}
+
+#[test]
 fn alias_leaves_no_trace() {
     assert_eq!(single(int()).digest(), int().digest());
 }

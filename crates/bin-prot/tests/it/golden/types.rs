@@ -1,9 +1,7 @@
 //! The types that the vectors declare, in Rust.
 
-use std::sync::LazyLock;
-
-use bin_prot::shape::{BinShape, Definition, Digest, Group, Shape};
-use bin_prot::{Array, BinProt, BinRead, BinWrite, ByteString, Int63, Int64};
+use bin_prot::shape::Digest;
+use bin_prot::{Array, BinProt, ByteString, Int63, Int64};
 use serde_json::Value;
 
 use super::value::{FromGolden, constructor, get};
@@ -18,21 +16,6 @@ macro_rules! record {
         impl$(<$($param: FromGolden),*>)? FromGolden for $name$(<$($param),*>)? {
             fn from_golden(value: &Value) -> Self {
                 Self { $($field: get(&value[stringify!($field)]),)* }
-            }
-        }
-    };
-}
-
-/// A type around another, which the vectors write as that other one.
-macro_rules! wrapper {
-    ($(#[$attribute:meta])* $name:ident$(<$param:ident>)?($type:ty)) => {
-        #[derive(BinProt)]
-        $(#[$attribute])*
-        pub(crate) struct $name$(<$param>)?($type);
-
-        impl$(<$param: FromGolden>)? FromGolden for $name$(<$param>)? {
-            fn from_golden(value: &Value) -> Self {
-                Self(get(value))
             }
         }
     };
@@ -53,16 +36,6 @@ macro_rules! constructors {
     };
 }
 
-wrapper!(#[bin_prot(base = "ref")] Ref<T>(T));
-wrapper!(
-    #[bin_prot(base = "826a3e79-3321-451a-9707-ed6c03b84e2f")]
-    DateOption(i64)
-);
-wrapper!(
-    #[bin_prot(annotate = "324418b0-897e-11ee-a1ba-aaa233d0b6a7")]
-    Uchar(i64)
-);
-
 record!(Xyz {
     x: i64,
     y: ByteString,
@@ -74,10 +47,6 @@ record!(Generic<A, B> { a: A, b: B, more: Vec<A>, });
 record!(Xy { x: i32, y: f64 });
 record!(Wx { w: Int64, x: i32 });
 record!(Yz { y: Wx, z: () });
-record!(Zoned {
-    ofday: Int63,
-    zone: ByteString,
-});
 record!(#[bin_prot(recursive)] Kids { v: i64, kids: Vec<Self>, });
 
 record!(ZoneData {
@@ -102,41 +71,6 @@ record!(LeapSecond {
     time_in_seconds_since_epoch: Int63,
     seconds: i64,
 });
-
-#[derive(BinProt, PartialEq, Eq, PartialOrd, Ord)]
-#[bin_prot(base = "899ee3e0-490a-11e6-a10a-a3734f733566")]
-pub(crate) struct Date {
-    year: i64,
-    month: Month,
-    day: i64,
-}
-
-impl FromGolden for Date {
-    fn from_golden(value: &Value) -> Self {
-        Self {
-            year: get(&value["year"]),
-            month: Month::named(value["month"].as_str().unwrap()),
-            day: get(&value["day"]),
-        }
-    }
-}
-
-macro_rules! months {
-    ($($month:ident)*) => {
-        #[derive(BinProt, PartialEq, Eq, PartialOrd, Ord)]
-        enum Month { $($month,)* }
-
-        impl Month {
-            fn named(name: &str) -> Self {
-                match name {
-                    $(stringify!($month) => Self::$month,)*
-                    other => panic!("{other}"),
-                }
-            }
-        }
-    };
-}
-months!(Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec);
 
 #[derive(BinProt)]
 pub(crate) enum Color {
@@ -196,16 +130,6 @@ pub(crate) enum Inner {
 constructors! { Inner:
     "Inner" [record] => Self::Inner { w: get(&record["w"]), x: get(&record["x"]) },
     "Inner_other" [_] => Self::InnerOther(()),
-}
-
-#[derive(BinProt)]
-pub(crate) enum Either<A, B> {
-    First(A),
-    Second(B),
-}
-constructors! { Either<A, B>:
-    "First" [value] => Self::First(get(value)),
-    "Second" [value] => Self::Second(get(value)),
 }
 
 #[derive(BinProt)]
@@ -279,16 +203,18 @@ constructors! { Cab:
 #[derive(BinProt)]
 #[bin_prot(polymorphic)]
 pub(crate) enum Abcd {
-    A,
-    B(i64),
-    C(ByteString, i64),
+    #[bin_prot(inherit)]
+    Abc(Abc),
     D(bool),
 }
-constructors! { Abcd:
-    "A" [] => Self::A,
-    "B" [number] => Self::B(get(number)),
-    "C" [pair] => Self::C(get(&pair[0]), get(&pair[1])),
-    "D" [flag] => Self::D(get(flag)),
+
+impl FromGolden for Abcd {
+    fn from_golden(value: &Value) -> Self {
+        match constructor(value) {
+            ("D", arguments) => Self::D(get(&arguments[0])),
+            _ => Self::Abc(get(value)),
+        }
+    }
 }
 
 #[derive(BinProt)]
@@ -387,8 +313,8 @@ constructors! { List<T>:
     "Cons" [head tail] => Self::Cons(get(head), get(tail)),
 }
 
-/// With [`MutualNode`], one declaration in OCaml, so their shapes are written by hand.
-#[derive(BinRead, BinWrite)]
+#[derive(BinProt)]
+#[bin_prot(group(MutualTree<T>, MutualNode<T>))]
 pub(crate) enum MutualTree<T> {
     Leaf,
     Node(MutualNode<T>),
@@ -398,7 +324,8 @@ constructors! { MutualTree<T>:
     "Node" [node] => Self::Node(get(node)),
 }
 
-#[derive(BinRead, BinWrite)]
+#[derive(BinProt)]
+#[bin_prot(group(MutualTree<T>, MutualNode<T>))]
 pub(crate) struct MutualNode<T> {
     key: T,
     children: Vec<MutualTree<T>>,
@@ -410,24 +337,5 @@ impl<T: FromGolden> FromGolden for MutualNode<T> {
             key: get(&value["key"]),
             children: get(&value["children"]),
         }
-    }
-}
-
-impl<T: BinShape> BinShape for MutualTree<T> {
-    fn bin_shape() -> Shape {
-        static GROUP: LazyLock<Group> = LazyLock::new(|| {
-            let a = || Shape::parameter("a");
-            let tree = Shape::variant([
-                ("Leaf", vec![]),
-                ("Node", vec![Shape::recursive_use("node", [a()])]),
-            ]);
-            let children = Shape::base("list", [Shape::recursive_use("tree", [a()])]);
-            let node = Shape::record([("key", a()), ("children", children)]);
-            Group::new([
-                Definition::new("tree", ["a"], tree),
-                Definition::new("node", ["a"], node),
-            ])
-        });
-        GROUP.apply("tree", [T::bin_shape()])
     }
 }

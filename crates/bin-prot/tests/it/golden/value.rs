@@ -1,10 +1,17 @@
 //! From the vectors' JSON to Rust values.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hash;
 
+use bin_prot::library::{
+    Date, DateOption, Either, Month, SetOnce, TimeNsOfday, TimeNsOfdayZoned, Zone,
+};
 use bin_prot::shape::Digest;
 use bin_prot::{
-    Array, ByteString, Char, Info, Int63, Int64, Nat0, Nativeint, OrNull, Sexp, SourcePosition,
+    Array, Blob, ByteString, Char, Float32Mat, Float32Vec, Float64Mat, Float64Vec, FloatArray,
+    FloatVec, Hashtbl, Info, Int8Bit, Int16Bit, Int32Bit, Int32Bits, Int63, Int64, Int64Bit,
+    Int64Bits, Mat, Nat0, Nativeint, Network16Int, Network32Int, Network32Int32, Network64Int,
+    Network64Int64, OrNull, Ref, Sexp, SourcePosition, UnitV2, VariantInt,
 };
 use bytes::Bytes;
 use rpc_testkit::golden::{bytes_of, items_of};
@@ -48,6 +55,28 @@ integers! {
     Int63, value => Self(value);
     Nat0, value => Self(value.try_into().unwrap());
     Char, value => Self(value.try_into().unwrap());
+    Int8Bit, value => value.try_into().unwrap();
+    Int16Bit, value => value.try_into().unwrap();
+    Int32Bit, value => value.try_into().unwrap();
+    Int32Bits, value => value.try_into().unwrap();
+    Int64Bit, value => Self(value);
+    Int64Bits, value => Self(value);
+    Network16Int, value => value.try_into().unwrap();
+    Network32Int, value => value.try_into().unwrap();
+    Network32Int32, value => value.try_into().unwrap();
+    Network64Int, value => Self(value);
+    Network64Int64, value => Self(value);
+    VariantInt, value => value.try_into().unwrap();
+    char, value => u32::try_from(value).unwrap().try_into().unwrap();
+    TimeNsOfday, value => Self::from_nanos(value);
+    DateOption, value => {
+        let day = Date::new(
+            (value >> 16).try_into().unwrap_or(0),
+            Month::from_number((value >> 8 & 0xff).try_into().unwrap()).unwrap_or(Month::Jan),
+            (value & 0xff).try_into().unwrap(),
+        );
+        Self(day)
+    };
 }
 
 impl FromGolden for () {
@@ -65,6 +94,89 @@ impl FromGolden for bool {
 impl FromGolden for f64 {
     fn from_golden(value: &Value) -> Self {
         Self::from_bits(u64::from_str_radix(value["f64"].as_str().unwrap(), 16).unwrap())
+    }
+}
+
+impl FromGolden for f32 {
+    fn from_golden(value: &Value) -> Self {
+        Self::from_bits(u32::from_str_radix(value["f32"].as_str().unwrap(), 16).unwrap())
+    }
+}
+
+impl FromGolden for UnitV2 {
+    fn from_golden(value: &Value) -> Self {
+        assert!(value.is_null());
+        Self
+    }
+}
+
+macro_rules! transparent {
+    ($($name:ident $(<$($param:ident),*>)? ($inner:ty);)*) => {$(
+        impl$(<$($param: FromGolden),*>)? FromGolden for $name$(<$($param),*>)? {
+            fn from_golden(value: &Value) -> Self {
+                Self(get::<$inner>(value))
+            }
+        }
+    )*};
+}
+transparent! {
+    FloatArray(Vec<f64>);
+    FloatVec(Vec<f64>);
+    Float64Vec(Vec<f64>);
+    Float32Vec(Vec<f32>);
+    Ref<T>(T);
+    SetOnce<T>(Option<T>);
+    Blob<T>(T);
+    Zone(ByteString);
+}
+
+macro_rules! matrix {
+    ($($name:ident)*) => {$(
+        impl FromGolden for $name {
+            fn from_golden(value: &Value) -> Self {
+                let rows = items_of(&value["rows"]);
+                let columns = rows.first().map_or(0, |row| items_of(row).len());
+                Self::from_fn(rows.len(), columns, |row, column| get(&rows[row][column]))
+            }
+        }
+    )*};
+}
+matrix!(Mat Float64Mat Float32Mat);
+
+impl<K: FromGolden + Eq + Hash, V: FromGolden> FromGolden for Hashtbl<K, V> {
+    fn from_golden(value: &Value) -> Self {
+        Self(items_of(value).iter().map(get::<(K, V)>).collect())
+    }
+}
+
+impl FromGolden for Date {
+    fn from_golden(value: &Value) -> Self {
+        let month = Month::ALL
+            .into_iter()
+            .find(|month| value["month"] == format!("{month:?}"));
+        let number = |name: &str| get::<i64>(&value[name]);
+        let year = number("year").try_into().unwrap();
+        Self::new(year, month.unwrap(), number("day").try_into().unwrap()).unwrap()
+    }
+}
+
+impl FromGolden for TimeNsOfdayZoned {
+    fn from_golden(value: &Value) -> Self {
+        Self {
+            ofday: get(&value["ofday"]),
+            zone: get(&value["zone"]),
+        }
+    }
+}
+
+impl<A: FromGolden, B: FromGolden> FromGolden for Either<A, B> {
+    fn from_golden(value: &Value) -> Self {
+        let (tag, arguments) = constructor(value);
+        match tag {
+            "First" => Self::First(get(&arguments[0])),
+            "Second" => Self::Second(get(&arguments[0])),
+            other => panic!("{other}"),
+        }
     }
 }
 
