@@ -9,10 +9,10 @@
 //!         of a stream:   stream     query or abort; update or end
 //! ```
 //!
-//! Decoding borrows from the frame, or shares it ([`OwnedMessage`]); encoding appends to a buffer, with the exact size known
-//! before the first byte. The types keep what was sent, an unsorted menu included: what was
-//! decoded encodes to the same bytes again, unless the sender wrote a number in a longer form
-//! than needed, which no known implementation does.
+//! Decoding borrows from the frame, or shares it ([`OwnedMessage`]); encoding appends to a
+//! buffer, with the exact size known before the first byte. The types keep what was sent, an
+//! unsorted menu included: what was decoded encodes to the same bytes again, unless the sender
+//! wrote a number in a longer form than needed, which no known implementation does.
 //!
 //! # Examples
 //!
