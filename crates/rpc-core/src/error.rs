@@ -90,7 +90,7 @@ impl From<SendError> for DispatchError {
     fn from(error: SendError) -> Self {
         match error {
             SendError::Closed(closed) => Self::ConnectionClosed(closed),
-            SendError::Overfull { buffered } => Self::OutputFull { buffered },
+            SendError::Overfull { buffered, .. } => Self::OutputFull { buffered },
             SendError::Frame(AppendError::TooBig { size, limit }) => {
                 Self::MessageTooBig { size, limit }
             }
@@ -127,6 +127,7 @@ pub(crate) enum SendError {
     /// The peer does not read, or not fast enough: so many bytes wait for it.
     Overfull {
         buffered: usize,
+        limit: usize,
     },
 }
 

@@ -127,8 +127,10 @@ impl Call {
     /// A peer that asks for more and more and does not read the answers is not waited for
     /// (rule C-BP-7).
     fn give_up_slow_reader(&self, error: &SendError) {
-        if let SendError::Overfull { buffered } = error {
-            let text = format!("peer does not read: {buffered} bytes are waiting for it");
+        if let SendError::Overfull { buffered, limit } = error {
+            let text = format!(
+                "peer does not read: {buffered} bytes are waiting for it, allowed are {limit}"
+            );
             let reason = CloseReason::debug(text);
             self.shared.start_closing(ClosedBy::Unknown, reason);
         }

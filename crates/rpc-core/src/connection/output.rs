@@ -156,6 +156,7 @@ impl Output {
         if bounded && state.bounded > self.limits.buffered {
             return Err(SendError::Overfull {
                 buffered: state.bounded,
+                limit: self.limits.buffered,
             });
         }
         let body = frame::append(&mut state.buffer, self.limits.message, size, write)

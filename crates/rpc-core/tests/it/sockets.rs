@@ -609,6 +609,7 @@ async fn peer_that_asks_and_never_reads_is_given_up() {
     assert_eq!(closed.by, ClosedBy::Unknown);
     let reason = closed.to_string();
     assert!(reason.contains("peer does not read"), "{reason}");
+    assert!(reason.contains("allowed are 65536"), "{reason}");
     assert_works(&other).await;
     soon(host.server.shutdown()).await;
 }
