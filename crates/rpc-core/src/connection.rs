@@ -14,6 +14,7 @@ mod closed;
 mod config;
 mod driver;
 mod end;
+pub(crate) mod gate;
 pub(crate) mod handshake;
 pub mod heartbeat;
 mod messages;
@@ -25,6 +26,7 @@ pub(crate) mod waiting;
 mod writer;
 
 use std::fmt;
+use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,7 @@ use tokio::time::Instant;
 
 use crate::error::HandlerError;
 use crate::implementations::Implementations;
+use crate::tracing_event::{TracingEventRef, TracingEvents, TracingSubscription};
 use driver::Driver;
 use end::Ending;
 use output::{Limits, Stage};
@@ -125,6 +128,7 @@ impl Connection {
             config.text().to_owned(),
             agreement.peer,
             local.menu,
+            implementations.shared_descriptions(),
             Limits {
                 message: config.max_message_size,
                 buffered: config.max_buffered_output,
@@ -222,6 +226,31 @@ impl Connection {
         let output = &self.shared().output;
         let mark = output.mark();
         std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
+    }
+
+    /// Calls `listener` for each [event](crate::TracingEvent) of this connection, in order, until
+    /// the subscription is dropped or the connection is over.
+    ///
+    /// The listener runs where the event arises: before whoever sent gets the result, and before
+    /// whoever waits for a response gets to run (rule T-3). It should be quick. It may use the
+    /// connection; the events that this causes are told afterwards. If it panics, that is logged
+    /// and concerns nobody else (rule T-5).
+    ///
+    /// To miss nothing, subscribe in the function that makes the connection's
+    /// [state](Self::serve): no message is handled before it returns. Without subscribers events
+    /// cost nothing but the question whether there are any; with them, sending and telling of it
+    /// is done by one thread at a time.
+    pub fn subscribe(
+        &self,
+        listener: impl Fn(&TracingEventRef<'_>) + Send + Sync + 'static,
+    ) -> TracingSubscription {
+        self.shared().events.subscribe(listener)
+    }
+
+    /// The events as a stream that keeps at most `capacity` unread ones, and says how many were
+    /// lost beyond that.
+    pub fn tracing_events(&self, capacity: NonZeroUsize) -> TracingEvents {
+        TracingEvents::new(&self.shared().events, capacity)
     }
 
     /// Number of queries of ours that have no (last) answer yet: streams included, and also those

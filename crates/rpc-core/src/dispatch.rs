@@ -6,12 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bin_prot::WriteError;
-use rpc_wire::{Data, DescriptionRef, QueryId, RpcError};
+use rpc_wire::{Data, DescriptionRef};
 
 use crate::Connection;
-use crate::connection::waiting::{After, Answers, Receiver};
+use crate::connection::waiting::{After, Answers, Arrived, Receiver};
 use crate::error::DispatchError;
 use crate::payload::{self, Undecodable};
+use crate::rpc::UserErrors;
+use crate::tracing_event::ReceivedResponse;
 
 const LOCATION: &str = "client-side rpc response un-bin-io'ing";
 
@@ -79,6 +81,8 @@ impl<R> fmt::Debug for Dispatch<R> {
 
 /// One allocation for each call: where the reading task leaves the decoded response.
 pub(crate) struct PlainCall<R> {
+    rpc: DescriptionRef<'static>,
+    user_errors: UserErrors<R>,
     decode: fn(&[u8]) -> Result<R, Undecodable>,
     state: Mutex<State<R>>,
 }
@@ -91,8 +95,14 @@ enum State<R> {
 }
 
 impl<R: Send + 'static> PlainCall<R> {
-    pub(crate) fn new(decode: fn(&[u8]) -> Result<R, Undecodable>) -> Arc<Self> {
+    pub(crate) fn new(
+        rpc: DescriptionRef<'static>,
+        user_errors: UserErrors<R>,
+        decode: fn(&[u8]) -> Result<R, Undecodable>,
+    ) -> Arc<Self> {
         Arc::new(Self {
+            rpc,
+            user_errors,
             decode,
             state: Mutex::new(State::Waiting(None)),
         })
@@ -101,13 +111,12 @@ impl<R: Send + 'static> PlainCall<R> {
     pub(crate) fn send(
         self: &Arc<Self>,
         connection: &Connection,
-        rpc: DescriptionRef<'_>,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<(), DispatchError> {
         connection
             .shared()
-            .call(rpc, Answers::One, self.clone(), payload, write)?;
+            .call(self.rpc, Answers::One, self.clone(), payload, write)?;
         Ok(())
     }
 
@@ -132,11 +141,19 @@ impl<R> PlainCall<R> {
 }
 
 impl<R: Send + 'static> Receiver for PlainCall<R> {
-    fn response(&self, _: QueryId, result: Result<Data<'_>, RpcError>) -> After {
+    fn response(&self, arrived: Arrived<'_>) -> After {
+        let (result, note) = arrived.split();
         let result = match result {
             Ok(data) => decode(data, self.decode, LOCATION),
             Err(error) => Err(DispatchError::Rpc(error)),
         };
+        if note.is_wanted() {
+            let kind = match &result {
+                Ok(value) => self.user_errors.received(value),
+                Err(error) => ReceivedResponse::ResponseFinishedRpcErrorOrExn(error.to_rpc_error()),
+            };
+            note.tell(self.rpc, kind);
+        }
         self.resolve(result);
         // The place of a call with one answer is free already.
         After::Keep

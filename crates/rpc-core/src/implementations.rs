@@ -14,7 +14,7 @@ use crate::implementation::blocking::Blocking;
 use crate::implementation::one_way::OneWay as OneWayHandler;
 use crate::implementation::plain::Plain;
 use crate::implementation::streaming::Streaming;
-use crate::implementation::{Call, Handler, Started};
+use crate::implementation::{Call, CalledRpc, Handler, Started};
 use crate::payload::{BinProt, Codec};
 use crate::{OneWay, PipeRpc, Rpc, StateRpc};
 use menu_rpc::MenuRpc;
@@ -49,8 +49,10 @@ impl<S> Clone for Implementations<S> {
 }
 
 struct Table<S> {
-    /// Sorted by description: an entry's index is its rank in the menu.
-    entries: Vec<Entry<S>>,
+    /// Sorted: an index here is a rank in the menu.
+    descriptions: Arc<[Description]>,
+    /// In the order of the descriptions.
+    handlers: Vec<Box<dyn Handler<S>>>,
     /// Answers menu queries, unless the user's entries do (rule C-CR-1).
     menu_rpc: Option<MenuRpc>,
     on_unknown_rpc: OnUnknownRpc,
@@ -105,16 +107,21 @@ impl<S> Implementations<S> {
     /// What is implemented, sorted by name and version. The menu RPC is not listed
     /// (rule C-CR-3).
     pub fn descriptions(&self) -> impl ExactSizeIterator<Item = &Description> {
-        self.table.entries.iter().map(|entry| &entry.description)
+        self.table.descriptions.iter()
     }
 
     fn from_sorted(entries: Vec<Entry<S>>, on_unknown_rpc: OnUnknownRpc) -> Self {
-        let answered = |entry: &Entry<S>| menu_rpc::is_menu(entry.description.as_ref());
-        let menu_rpc = (!entries.iter().any(answered))
-            .then(|| MenuRpc::new(entries.iter().map(|entry| &entry.description)));
+        let (descriptions, handlers): (Vec<_>, _) = entries
+            .into_iter()
+            .map(|entry| (entry.description, entry.handler))
+            .unzip();
+        let answered = |rpc: &Description| menu_rpc::is_menu(rpc.as_ref());
+        let menu_rpc =
+            (!descriptions.iter().any(answered)).then(|| MenuRpc::new(descriptions.iter()));
         Self {
             table: Arc::new(Table {
-                entries,
+                descriptions: descriptions.into(),
+                handlers,
                 menu_rpc,
                 on_unknown_rpc,
             }),
@@ -125,16 +132,20 @@ impl<S> Implementations<S> {
     /// (rules C-CR-1, C-CR-2).
     pub(crate) fn menu(&self, provide_shapes: bool) -> Option<Menu> {
         self.table.menu_rpc.as_ref()?;
-        let entries = self.table.entries.iter();
+        let descriptions = self.table.descriptions.iter().cloned();
         let menu = if provide_shapes {
-            Menu::with_digests(
-                entries.map(|entry| (entry.description.clone(), entry.handler.digests())),
-            )
+            let digests = self.table.handlers.iter().map(|handler| handler.digests());
+            Menu::with_digests(descriptions.zip(digests))
         } else {
-            Menu::new(entries.map(|entry| entry.description.clone()))
+            Menu::new(descriptions)
         };
         // The builder has found duplicates.
         menu.ok()
+    }
+
+    /// Every name and version, in the table's order.
+    pub(crate) fn shared_descriptions(&self) -> Arc<[Description]> {
+        self.table.descriptions.clone()
     }
 }
 
@@ -181,7 +192,8 @@ impl<S: 'static> Builder<S> {
         R: 'static,
         C: Codec<Q> + Codec<R>,
     {
-        self.add(rpc.description(), Plain::<F, Q, R, C>::new(handler))
+        let handler = Plain::<F, Q, R, C>::new(handler, rpc.user_errors());
+        self.add(rpc.description(), handler)
     }
 
     /// Implements a plain RPC by a function that does not suspend. It holds up all other
@@ -194,7 +206,8 @@ impl<S: 'static> Builder<S> {
         R: 'static,
         C: Codec<Q> + Codec<R>,
     {
-        self.add(rpc.description(), Blocking::<F, Q, R, C>::new(handler))
+        let handler = Blocking::<F, Q, R, C>::new(handler, rpc.user_errors());
+        self.add(rpc.description(), handler)
     }
 
     /// Implements a one-way RPC. Nobody learns of a failure; it is logged.
@@ -324,6 +337,9 @@ pub(crate) trait Serve: Send + Sync {
     /// Where a panic of the handler is said to have arisen.
     fn location(&self, index: Index) -> &'static str;
 
+    /// Whether its queries open streams.
+    fn is_streaming(&self, index: Index) -> bool;
+
     fn on_unknown_rpc(&self) -> OnUnknownRpc;
 }
 
@@ -332,6 +348,15 @@ pub(crate) trait Serve: Send + Sync {
 pub(crate) enum Index {
     Entry(usize),
     MenuRpc,
+}
+
+impl Index {
+    pub(crate) fn called_rpc(self) -> CalledRpc {
+        match self {
+            Self::Entry(index) => CalledRpc::Implemented(index),
+            Self::MenuRpc => CalledRpc::Menu,
+        }
+    }
 }
 
 /// Who answers a query.
@@ -349,7 +374,7 @@ struct Instance<S> {
 impl<S> Instance<S> {
     fn handler(&self, index: Index) -> Option<&dyn Handler<S>> {
         match index {
-            Index::Entry(index) => Some(&*self.table.entries.get(index)?.handler),
+            Index::Entry(index) => Some(&**self.table.handlers.get(index)?),
             Index::MenuRpc => Some(self.table.menu_rpc.as_ref()?),
         }
     }
@@ -357,10 +382,10 @@ impl<S> Instance<S> {
 
 impl<S: Send + Sync> Serve for Instance<S> {
     fn find<'a>(&self, specifier: Specifier<'a>) -> Find<'a> {
-        let entries = &self.table.entries;
+        let descriptions = &self.table.descriptions;
         match specifier {
             Specifier::Description(rpc) => {
-                match entries.binary_search_by(|entry| entry.description.as_ref().cmp(&rpc)) {
+                match descriptions.binary_search_by(|description| description.as_ref().cmp(&rpc)) {
                     Ok(index) => Find::Implementation(Index::Entry(index)),
                     Err(_) if self.table.menu_rpc.is_some() && menu_rpc::is_menu(rpc) => {
                         Find::Implementation(Index::MenuRpc)
@@ -369,7 +394,7 @@ impl<S: Send + Sync> Serve for Instance<S> {
                 }
             }
             Specifier::Rank(rank) => match usize::try_from(rank) {
-                Ok(index) if index < entries.len() && self.table.menu_rpc.is_some() => {
+                Ok(index) if index < descriptions.len() && self.table.menu_rpc.is_some() => {
                     Find::Implementation(Index::Entry(index))
                 }
                 _ => Find::BadRank(rank),
@@ -393,6 +418,10 @@ impl<S: Send + Sync> Serve for Instance<S> {
 
     fn location(&self, index: Index) -> &'static str {
         self.handler(index).map_or("", Handler::location)
+    }
+
+    fn is_streaming(&self, index: Index) -> bool {
+        self.handler(index).is_some_and(Handler::is_streaming)
     }
 
     fn on_unknown_rpc(&self) -> OnUnknownRpc {

@@ -71,6 +71,7 @@ mod pipe_rpc;
 mod rpc;
 mod server;
 mod state_rpc;
+mod tracing_event;
 
 pub use client::{Client, ConnectError};
 pub use connection::Connection;
@@ -83,3 +84,7 @@ pub use pipe_rpc::PipeRpc;
 pub use rpc::{MENU_RPC, Rpc};
 pub use server::{Builder as ServerBuilder, Server};
 pub use state_rpc::StateRpc;
+pub use tracing_event::{
+    Event, Kind, ReceivedResponse, SendFailure, SentResponse, Traced, TracingEvent,
+    TracingEventRef, TracingEvents, TracingSubscription,
+};

@@ -1,5 +1,7 @@
 //! Plain RPCs: one query, one response.
 
+mod user_errors;
+
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -10,11 +12,16 @@ use crate::Connection;
 use crate::dispatch::{Dispatch, PlainCall};
 use crate::payload::{BinProt, Codec};
 
+pub(crate) use user_errors::UserErrors;
+
 pub(crate) const QUERY_LOCATION: &str = "server-side rpc query un-bin-io'ing";
 
 /// Asks any peer what it implements: unit to names and versions. Answered by every table of
 /// implementations; needed below version 3 only, where the handshake has no menu.
 pub static MENU_RPC: Rpc<(), Vec<(ByteString, i64)>> = Rpc::new("__Versioned_rpc.Menu", 1);
+
+/// Name and version of [`MENU_RPC`].
+pub(crate) const MENU: DescriptionRef<'_> = MENU_RPC.description_ref();
 
 /// A plain RPC from `Q` to `R`, whose payloads are encoded by `C`.
 ///
@@ -27,6 +34,7 @@ pub static MENU_RPC: Rpc<(), Vec<(ByteString, i64)>> = Rpc::new("__Versioned_rpc
 pub struct Rpc<Q, R, C = BinProt> {
     name: &'static str,
     version: i64,
+    user_errors: UserErrors<R>,
     types: PhantomData<fn(Q, C) -> R>,
 }
 
@@ -36,7 +44,47 @@ impl<Q, R, C> Rpc<Q, R, C> {
         Self {
             name,
             version,
+            user_errors: UserErrors::NEVER,
             types: PhantomData,
+        }
+    }
+
+    /// Says by which responses the callee refuses: those for which `is_user_error` holds. Nothing
+    /// changes on the wire; [tracing events](crate::TracingEvent) and metrics tell such a response
+    /// from a success. Default: none.
+    ///
+    /// | The reference's rule | here |
+    /// |---|---|
+    /// | *Only on exn* | the default |
+    /// | *Result*, *Or_error* | `Result::is_err` |
+    /// | *On none* | `Option::is_none` |
+    /// | *Result Result* and its like | `\|r\| !matches!(r, Ok(Ok(_)))` |
+    /// | *Generic result* of a rule | `\|r\| r.as_ref().is_ok_and(rule) \|\| r.is_err()` |
+    /// | *Embedded*, *Custom* | any function without captures |
+    ///
+    /// The function is called only while somebody listens to the connection's events
+    /// (rule R-RE-2). If it panics, the event says so, and the response counts as what it is.
+    ///
+    /// ```
+    /// use rpc_core::Rpc;
+    ///
+    /// static DIVIDE: Rpc<(i64, i64), Result<i64, String>> =
+    ///     Rpc::new("divide", 1).user_error_if(Result::is_err);
+    /// ```
+    #[must_use]
+    pub const fn user_error_if(mut self, is_user_error: fn(&R) -> bool) -> Self {
+        self.user_errors = UserErrors::when(is_user_error);
+        self
+    }
+
+    pub(crate) const fn user_errors(&self) -> UserErrors<R> {
+        self.user_errors
+    }
+
+    pub(crate) const fn description_ref(&self) -> DescriptionRef<'static> {
+        DescriptionRef {
+            name: self.name.as_bytes(),
+            version: self.version,
         }
     }
 
@@ -88,14 +136,8 @@ where
     /// # Errors
     /// See [`DispatchError`](crate::DispatchError).
     pub fn dispatch(&self, connection: &Connection, query: &Q) -> Dispatch<R> {
-        let call = PlainCall::new(C::read);
-        let rpc = DescriptionRef {
-            name: self.name.as_bytes(),
-            version: self.version,
-        };
-        let sent = call.send(connection, rpc, C::size(query), |buffer| {
-            C::write(query, buffer)
-        });
+        let call = PlainCall::new(self.description_ref(), self.user_errors, C::read);
+        let sent = call.send(connection, C::size(query), |buffer| C::write(query, buffer));
         Dispatch::new(connection, call, sent)
     }
 }

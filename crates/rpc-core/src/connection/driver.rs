@@ -132,9 +132,12 @@ impl Driver {
                 }
                 Poll::Pending => {}
             }
+            let held = self.shared.gate.is_held();
             let flushing = matches!(phase, Phase::Flushing(_));
+            // Asked again after parking: what another thread did just before wakes nobody.
             if self.shared.output.park(cx, written, flushing)
                 && !(flushing && self.is_flushed(written))
+                && (!held || self.shared.gate.is_held())
             {
                 return Poll::Pending;
             }
@@ -142,8 +145,7 @@ impl Driver {
     }
 
     /// Whether closing has nothing more to wait for: all is written, and no source of a stream
-    /// is being drained. Asked again after parking, since a source may have become idle on
-    /// another thread just before.
+    /// is being drained.
     fn is_flushed(&self, written: Poll<()>) -> bool {
         written.is_ready() && !self.shared.serving.is_busy()
     }
@@ -221,9 +223,16 @@ impl Driver {
 
     /// Reads once and handles every whole message that is there.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
-        // Bytes that came right behind the handshake are handled before the first read.
+        if self.shared.gate.is_held() {
+            return Poll::Pending;
+        }
+        // Bytes that came right behind the handshake are handled before the first read, and so is
+        // what a hold has left.
         if let Some(end) = self.handle_batch() {
             return Poll::Ready(Read::End(end));
+        }
+        if self.shared.gate.is_held() {
+            return Poll::Pending;
         }
         let read = self.reader.poll_fill(Pin::new(&mut *self.io), cx);
         match ready!(read) {
@@ -249,6 +258,7 @@ impl Driver {
                 Err(error) => return Some(End::Fatal(Info::from(error.to_string()))),
             };
             any = true;
+            let bytes = body.len();
             let message = match Message::decode(body) {
                 Ok(message) => message,
                 Err(error) => {
@@ -259,9 +269,9 @@ impl Driver {
             let end = match message {
                 Message::Heartbeat => None,
                 Message::Query(query) => {
-                    messages::query(&self.shared, &*self.callee, &mut self.tasks, query)
+                    messages::query(&self.shared, &*self.callee, &mut self.tasks, query, bytes)
                 }
-                Message::Response(response) => messages::response(&self.shared, response),
+                Message::Response(response) => messages::response(&self.shared, response, bytes),
                 Message::CloseStarted => {
                     self.shared.output.advance(Stage::PeerClosing);
                     None
@@ -276,6 +286,9 @@ impl Driver {
             };
             if end.is_some() {
                 return end;
+            }
+            if self.shared.gate.is_held() {
+                break;
             }
         }
         if any {

@@ -120,6 +120,7 @@ impl Drop for Ending {
         );
         shared.output.advance(Stage::Ended);
         self.fail_waiting();
+        shared.events.end();
         if let Some(closed) = shared.output.closed() {
             shared.finish(closed);
         }

@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bin_prot::WriteError;
 use rpc_wire::handshake::PeerMetadata;
 use rpc_wire::{
-    DescriptionRef, Menu, ProtocolVersion, QueryHeader, QueryId, QueryMetadata, stream,
+    Description, DescriptionRef, Menu, ProtocolVersion, QueryHeader, QueryId, QueryMetadata, stream,
 };
 use tokio::sync::watch;
 
 use super::closed::Closed;
+use super::gate::Gate;
 use super::output::{Class, Limits, Output};
 use super::serving::Serving;
 use super::waiting::{Answers, Receiver, Waiting};
 use crate::error::{ConnectionClosed, DispatchError, SendError};
+use crate::tracing_event::{Event, Events, Kind, ReceivedResponse, SendFailure, Turn};
+use rpc_wire::frame::AppendError;
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -21,11 +24,41 @@ pub(crate) struct Shared {
     pub(crate) description: String,
     pub(crate) peer: PeerMetadata,
     pub(crate) local_menu: Option<Menu>,
+    /// What this side implements, in the order of its table.
+    pub(crate) implemented: Arc<[Description]>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) gate: Gate,
     pub(crate) output: Output,
     pub(crate) serving: Serving,
     waiting: Mutex<Waiting>,
     /// Set when everything about the connection is over.
     finished: watch::Sender<Option<Arc<Closed>>>,
+}
+
+/// What a query message is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Purpose {
+    /// Somebody waits for what comes back.
+    Call,
+    OneWay,
+    /// To end a stream.
+    Abort,
+}
+
+impl Purpose {
+    fn class(self) -> Class {
+        match self {
+            Self::Call | Self::OneWay => Class::Query,
+            Self::Abort => Class::Abort,
+        }
+    }
+
+    fn kind<R>(self) -> Kind<R> {
+        match self {
+            Self::Call | Self::OneWay => Kind::Query,
+            Self::Abort => Kind::AbortStreamingRpcQuery,
+        }
+    }
 }
 
 /// Frees the place of a query that could not be sent; its encoder may even have panicked.
@@ -46,6 +79,7 @@ impl Shared {
         description: String,
         peer: PeerMetadata,
         local_menu: Option<Menu>,
+        implemented: Arc<[Description]>,
         limits: Limits,
     ) -> Self {
         Self {
@@ -53,6 +87,9 @@ impl Shared {
             description,
             peer,
             local_menu,
+            implemented,
+            events: Arc::default(),
+            gate: Gate::default(),
             output: Output::new(limits),
             serving: Serving::default(),
             waiting: Mutex::new(Waiting::new()),
@@ -79,7 +116,7 @@ impl Shared {
             reason: self.output.closed(),
         })?;
         let place = Place { shared: self, id };
-        self.send_query(Class::Query, rpc, id, payload, write)?;
+        self.send_query(Purpose::Call, rpc, id, payload, write)?;
         std::mem::forget(place);
         Ok(id)
     }
@@ -92,14 +129,14 @@ impl Shared {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<(), DispatchError> {
         let id = self.waiting().issue();
-        Ok(self.send_query(Class::Query, rpc, id, payload, write)?)
+        Ok(self.send_query(Purpose::OneWay, rpc, id, payload, write)?)
     }
 
     /// Asks the callee to end a stream. Not sent once either side is closing (rule C-CL-4): the
     /// stream ends with the connection.
     pub(crate) fn send_abort(&self, rpc: DescriptionRef<'_>, id: QueryId) {
         let payload = stream::ABORT_PAYLOAD;
-        let result = self.send_query(Class::Abort, rpc, id, payload.len(), |buffer| {
+        let result = self.send_query(Purpose::Abort, rpc, id, payload.len(), |buffer| {
             buffer.extend_from_slice(payload);
             Ok(())
         });
@@ -110,7 +147,7 @@ impl Shared {
 
     fn send_query(
         &self,
-        class: Class,
+        purpose: Purpose,
         rpc: DescriptionRef<'_>,
         id: QueryId,
         payload: usize,
@@ -119,10 +156,15 @@ impl Shared {
         const NO_METADATA: &QueryMetadata = &QueryMetadata::new();
         let header = QueryHeader::new(self.version, rpc, self.rank(rpc), id, NO_METADATA);
         let size = header.message_size(payload);
-        self.output.send(class, size, |buffer| {
+        let turn = self.events.turn();
+        let sent = self.output.send(purpose.class(), size, |buffer| {
             header.write_before(payload, buffer)?;
             write(buffer)
-        })
+        });
+        if let Some(turn) = turn {
+            tell_of_query(&turn, purpose, rpc, id, size, &sent);
+        }
+        sent
     }
 
     /// Where the peer's menu has the RPC, if queries can say so (rule C-OP-5).
@@ -159,5 +201,31 @@ impl Shared {
                 std::future::pending::<()>().await;
             }
         }
+    }
+}
+
+/// Tells of a query that was sent, or refused for its size (rules T-C1 to T-C6, T-C20). A query
+/// that could not be sent because the connection is closed or the output full never was one.
+fn tell_of_query(
+    turn: &Turn<'_>,
+    purpose: Purpose,
+    rpc: DescriptionRef<'_>,
+    id: QueryId,
+    body: usize,
+    sent: &Result<(), SendError>,
+) {
+    match sent {
+        Ok(()) => {
+            turn.tell(rpc, id, body, &Event::Sent(purpose.kind()));
+            if purpose != Purpose::Call {
+                let nothing = Kind::Response(ReceivedResponse::OneWaySoNoResponse);
+                turn.tell(rpc, id, body, &Event::Received(nothing));
+            }
+        }
+        Err(SendError::Frame(AppendError::TooBig { size, .. })) => {
+            let event = Event::FailedToSend(purpose.kind(), SendFailure::TooLarge);
+            turn.tell(rpc, id, *size, &event);
+        }
+        Err(SendError::Frame(_) | SendError::Closed(_) | SendError::Overfull { .. }) => {}
     }
 }

@@ -14,18 +14,68 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use rpc_wire::{Data, QueryId, RpcError};
+use rpc_wire::{Data, DescriptionRef, QueryId, RpcError};
 
 use crate::error::DispatchError;
+use crate::tracing_event::{Event, Events, Kind, ReceivedResponse};
 
 /// What waits for the responses to one query.
 pub(crate) trait Receiver: Send + Sync {
     /// Handles one response, and says whether more may come. Runs the user's decoder, but
-    /// nothing else of the user's.
-    fn response(&self, id: QueryId, result: Result<Data<'_>, RpcError>) -> After;
+    /// nothing else of the user's. Tells of the response before it wakes who waits (rule T-3).
+    fn response(&self, arrived: Arrived<'_>) -> After;
 
     /// No response will come any more.
     fn fail(&self, error: DispatchError);
+}
+
+/// A response that was read.
+#[derive(Debug)]
+pub(crate) struct Arrived<'a> {
+    pub(crate) id: QueryId,
+    pub(crate) result: Result<Data<'a>, RpcError>,
+    /// Size of the frame's body.
+    pub(crate) body: usize,
+    pub(crate) events: &'a Events,
+}
+
+/// What is needed to tell of a response whose result has been taken.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Note<'a> {
+    id: QueryId,
+    body: usize,
+    events: &'a Events,
+}
+
+impl<'a> Arrived<'a> {
+    /// The result apart from what is needed to tell of it.
+    pub(crate) fn split(self) -> (Result<Data<'a>, RpcError>, Note<'a>) {
+        let note = Note {
+            id: self.id,
+            body: self.body,
+            events: self.events,
+        };
+        (self.result, note)
+    }
+}
+
+impl Note<'_> {
+    pub(crate) fn id(&self) -> QueryId {
+        self.id
+    }
+
+    /// Whether anybody wants to be told.
+    #[inline]
+    pub(crate) fn is_wanted(&self) -> bool {
+        self.events.are_heard()
+    }
+
+    /// Tells the listeners what the response amounted to.
+    pub(crate) fn tell(&self, rpc: DescriptionRef<'_>, kind: ReceivedResponse) {
+        self.events.tell(rpc, self.id, self.body, || {
+            Event::Received(Kind::Response(kind))
+        });
+    }
 }
 
 /// What becomes of a query's place in the table after a response.
@@ -187,7 +237,7 @@ mod tests {
     struct Nobody;
 
     impl Receiver for Nobody {
-        fn response(&self, _: QueryId, _: Result<Data<'_>, RpcError>) -> After {
+        fn response(&self, _: Arrived<'_>) -> After {
             After::Keep
         }
 

@@ -7,18 +7,20 @@ use rpc_wire::{Data, RpcDigests};
 use super::{Call, Handler, Started};
 use crate::error::HandlerError;
 use crate::payload::Codec;
-use crate::rpc;
+use crate::rpc::{self, UserErrors};
 
 /// The blocking form (rule R-OR-3): the answer is enqueued before the next message is handled.
 pub(crate) struct Blocking<F, Q, R, C> {
     handler: F,
+    user_errors: UserErrors<R>,
     types: PhantomData<fn(Q, C) -> R>,
 }
 
 impl<F, Q, R, C> Blocking<F, Q, R, C> {
-    pub(crate) fn new(handler: F) -> Self {
+    pub(crate) fn new(handler: F, user_errors: UserErrors<R>) -> Self {
         Self {
             handler,
+            user_errors,
             types: PhantomData,
         }
     }
@@ -33,7 +35,7 @@ where
         if let Some(query) = call.decode::<Q, C>(data, rpc::QUERY_LOCATION) {
             let location = Handler::<S>::location(self);
             match (self.handler)(state, query) {
-                Ok(response) => call.respond::<R, C>(&response, location),
+                Ok(response) => call.respond::<R, C>(&response, self.user_errors, location),
                 Err(error) => call.failed(location, error),
             }
         }

@@ -10,6 +10,7 @@ use super::{BoxFuture, Call, Handler, Started, caught, poll_now};
 use crate::error::{HandlerError, failure, located};
 use crate::payload::{self, Codec};
 use crate::rpc;
+use crate::tracing_event::SentResponse;
 
 const LOCATION: &str = "server-side one-way rpc computation";
 const QUERY_LOCATION: &str = "server-side one-way rpc message un-bin-io'ing";
@@ -51,6 +52,8 @@ where
                 Poll::Pending => Err(future),
             }
         }));
+        // Told of even if it failed or goes on (rule T-S8).
+        call.tell(SentResponse::OneWaySoNoResponse);
         match polled {
             Ok(Ok(result)) => log(call, result),
             Ok(Err(future)) => {

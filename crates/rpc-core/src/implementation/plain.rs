@@ -8,7 +8,7 @@ use rpc_wire::{Data, RpcDigests};
 use super::{BoxFuture, Call, Handler, Started, caught, poll_now};
 use crate::error::HandlerError;
 use crate::payload::Codec;
-use crate::rpc;
+use crate::rpc::{self, UserErrors};
 
 const LOCATION: &str = "server-side rpc computation";
 
@@ -16,13 +16,15 @@ const LOCATION: &str = "server-side rpc computation";
 /// (rule R-OR-3), else in order of completion (rule R-OR-4).
 pub(crate) struct Plain<F, Q, R, C> {
     handler: F,
+    user_errors: UserErrors<R>,
     types: PhantomData<fn(Q, C) -> R>,
 }
 
 impl<F, Q, R, C> Plain<F, Q, R, C> {
-    pub(crate) fn new(handler: F) -> Self {
+    pub(crate) fn new(handler: F, user_errors: UserErrors<R>) -> Self {
         Self {
             handler,
+            user_errors,
             types: PhantomData,
         }
     }
@@ -42,11 +44,11 @@ where
         let mut future = Box::pin((self.handler)(state, query));
         match poll_now(future.as_mut()) {
             Poll::Ready(result) => {
-                answer::<R, C>(call, result);
+                answer::<R, C>(call, result, self.user_errors);
                 Started::Done
             }
             Poll::Pending => Started::Task {
-                future: Box::pin(finish::<R, C>(call.clone(), future)),
+                future: Box::pin(finish::<R, C>(call.clone(), future, self.user_errors)),
                 stream: None,
             },
         }
@@ -61,18 +63,26 @@ where
     }
 }
 
-fn answer<R, C: Codec<R>>(call: &Call, result: Result<R, HandlerError>) {
+fn answer<R, C: Codec<R>>(
+    call: &Call,
+    result: Result<R, HandlerError>,
+    user_errors: UserErrors<R>,
+) {
     match result {
-        Ok(response) => call.respond::<R, C>(&response, LOCATION),
+        Ok(response) => call.respond::<R, C>(&response, user_errors, LOCATION),
         Err(error) => call.failed(LOCATION, error),
     }
 }
 
-async fn finish<R: 'static, C: Codec<R>>(call: Call, future: BoxFuture<Result<R, HandlerError>>) {
+async fn finish<R: 'static, C: Codec<R>>(
+    call: Call,
+    future: BoxFuture<Result<R, HandlerError>>,
+    user_errors: UserErrors<R>,
+) {
     // Encoding the response runs the user's code too: it is inside what is caught.
     let inner = call.clone();
     let answered = caught(Box::pin(async move {
-        answer::<R, C>(&inner, future.await);
+        answer::<R, C>(&inner, future.await, user_errors);
     }));
     if let Err(panic) = answered.await {
         call.raised(LOCATION, &*panic);

@@ -25,6 +25,7 @@ use crate::connection::serving::Served;
 use crate::error::{HandlerError, SendError, located};
 use crate::payload::{self, Codec, Undecodable};
 use crate::rpc;
+use crate::tracing_event::SentResponse;
 
 const LOCATION: &str = "server-side pipe_rpc computation";
 const OUTER_LOCATION: &str = "server-side pipe_rpc stream_query un-bin-io'ing";
@@ -105,6 +106,10 @@ where
     fn digests(&self) -> RpcDigests {
         rpc::streaming_digests::<Q, T, U, E, C, CT>()
     }
+
+    fn is_streaming(&self) -> bool {
+        true
+    }
 }
 
 /// The user's query; `None` is an abort. Both lengths are checked (*protocol* §6).
@@ -154,13 +159,14 @@ enum Flow {
 impl Sender {
     fn send(
         &self,
+        kind: SentResponse,
         class: Class,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
     ) -> Result<Flow, SendError> {
         let sent = self
             .call
-            .send_if(|| !self.served.is_ended(), class, payload, write)?;
+            .send_if(|| kind, || !self.served.is_ended(), class, payload, write)?;
         Ok(match sent {
             Some(buffered) if buffered < HIGH_WATER => Flow::Continue,
             Some(_) => Flow::Pause,
@@ -169,7 +175,12 @@ impl Sender {
     }
 
     fn initial<T, C: Codec<T>>(&self, initial: Initial, value: &T) -> Result<Flow, SendError> {
+        let kind = match initial {
+            Initial::Ok => SentResponse::StreamingInitial,
+            Initial::Error => SentResponse::SingleOrStreamingUserDefinedError,
+        };
         self.send(
+            kind,
             Class::Response,
             Initial::payload_size(C::size(value)),
             |buffer| {
@@ -181,7 +192,8 @@ impl Sender {
 
     fn update<U, C: Codec<U>>(&self, update: &U) -> Result<Flow, SendError> {
         let size = C::size(update);
-        self.send(Class::Item, stream::update_size(size), |buffer| {
+        let kind = SentResponse::StreamingUpdate;
+        self.send(kind, Class::Item, stream::update_size(size), |buffer| {
             stream::write_before_update(size, buffer);
             C::write(update, buffer)
         })
@@ -191,6 +203,7 @@ impl Sender {
     fn end(&self) {
         let payload = stream::EOF_PAYLOAD;
         let sent = self.call.send_if(
+            || SentResponse::StreamingClosed,
             || self.served.end(),
             Class::Item,
             payload.len(),
@@ -230,7 +243,7 @@ impl Sender {
 
     /// An error that does not end the stream.
     fn report(&self, error: RpcError) {
-        self.call.error_if(|| !self.served.is_ended(), error);
+        self.call.error_instead(|| !self.served.is_ended(), error);
     }
 
     /// Nothing more to send: an abort that comes from now on concerns nobody.

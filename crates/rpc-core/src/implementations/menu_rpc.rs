@@ -6,7 +6,7 @@ use rpc_wire::{Data, Description, DescriptionRef, RpcDigests};
 
 use crate::implementation::{Call, Handler, Started};
 use crate::payload::BinProt;
-use crate::rpc;
+use crate::rpc::{self, UserErrors};
 
 /// The query is unit; the response lists names and versions.
 pub(super) struct MenuRpc {
@@ -15,7 +15,7 @@ pub(super) struct MenuRpc {
 
 /// Whether this is the menu RPC.
 pub(super) fn is_menu(rpc: DescriptionRef<'_>) -> bool {
-    rpc.name == crate::MENU_RPC.name().as_bytes() && rpc.version == crate::MENU_RPC.version()
+    rpc == rpc::MENU
 }
 
 impl MenuRpc {
@@ -31,7 +31,7 @@ impl<S> Handler<S> for MenuRpc {
     fn handle(&self, _: &S, data: Data<'_>, call: &Call) -> Started {
         if let Some(()) = call.decode::<(), BinProt>(data, rpc::QUERY_LOCATION) {
             let location = Handler::<S>::location(self);
-            call.respond::<_, BinProt>(&self.response, location);
+            call.respond::<_, BinProt>(&self.response, UserErrors::NEVER, location);
         }
         Started::Done
     }

@@ -22,9 +22,10 @@ use rpc_wire::{Data, QueryId, RpcError};
 
 use super::{Definition, PipeCloseReason};
 use crate::connection::Shared;
-use crate::connection::waiting::{After, Receiver};
+use crate::connection::waiting::{After, Arrived, Note, Receiver};
 use crate::dispatch::{decode, undecodable};
 use crate::error::DispatchError;
+use crate::tracing_event::ReceivedResponse;
 
 const INITIAL: &str = "client-side streaming_rpc initial_response un-bin-io'ing";
 const HEADER: &str = "client-side streaming_rpc response un-bin-io'ing";
@@ -70,6 +71,8 @@ struct State<T, U, E> {
     answer_taken: bool,
     updates: VecDeque<U>,
     close_reason: Option<PipeCloseReason>,
+    /// Why this side ended the stream, if not because the user wanted that.
+    induced: Option<DispatchError>,
     /// The user's task, waiting for the answer or for updates.
     waker: Option<Waker>,
     close_wakers: Vec<Waker>,
@@ -80,6 +83,8 @@ enum Item<T, U, E> {
     Answer(Answer<T, E>),
     Update(U),
     End,
+    /// The user's error, which nobody wants to know.
+    Refused,
     Failed(DispatchError),
     Swallowed,
 }
@@ -96,6 +101,7 @@ impl<T, U, E> Incoming<T, U, E> {
                 answer_taken: false,
                 updates: VecDeque::new(),
                 close_reason: None,
+                induced: None,
                 waker: None,
                 close_wakers: Vec::new(),
             }),
@@ -162,7 +168,7 @@ impl<T, U, E> Incoming<T, U, E> {
             Stage::Opening => self.initial(payload),
             // Only whether the stream goes on matters.
             Stage::Unwanted => match Initial::split(payload) {
-                Ok((Initial::Error, _)) => Item::End,
+                Ok((Initial::Error, _)) => Item::Refused,
                 Ok((Initial::Ok, _)) | Err(_) => Item::Swallowed,
             },
             Stage::Open => self.update(payload),
@@ -200,9 +206,10 @@ impl<T, U, E> Incoming<T, U, E> {
         }
     }
 
-    /// Takes in one item; says whether an abort has to be sent.
-    fn accept(&self, item: Item<T, U, E>) -> bool {
+    /// Takes in one item. What follows from it, in this order: the abort, telling of it, waking.
+    fn accept(&self, item: Item<T, U, E>, note: &Note<'_>) {
         let mut state = self.lock();
+        let kind = note.is_wanted().then(|| item.kind(state.induced.as_ref()));
         let mut abort = false;
         // What nobody wants is dropped when the lock is free: destructors are the user's.
         let mut unwanted = None;
@@ -214,12 +221,14 @@ impl<T, U, E> Incoming<T, U, E> {
             }
             (Stage::Opening, Item::Failed(error)) => {
                 state.stage = Stage::Ending;
+                state.induced = Some(error.clone());
                 state.answer = Some(Err(error));
                 abort = true;
             }
             (Stage::Open, Item::Update(update)) => state.updates.push_back(update),
             (Stage::Open, Item::Failed(error)) => {
                 state.stage = Stage::Ending;
+                state.induced = Some(error.clone());
                 state.end(PipeCloseReason::Error(error));
                 abort = true;
             }
@@ -228,7 +237,10 @@ impl<T, U, E> Incoming<T, U, E> {
                 state.end(PipeCloseReason::ClosedRemotely);
             }
             // An answer other than a state, undecodable or not, is the last message.
-            (Stage::Unwanted, item @ (Item::End | Item::Answer(Ok(Err(_)) | Err(_)))) => {
+            (
+                Stage::Unwanted,
+                item @ (Item::Refused | Item::End | Item::Answer(Ok(Err(_)) | Err(_))),
+            ) => {
                 state.stage = Stage::Over;
                 unwanted = Some(item);
             }
@@ -247,12 +259,21 @@ impl<T, U, E> Incoming<T, U, E> {
         let sleepers = state.sleepers();
         drop(state);
         drop(unwanted);
+        if abort {
+            self.send_abort(note.id());
+        }
+        if let Some(kind) = kind {
+            note.tell(self.definition.rpc(), kind);
+        }
         sleepers.wake();
-        abort
     }
 
-    /// An error response that ends the stream.
-    fn reject(&self, error: DispatchError) {
+    /// Ends the stream with an error; told of, if it came as a response.
+    fn reject(&self, error: DispatchError, note: Option<&Note<'_>>) {
+        let kind = note.filter(|note| note.is_wanted()).map(|note| {
+            let error = ReceivedResponse::ResponseFinishedRpcErrorOrExn(error.to_rpc_error());
+            (note, error)
+        });
         let mut state = self.lock();
         match state.stage {
             Stage::Opening => state.answer = Some(Err(error)),
@@ -262,7 +283,28 @@ impl<T, U, E> Incoming<T, U, E> {
         state.stage = Stage::Over;
         let sleepers = state.sleepers();
         drop(state);
+        if let Some((note, kind)) = kind {
+            note.tell(self.definition.rpc(), kind);
+        }
         sleepers.wake();
+    }
+}
+
+impl<T, U, E> Item<T, U, E> {
+    /// What the response was in the eyes of the listeners (rules T-C13 to T-C19).
+    fn kind(&self, induced: Option<&DispatchError>) -> ReceivedResponse {
+        match (self, induced) {
+            (Self::Answer(Ok(Err(_))) | Self::Refused, _) => {
+                ReceivedResponse::ResponseFinishedUserDefinedError
+            }
+            (Self::Answer(Err(error)), _) | (Self::End, Some(error)) => {
+                ReceivedResponse::ResponseFinishedRpcErrorOrExn(error.to_rpc_error())
+            }
+            (Self::End, None) => ReceivedResponse::ResponseFinishedOk,
+            (Self::Answer(Ok(Ok(_))) | Self::Update(_) | Self::Failed(_) | Self::Swallowed, _) => {
+                ReceivedResponse::PartialResponse
+            }
+        }
     }
 }
 
@@ -311,22 +353,16 @@ where
     U: Send + 'static,
     E: Send + 'static,
 {
-    fn response(&self, id: QueryId, result: Result<Data<'_>, RpcError>) -> After {
+    fn response(&self, arrived: Arrived<'_>) -> After {
         let stage = self.lock().stage;
+        let (result, note) = arrived.split();
         match result {
-            Ok(data) => {
-                let item = self.item(stage, data);
-                if self.accept(item) {
-                    self.send_abort(id);
-                }
-            }
+            Ok(data) => self.accept(self.item(stage, data), &note),
             // It stands for one message that was too large; the callee goes on (rule R-SC-2).
             Err(error @ RpcError::WriteError(_)) => {
-                if self.accept(Item::Failed(DispatchError::Rpc(error))) {
-                    self.send_abort(id);
-                }
+                self.accept(Item::Failed(DispatchError::Rpc(error)), &note);
             }
-            Err(error) => self.reject(DispatchError::Rpc(error)),
+            Err(error) => self.reject(DispatchError::Rpc(error), Some(&note)),
         }
         match self.lock().stage {
             Stage::Over => After::Remove,
@@ -335,7 +371,8 @@ where
     }
 
     fn fail(&self, error: DispatchError) {
-        self.reject(error);
+        // Nobody is told of calls that a lost connection ends (rule T-C24).
+        self.reject(error, None);
     }
 }
 
