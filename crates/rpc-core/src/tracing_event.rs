@@ -130,7 +130,7 @@ pub enum SendFailure {
 
 impl TracingEventRef<'_> {
     /// An owned copy.
-    pub fn to_owned(self) -> TracingEvent {
+    pub fn to_event(self) -> TracingEvent {
         TracingEvent {
             event: self.event.clone(),
             rpc: self.rpc.to_description(),
@@ -233,7 +233,7 @@ mod tests {
                 payload_bytes: 34,
             };
             assert_eq!(event.to_string(), expected);
-            assert_eq!(event.as_ref().to_owned(), event);
+            assert_eq!(event.as_ref().to_event(), event);
         };
         check(
             Event::Sent(Kind::Query),

@@ -171,7 +171,7 @@ impl Turn<'_> {
             payload_bytes,
         };
         if self.guard.is_none() {
-            self.events.pending().push_back(event.to_owned());
+            self.events.pending().push_back(event.to_event());
             return;
         }
         self.events.call_listeners(&event);

@@ -82,7 +82,7 @@ impl Source {
         match queue.items.back_mut() {
             Some(Traced::Lost(lost)) if full => *lost += 1,
             _ if full => queue.items.push_back(Traced::Lost(1)),
-            _ => queue.items.push_back(Traced::Event(event.to_owned())),
+            _ => queue.items.push_back(Traced::Event(event.to_event())),
         }
         let waker = queue.waker.take();
         drop(queue);
