@@ -1,4 +1,4 @@
-//! Drives the pure negotiation of `rpc_wire::handshake` over a transport, under a timeout.
+//! Carries the frames of `rpc_wire::handshake`'s state machine over a transport, under a timeout.
 
 use std::fmt;
 use std::io;
@@ -8,8 +8,11 @@ use std::time::Duration;
 
 use bin_prot::BinWrite;
 use rpc_wire::frame::{self, AppendError};
-use rpc_wire::handshake::{HeaderError, MetadataError, NegotiationError, PeerMetadata, negotiate};
-use rpc_wire::{CloseReason, CloseReasonKind, Header, Message, ProtocolVersion};
+use rpc_wire::handshake::{
+    Agreement, AwaitingHeader, Foreign, HeaderError, HeaderFailure, MetadataError, Negotiated,
+    NegotiationError, PeerMetadata,
+};
+use rpc_wire::{CloseReason, CloseReasonKind, Message, ProtocolVersion};
 use thiserror::Error;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{timeout, timeout_at};
@@ -60,13 +63,13 @@ impl fmt::Display for Step {
 pub enum HandshakeFailure {
     /// The peer's first frame is no header.
     #[error(transparent)]
-    Header(#[from] HeaderError),
+    Header(HeaderError),
     /// The peer's second frame is no connection metadata.
     #[error(transparent)]
     Metadata(#[from] MetadataError),
     /// The peer announced a frame whose length is out of range. Something that is no Async_rpc
-    /// at all usually shows like this.
-    #[error("waiting for the {step}")]
+    /// at all usually shows like this, and is named when its first bytes are well known.
+    #[error("waiting for the {step}{}", looks_like(*step, source))]
     Frame {
         /// When.
         step: Step,
@@ -75,7 +78,7 @@ pub enum HandshakeFailure {
     },
     /// The two headers do not agree.
     #[error(transparent)]
-    Negotiation(#[from] NegotiationError),
+    Negotiation(NegotiationError),
     /// The peer said nothing, or not enough, in time.
     #[error("no {step} from the peer within {after:?}")]
     Timeout {
@@ -111,11 +114,24 @@ pub enum HandshakeFailure {
     },
 }
 
-/// What both sides agreed on.
-#[derive(Debug)]
-pub(super) struct Agreement {
-    pub(super) version: ProtocolVersion,
-    pub(super) peer: PeerMetadata,
+/// The end of the message, when the peer's first bytes are those of another protocol.
+fn looks_like(step: Step, frame: &frame::Error) -> String {
+    let first = match step {
+        Step::Header => Foreign::guess(&frame.length.to_le_bytes()),
+        Step::ConnectionMetadata => None,
+    };
+    first.map_or_else(String::new, |foreign| {
+        format!(", the first bytes look like {foreign}")
+    })
+}
+
+impl From<HeaderFailure> for HandshakeFailure {
+    fn from(failure: HeaderFailure) -> Self {
+        match failure {
+            HeaderFailure::Header(error) => Self::Header(error),
+            HeaderFailure::Negotiation(error) => Self::Negotiation(error),
+        }
+    }
 }
 
 /// Runs the handshake. Bytes that follow its last frame stay in `reader` (rule C-HS-13).
@@ -126,29 +142,21 @@ pub(super) async fn run(
     local: &PeerMetadata,
 ) -> Result<Agreement, HandshakeFailure> {
     let mut exchange = Exchange { io, reader, config };
-    let header = config.header();
-    let body = exchange.run(Step::Header, &header).await?;
-    let version = negotiate(&header, &Header::decode(&body)?)?;
-    let Some(message) = local.to_message(version) else {
-        return Ok(Agreement {
-            version,
-            peer: PeerMetadata::default(),
-        });
+    let first = AwaitingHeader::new(config.header(), local);
+    let body = exchange.run(Step::Header, first.header()).await?;
+    let second = match first.receive(&body)? {
+        Negotiated::Complete(agreement) => return Ok(agreement),
+        Negotiated::AwaitingMetadata(second) => second,
     };
-    let step = Step::ConnectionMetadata;
-    let result = match exchange.run(step, &message).await {
-        Ok(body) => PeerMetadata::decode(&body).map_err(HandshakeFailure::from),
-        Err(failure) => Err(failure),
-    };
-    match result {
-        Ok(peer) => Ok(Agreement { version, peer }),
-        Err(failure) => {
-            if let Some(reason) = refusal(&failure) {
-                exchange.refuse(version, &reason).await;
-            }
-            Err(failure)
-        }
+    let version = second.version();
+    let body = exchange.run(Step::ConnectionMetadata, second.message());
+    let agreement = body.await.and_then(|body| Ok(second.receive(&body)?));
+    if let Err(failure) = &agreement
+        && let Some(reason) = refusal(failure)
+    {
+        exchange.refuse(version, &reason).await;
     }
+    agreement
 }
 
 /// What a peer that failed is told (the last column of *connection* §2.3).
@@ -258,5 +266,31 @@ impl Exchange<'_> {
         if let Ok(Ok(())) = timeout_at(deadline, self.io.write_all(&frame)).await {
             shut_down(self.io, false, deadline).await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(step: Step, bytes: [u8; 8], expected: &str) {
+        let failure = HandshakeFailure::Frame {
+            step,
+            source: frame::split(&bytes, frame::DEFAULT_LIMIT).unwrap_err(),
+        };
+        assert_eq!(failure.to_string(), expected);
+    }
+
+    #[test]
+    fn protocol_of_a_foreign_peer_is_named() {
+        let http = "waiting for the header, the first bytes look like HTTP";
+        check(Step::Header, *b"GET / HT", http);
+        let tls = "waiting for the header, the first bytes look like TLS";
+        check(Step::Header, [0x16, 3, 1, 2, 0, 1, 0, 1], tls);
+        check(Step::Header, [0xff; 8], "waiting for the header");
+        // Who has sent a header speaks Async_rpc, whatever a later length looks like.
+        let later = "waiting for the connection metadata";
+        check(Step::ConnectionMetadata, *b"GET / HT", later);
     }
 }

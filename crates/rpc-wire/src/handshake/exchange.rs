@@ -26,8 +26,9 @@ use crate::{Message, ProtocolVersion};
 /// use rpc_wire::Header;
 /// use rpc_wire::handshake::{AwaitingHeader, Negotiated, PeerMetadata};
 ///
-/// let client = AwaitingHeader::new(Header::default(), PeerMetadata::default());
-/// let server = AwaitingHeader::new(Header::default(), PeerMetadata::default());
+/// let nothing = PeerMetadata::default();
+/// let client = AwaitingHeader::new(Header::default(), &nothing);
+/// let server = AwaitingHeader::new(Header::default(), &nothing);
 /// let from_client = bin_prot::to_vec(client.header())?;
 /// let from_server = bin_prot::to_vec(server.header())?;
 ///
@@ -42,9 +43,9 @@ use crate::{Message, ProtocolVersion};
 /// ```
 #[derive(Clone, Debug)]
 #[must_use = "nothing is agreed before the peer's header was received"]
-pub struct AwaitingHeader {
+pub struct AwaitingHeader<'a> {
     ours: Header,
-    metadata: PeerMetadata,
+    metadata: &'a PeerMetadata,
 }
 
 /// What follows the exchange of headers.
@@ -75,9 +76,9 @@ pub struct Agreement {
     pub peer: PeerMetadata,
 }
 
-/// Why the peer's first frame led to no agreement. Nothing is sent to the peer.
+/// Why the peer's first frame led to no agreement: there are these two reasons (rules C-HF-4 and
+/// C-HF-7). Nothing is sent to the peer.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
 pub enum HeaderFailure {
     /// It is no header.
     #[error(transparent)]
@@ -87,9 +88,9 @@ pub enum HeaderFailure {
     Negotiation(#[from] NegotiationError),
 }
 
-impl AwaitingHeader {
+impl<'a> AwaitingHeader<'a> {
     /// The handshake of a side that sends `ours` first, and `metadata` to peers that know it.
-    pub fn new(ours: Header, metadata: PeerMetadata) -> Self {
+    pub fn new(ours: Header, metadata: &'a PeerMetadata) -> Self {
         Self { ours, metadata }
     }
 

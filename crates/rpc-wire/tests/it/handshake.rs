@@ -304,23 +304,26 @@ fn response(result: Result<Data<'static>, RpcError>) -> Message<'static> {
     })
 }
 
-/// A side that speaks the versions up to `newest` and tells `identification`.
-fn side(newest: i64, identification: &'static str) -> AwaitingHeader {
+/// What a side tells of itself.
+fn named(identification: &'static str) -> PeerMetadata {
+    PeerMetadata {
+        identification: Some(Bytes::from(identification)),
+        menu: Some(Menu::new([rpc("echo", 1)]).unwrap()),
+    }
+}
+
+/// A side that speaks the versions up to `newest`.
+fn side(newest: i64, metadata: &PeerMetadata) -> AwaitingHeader<'_> {
     let versions = ProtocolVersion::all().filter(|version| i64::from(version.number()) <= newest);
-    AwaitingHeader::new(
-        Header::new(versions),
-        PeerMetadata {
-            identification: Some(Bytes::from(identification)),
-            menu: Some(Menu::new([rpc("echo", 1)]).unwrap()),
-        },
-    )
+    AwaitingHeader::new(Header::new(versions), metadata)
 }
 
 /// Rules C-HS-1 to C-HS-7, at every pair of versions.
 #[test]
 fn both_sides_agree_frame_by_frame() {
+    let (called_a, called_b) = (named("a"), named("b"));
     for (ours, peers) in (1..=11).flat_map(|ours| (1..=11).map(move |peers| (ours, peers))) {
-        let (a, b) = (side(ours, "a"), side(peers, "b"));
+        let (a, b) = (side(ours, &called_a), side(peers, &called_b));
         let (from_a, from_b) = (to_vec(a.header()).unwrap(), to_vec(b.header()).unwrap());
         let (a, b) = (a.receive(&from_b).unwrap(), b.receive(&from_a).unwrap());
         assert_eq!(i64::from(a.version().number()), ours.min(peers));
@@ -346,12 +349,14 @@ fn both_sides_agree_frame_by_frame() {
 /// Rule C-HS-11.
 #[test]
 fn headers_known_beforehand_are_not_exchanged() {
-    let negotiated = side(11, "a").receive_header(side(8, "b").header()).unwrap();
+    let metadata = PeerMetadata::default();
+    let ours = side(11, &metadata);
+    let negotiated = ours.receive_header(side(8, &metadata).header()).unwrap();
     let Negotiated::AwaitingMetadata(next) = negotiated else {
         panic!("{negotiated:?}");
     };
     assert_eq!(next.version().number(), 8);
-    let error = side(11, "a").receive_header(&Header::from_entries(vec![KRB2, 1]));
+    let error = side(11, &metadata).receive_header(&Header::from_entries(vec![KRB2, 1]));
     let other = NegotiationError::OtherProtocol(OtherProtocol::Krb);
     assert_eq!(error.unwrap_err(), other);
 }
@@ -359,7 +364,8 @@ fn headers_known_beforehand_are_not_exchanged() {
 /// Each way to fail keeps its own error, and names the other protocol.
 #[test]
 fn failures_say_which_frame_was_wrong() {
-    let fails = |body: &[u8]| side(11, "a").receive(body).unwrap_err().to_string();
+    let metadata = PeerMetadata::default();
+    let fails = |body: &[u8]| side(11, &metadata).receive(body).unwrap_err().to_string();
     assert_eq!(fails(&[]), "unreadable header");
     let of = |entries: &[i64]| to_vec(&Header::from_entries(entries.to_vec())).unwrap();
     let other = "peer speaks another protocol: KRB2 (Kerberos)";
@@ -368,7 +374,7 @@ fn failures_say_which_frame_was_wrong() {
     assert_eq!(fails(&of(&[KBT, 1])), other);
 
     let header = to_vec(&Header::default()).unwrap();
-    let Ok(Negotiated::AwaitingMetadata(next)) = side(11, "a").receive(&header) else {
+    let Ok(Negotiated::AwaitingMetadata(next)) = side(11, &metadata).receive(&header) else {
         panic!("no agreement with itself");
     };
     let refused = MetadataError::Unexpected(MessageKind::Heartbeat);
