@@ -33,7 +33,7 @@ impl<R> Dispatch<R> {
         sent: Result<(), DispatchError>,
     ) -> Self {
         if let Err(error) = sent {
-            *call.lock() = State::Done(Err(error));
+            *call.lock() = State::Failed(Box::new(error));
         }
         Self {
             call,
@@ -55,10 +55,13 @@ impl<R> Future for Dispatch<R> {
                 }
                 Poll::Pending
             }
-            State::Done(_) => match std::mem::replace(&mut *state, State::Over) {
-                State::Done(result) => Poll::Ready(result),
-                State::Waiting(_) | State::Over => Poll::Pending,
-            },
+            State::Done(_) | State::Failed(_) => {
+                match std::mem::replace(&mut *state, State::Over) {
+                    State::Done(response) => Poll::Ready(Ok(response)),
+                    State::Failed(error) => Poll::Ready(Err(*error)),
+                    State::Waiting(_) | State::Over => Poll::Pending,
+                }
+            }
             // As with any future, polling it again after the end is a mistake; it never resolves.
             State::Over => Poll::Pending,
         }
@@ -89,7 +92,10 @@ pub(crate) struct PlainCall<R> {
 
 enum State<R> {
     Waiting(Option<Waker>),
-    Done(Result<R, DispatchError>),
+    Done(R),
+    /// Boxed, since errors are rare and larger than most responses: the call's allocation stays
+    /// one of the sizes that allocators keep at hand.
+    Failed(Box<DispatchError>),
     /// The result was taken, or nobody wants it.
     Over,
 }
@@ -126,7 +132,10 @@ impl<R: Send + 'static> PlainCall<R> {
             return;
         };
         let waker = waker.take();
-        *state = State::Done(result);
+        *state = match result {
+            Ok(response) => State::Done(response),
+            Err(error) => State::Failed(Box::new(error)),
+        };
         drop(state);
         if let Some(waker) = waker {
             waker.wake();

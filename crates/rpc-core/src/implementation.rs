@@ -186,6 +186,7 @@ impl Call {
         });
     }
 
+    #[cold]
     /// Tells of a response of `body` bytes that was sent or refused (rules T-S1 to T-S7). None is
     /// told once closing has stopped the implementations.
     fn tell_of_response(

@@ -223,9 +223,6 @@ impl Driver {
 
     /// Reads once and handles every whole message that is there.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
-        if self.shared.gate.is_held() {
-            return Poll::Pending;
-        }
         // Bytes that came right behind the handshake are handled before the first read, and so is
         // what a hold has left.
         if let Some(end) = self.handle_batch() {
@@ -251,7 +248,7 @@ impl Driver {
 
     fn handle_batch(&mut self) -> Option<End> {
         let mut any = false;
-        loop {
+        while !self.shared.gate.is_held() {
             let body = match self.reader.next_frame() {
                 Ok(Some(body)) => body,
                 Ok(None) => break,
@@ -286,9 +283,6 @@ impl Driver {
             };
             if end.is_some() {
                 return end;
-            }
-            if self.shared.gate.is_held() {
-                break;
             }
         }
         if any {

@@ -204,6 +204,7 @@ impl Shared {
     }
 }
 
+#[cold]
 /// Tells of a query that was sent, or refused for its size (rules T-C1 to T-C6, T-C20). A query
 /// that could not be sent because the connection is closed or the output full never was one.
 fn tell_of_query(

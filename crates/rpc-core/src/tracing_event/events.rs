@@ -157,6 +157,7 @@ pub(crate) struct Turn<'a> {
 }
 
 impl Turn<'_> {
+    #[cold]
     pub(crate) fn tell(
         &self,
         rpc: DescriptionRef<'_>,
