@@ -34,6 +34,7 @@ use std::ops::Deref;
 use crate::error::{ReadError, ReadErrorKind, WriteError};
 use crate::integer::nat0_size;
 use crate::read::{BinRead, Reader};
+use crate::variant;
 use crate::write::{BinWrite, write_nat0};
 
 impl<T: BinWrite> BinWrite for Option<T> {
@@ -127,14 +128,10 @@ impl<T: BinWrite, E: BinWrite> BinWrite for Result<T, E> {
 impl<'a, T: BinRead<'a>, E: BinRead<'a>> BinRead<'a> for Result<T, E> {
     #[inline]
     fn bin_read(reader: &mut Reader<'a>) -> Result<Self, ReadError> {
-        let tag = reader.byte()?;
-        match tag {
+        match reader.byte()? {
             0 => T::bin_read(reader).map(Ok),
             1 => E::bin_read(reader).map(Err),
-            _ => Err(reader.error(ReadErrorKind::SumTag {
-                tag: tag.into(),
-                constructors: 2,
-            })),
+            tag => Err(variant::bad_tag(reader, tag.into(), 2)),
         }
     }
 }

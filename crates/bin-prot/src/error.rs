@@ -2,6 +2,9 @@
 
 use thiserror::Error;
 
+use crate::integer::nat0_size;
+use crate::variant;
+
 /// Why bytes could not be read as a value, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("at byte {offset}: {kind}")]
@@ -11,6 +14,25 @@ pub struct ReadError {
     /// Offset from the start of the [`Reader`](crate::Reader)'s input, at which the offending
     /// code, tag or length begins.
     pub offset: usize,
+}
+
+impl ReadError {
+    /// The offset that the reference gives for this error, as in the golden vectors: that of the
+    /// offending bytes, but for an unknown tag and for a list beyond its maximum what follows them
+    /// (*bin_prot* §12). `None` where it gives none.
+    pub fn reference_position(&self) -> Option<usize> {
+        let beyond = match self.kind {
+            ReadErrorKind::BufferShort { .. } => return None,
+            ReadErrorKind::SumTag { constructors, .. } => variant::tag_bytes(constructors),
+            ReadErrorKind::Variant(_) => variant::POLYMORPHIC_TAG_BYTES,
+            ReadErrorKind::ListTooLong { count, .. } => usize::try_from(count).map_or(9, nat0_size),
+            kind => {
+                kind.reference_name()?;
+                0
+            }
+        };
+        Some(self.offset.saturating_add(beyond))
+    }
 }
 
 /// What was wrong with the bytes; names follow §12 of the *bin_prot* page.

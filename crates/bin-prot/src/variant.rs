@@ -92,6 +92,14 @@ pub fn read_wide_tag(reader: &mut Reader<'_>, constructors: u16) -> Result<u16, 
     }
 }
 
+/// How many bytes the tag takes in a type of so many constructors.
+pub(crate) const fn tag_bytes(constructors: u16) -> usize {
+    if constructors <= 256 { 1 } else { 2 }
+}
+
+/// How many bytes the tag of a polymorphic variant takes.
+pub(crate) const POLYMORPHIC_TAG_BYTES: usize = 4;
+
 /// Runs `read`, which reads what follows a constructor's tag.
 ///
 /// Without optimisation, a function's stack frame has room for all its branches at once. A
@@ -121,10 +129,12 @@ pub fn write_arguments(
     write(buffer)
 }
 
-/// The error of a tag that no constructor has. The position is after the tag.
+/// The error of a tag that no constructor has. `reader` has just read it; the error is at the
+/// tag's own offset.
 #[cold]
 pub fn bad_tag(reader: &Reader<'_>, tag: u16, constructors: u16) -> ReadError {
-    reader.error(ReadErrorKind::SumTag { tag, constructors })
+    let start = reader.offset().saturating_sub(tag_bytes(constructors));
+    reader.error_at(start, ReadErrorKind::SumTag { tag, constructors })
 }
 
 /// Reads the four bytes of a polymorphic variant and returns them; compare with [`tag`].
@@ -181,8 +191,11 @@ impl<T: Polymorphic + ?Sized> Polymorphic for Box<T> {
     }
 }
 
-/// The error of a polymorphic variant that has no constructor with these four bytes.
+/// The error of a polymorphic variant that has no constructor with these four bytes. `reader` has
+/// just read them; the error is at their own offset.
 #[cold]
 pub fn unknown(reader: &Reader<'_>, tag: [u8; 4]) -> ReadError {
-    reader.error(ReadErrorKind::Variant(i32::from_le_bytes(tag) >> 1))
+    let start = reader.offset().saturating_sub(POLYMORPHIC_TAG_BYTES);
+    let hash = i32::from_le_bytes(tag) >> 1;
+    reader.error_at(start, ReadErrorKind::Variant(hash))
 }

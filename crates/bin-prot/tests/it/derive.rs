@@ -429,7 +429,7 @@ fn included_constructors_are_those_of_the_including_type() {
     let unknown = with("E", &[]);
     let error = from_slice::<Top>(&unknown).unwrap_err();
     assert_eq!(error.kind, ReadErrorKind::Variant(variant::hash("E")));
-    assert_eq!(error.offset, 4);
+    assert_eq!(error.offset, 0);
 }
 
 /// `a1 = A of a3 | A0 and a2 = B of a1 and a3 = C of a2`, and its digests.

@@ -308,6 +308,7 @@ fn check_error<T: BinReadOwned>(vector: &Vector) {
         expected => assert_eq!(found, Some(expected), "{name}"),
     }
     if let Some(position) = vector.number("position") {
-        assert_eq!(error.offset as u64, position, "{name}");
+        let found = error.reference_position().map(|found| found as u64);
+        assert_eq!(found, Some(position), "{name}");
     }
 }

@@ -6,6 +6,7 @@ mod golden;
 mod hostile;
 mod library;
 mod memory;
+mod positions;
 mod properties;
 mod shapes;
 mod ui;

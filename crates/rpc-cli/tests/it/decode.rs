@@ -232,7 +232,7 @@ fn garbage_is_refused_with_its_place() {
     let mut bytes = stream("echo-small.v6", true);
     let whole = decode(&[Temporary::new(&bytes).path()]).succeeded();
     bytes.extend([2, 0, 0, 0, 0, 0, 0, 0, 0x0d, 0]);
-    let place = format!("from the client, byte {}", bytes.len() - 1);
+    let place = format!("from the client, byte {}", bytes.len() - 2);
     let stdout = decode(&[Temporary::new(&bytes).path()]).failed_with(&place);
     assert_eq!(stdout, whole, "what came before is printed");
 

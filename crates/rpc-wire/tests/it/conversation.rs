@@ -309,10 +309,10 @@ fn errors_say_where_and_what() {
     let both = |more: &str| [HEADER, NO_MENU, more].concat();
     let server = [HEADER, MENU].concat();
     let metadata = 25 + 11;
-    // The offset is the one after the tag, of which there are only 13.
+    // There are 13 tags; the length stands before this one.
     let tag = both("02 00 00 00 00 00 00 00 0d 00");
     let text = "unreadable message";
-    check_error(&tag, &server, FromClient, metadata + 9, text);
+    check_error(&tag, &server, FromClient, metadata + 8, text);
     let length = both("ff ff ff ff 00 00 00 00");
     let text = "frame of 4294967295 bytes, allowed are 0 to 104857600";
     check_error(&length, &server, FromClient, metadata, text);

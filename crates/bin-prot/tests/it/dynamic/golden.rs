@@ -102,7 +102,8 @@ fn check_error(ty: &Type, vector: &Vector) {
         expected => assert_eq!(found, Some(expected), "{name}"),
     }
     if let Some(position) = vector.number("position") {
-        assert_eq!(error.offset as u64, position, "{name}");
+        let found = error.reference_position().map(|found| found as u64);
+        assert_eq!(found, Some(position), "{name}");
     }
 }
 
