@@ -18,6 +18,7 @@ pub(crate) mod gate;
 pub(crate) mod handshake;
 pub mod heartbeat;
 mod messages;
+mod metadata_hook;
 pub(crate) mod output;
 mod reader;
 pub(crate) mod serving;
@@ -31,10 +32,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bin_prot::Info;
+use bin_prot::{ByteString, Info};
 use bytes::Bytes;
 use rpc_wire::handshake::PeerMetadata;
-use rpc_wire::{CloseReason, Menu, ProtocolVersion};
+use rpc_wire::{CloseReason, DescriptionRef, Menu, ProtocolVersion, QueryMetadata};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -43,13 +44,14 @@ use crate::implementations::Implementations;
 use crate::tracing_event::{TracingEventRef, TracingEvents, TracingSubscription};
 use driver::Driver;
 use end::Ending;
-use output::{Limits, Stage};
+use output::Stage;
 use reader::Reader;
-pub(crate) use shared::Shared;
+pub(crate) use shared::{Asking, NO_METADATA, Shared};
 
 pub use closed::{Closed, ClosedBy};
 pub use config::Config;
 pub use handshake::{HandshakeError, HandshakeFailure, Step};
+pub use metadata_hook::{HookAlreadySet, MetadataHook};
 
 /// A stream of bytes in both directions: TCP, Unix sockets, in-memory pipes, TLS …
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
@@ -66,6 +68,8 @@ const CLOSED_WITHOUT_REASON: &str = "Rpc.Connection.close";
 #[derive(Clone)]
 pub struct Connection {
     handle: Arc<Handle>,
+    /// What dispatches through this handle say; cut to size.
+    metadata: Option<Arc<QueryMetadata>>,
 }
 
 struct Handle {
@@ -123,23 +127,15 @@ impl Connection {
             connection: config.text().to_owned(),
             cause,
         })?;
-        let shared = Arc::new(Shared::new(
-            agreement.version,
-            config.text().to_owned(),
-            agreement.peer,
-            local.menu,
-            implementations.shared_descriptions(),
-            Limits {
-                message: config.max_message_size,
-                buffered: config.max_buffered_output,
-            },
-        ));
+        let implemented = implementations.shared_descriptions();
+        let shared = Arc::new(Shared::new(&config, agreement, local.menu, implemented));
         // From here on, whoever waits is told of the end, whatever happens.
         let ending = Ending::new(shared.clone());
         let connection = Self {
             handle: Arc::new(Handle {
                 shared: shared.clone(),
             }),
+            metadata: None,
         };
         let state = catch_unwind(AssertUnwindSafe(|| state(&connection)));
         let state = state.map_err(|panic| HandshakeError {
@@ -153,6 +149,65 @@ impl Connection {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
+    }
+
+    /// How a query for `rpc` through this handle begins.
+    pub(crate) fn asking<'a>(&'a self, rpc: DescriptionRef<'a>) -> Asking<'a> {
+        Asking {
+            rpc,
+            metadata: self.metadata.as_deref().unwrap_or(NO_METADATA),
+        }
+    }
+
+    /// A handle whose every dispatch, of whatever kind, carries `metadata`, beside what this
+    /// handle's carry. Of a key in both, the new payload is sent; of a key with a
+    /// [hook](Self::set_metadata_hook) that says something, the hook's (rule C-MD-3).
+    ///
+    /// Each payload is cut to its first
+    /// [`max_metadata_bytes_per_key`](Config::max_metadata_bytes_per_key) bytes. Peers below
+    /// version 8 get the payload of [key 0](rpc_wire::DEFAULT_KEY) only, and at version 1 nothing
+    /// (rule C-MD-7).
+    ///
+    /// ```
+    /// use rpc_core::{Connection, Rpc};
+    /// use rpc_wire::QueryMetadata;
+    ///
+    /// static ADD: Rpc<(i64, i64), i64> = Rpc::new("add", 1);
+    ///
+    /// async fn traced_sum(connection: &Connection) -> Result<i64, rpc_core::DispatchError> {
+    ///     let traced = connection.with_metadata(QueryMetadata::new().with(0, "trace 7"));
+    ///     ADD.dispatch(&traced, &(1, 2)).await
+    /// }
+    /// # let _ = traced_sum;
+    /// ```
+    #[must_use]
+    pub fn with_metadata(&self, metadata: QueryMetadata) -> Self {
+        let before = self.metadata.as_deref().unwrap_or(NO_METADATA).clone();
+        let add = |all: QueryMetadata, (key, payload): &(i64, ByteString)| {
+            all.with(*key, payload.clone())
+        };
+        let metadata = metadata.entries().iter().fold(before, add);
+        let metadata = metadata.truncated(self.shared().max_metadata_bytes);
+        Self {
+            handle: self.handle.clone(),
+            metadata: Some(Arc::new(metadata)),
+        }
+    }
+
+    /// Says what is to be done about one key of the metadata of queries, for the whole of this
+    /// connection, its other handles included. From now on; to miss no query of the peer's, set
+    /// it in the function that makes the connection's [state](Self::serve). A hook that keeps a
+    /// handle keeps the connection open, and in memory when it has been closed.
+    ///
+    /// # Errors
+    /// The key has a hook already, which stays (rule C-MD-2).
+    pub fn set_metadata_hook(&self, key: i64, hook: MetadataHook) -> Result<(), HookAlreadySet> {
+        self.shared().hooks.set(key, hook)
+    }
+
+    /// Whether the key has a hook.
+    pub fn has_metadata_hook(&self, key: i64) -> bool {
+        self.shared().hooks.has(key)
     }
 
     /// What the connection is called on this side.

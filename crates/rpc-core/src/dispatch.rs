@@ -120,9 +120,13 @@ impl<R: Send + 'static> PlainCall<R> {
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<(), DispatchError> {
-        connection
-            .shared()
-            .call(self.rpc, Answers::One, self.clone(), payload, write)?;
+        connection.shared().call(
+            connection.asking(self.rpc),
+            Answers::One,
+            self.clone(),
+            payload,
+            write,
+        )?;
         Ok(())
     }
 

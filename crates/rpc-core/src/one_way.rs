@@ -57,7 +57,9 @@ impl<Q, C: Codec<Q>> OneWay<Q, C> {
         };
         connection
             .shared()
-            .send_one_way(rpc, C::size(message), |buffer| C::write(message, buffer))
+            .send_one_way(connection.asking(rpc), C::size(message), |buffer| {
+                C::write(message, buffer)
+            })
     }
 }
 

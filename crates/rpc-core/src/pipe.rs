@@ -185,12 +185,16 @@ where
     let rpc = definition.rpc();
     let incoming = Arc::new(Incoming::new(connection.shared(), definition));
     let payload = stream::query_size(query);
-    let id = connection
-        .shared()
-        .call(rpc, Answers::Many, incoming.clone(), payload, |buffer| {
+    let id = connection.shared().call(
+        connection.asking(rpc),
+        Answers::Many,
+        incoming.clone(),
+        payload,
+        |buffer| {
             stream::write_before_query(query, buffer);
             write(buffer)
-        })?;
+        },
+    )?;
     incoming.set_id(id);
     Ok(Opening {
         incoming,

@@ -30,6 +30,7 @@ pub struct Config {
     pub(crate) heartbeat: heartbeat::Config,
     pub(crate) max_message_size: usize,
     pub(crate) max_buffered_output: usize,
+    pub(crate) max_metadata_bytes_per_key: usize,
     pub(crate) flush_timeout: Duration,
     pub(crate) reader_drain_timeout: Duration,
 }
@@ -45,6 +46,7 @@ impl Default for Config {
             heartbeat: heartbeat::Config::default(),
             max_message_size: frame::DEFAULT_LIMIT,
             max_buffered_output: 256 * 1024 * 1024,
+            max_metadata_bytes_per_key: 1024,
             flush_timeout: Duration::from_secs(5),
             reader_drain_timeout: Duration::from_secs(5),
         }
@@ -118,6 +120,14 @@ impl Config {
     #[must_use]
     pub fn max_buffered_output(mut self, bytes: usize) -> Self {
         self.max_buffered_output = bytes;
+        self
+    }
+
+    /// To how many bytes the metadata that goes with our queries is cut, for each key. Default
+    /// 1024. Characters may be cut in two. What the peer sends is not cut.
+    #[must_use]
+    pub fn max_metadata_bytes_per_key(mut self, bytes: usize) -> Self {
+        self.max_metadata_bytes_per_key = bytes;
         self
     }
 

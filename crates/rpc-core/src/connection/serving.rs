@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use rpc_wire::QueryId;
 use tokio::task::AbortHandle;
 
+use super::Shared;
+
 /// One stream, from its query to its last message.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
@@ -54,6 +56,31 @@ pub(crate) struct Serving {
     /// `Output::is_closing`: either a source that becomes idle sees that the connection is
     /// closing, and wakes its task; or that task sees that the source is idle.
     busy: AtomicUsize,
+    /// Deferred plain and expert handlers that run: see [`OpenQuery`].
+    deferred: AtomicUsize,
+}
+
+/// While this exists, a query of the peer's is open: a graceful close waits for its answer.
+///
+/// For deferred plain handlers and expert handlers that have not returned; a handler that is ready
+/// at once, a stream and the delayed answer of an expert handler hold none (rule C-CL-9).
+pub(crate) struct OpenQuery(Arc<Shared>);
+
+impl OpenQuery {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        shared.serving.deferred.fetch_add(1, Ordering::SeqCst);
+        Self(shared.clone())
+    }
+}
+
+impl Drop for OpenQuery {
+    fn drop(&mut self) {
+        self.0.serving.deferred.fetch_sub(1, Ordering::SeqCst);
+        // As with `busy`: whoever is the later one of two sees the other.
+        if self.0.output.is_closing() {
+            self.0.output.wake_task();
+        }
+    }
 }
 
 impl Serving {
@@ -100,6 +127,12 @@ impl Serving {
     /// Whether a source is being drained.
     pub(crate) fn is_busy(&self) -> bool {
         self.busy.load(Ordering::SeqCst) > 0
+    }
+
+    /// Number of deferred handlers that run.
+    #[expect(dead_code, reason = "for graceful closes, which come next")]
+    pub(crate) fn deferred(&self) -> usize {
+        self.deferred.load(Ordering::SeqCst)
     }
 
     /// Number of streams being served.

@@ -1,22 +1,28 @@
 //! What the handles, the calls and the connection's task have in common.
 
+use std::borrow::Cow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bin_prot::WriteError;
-use rpc_wire::handshake::PeerMetadata;
+use rpc_wire::frame::AppendError;
+use rpc_wire::handshake::{Agreement, PeerMetadata};
 use rpc_wire::{
     Description, DescriptionRef, Menu, ProtocolVersion, QueryHeader, QueryId, QueryMetadata, stream,
 };
 use tokio::sync::watch;
 
+use super::Config;
 use super::closed::Closed;
 use super::gate::Gate;
+use super::metadata_hook::Hooks;
 use super::output::{Class, Limits, Output};
 use super::serving::Serving;
 use super::waiting::{Answers, Receiver, Waiting};
 use crate::error::{ConnectionClosed, DispatchError, SendError};
 use crate::tracing_event::{Event, Events, Kind, ReceivedResponse, SendFailure, Turn};
-use rpc_wire::frame::AppendError;
+
+/// What most dispatches are made with.
+pub(crate) const NO_METADATA: &QueryMetadata = &QueryMetadata::new();
 
 #[derive(Debug)]
 pub(crate) struct Shared {
@@ -26,6 +32,9 @@ pub(crate) struct Shared {
     pub(crate) local_menu: Option<Menu>,
     /// What this side implements, in the order of its table.
     pub(crate) implemented: Arc<[Description]>,
+    /// Bytes of a query's metadata for each key.
+    pub(crate) max_metadata_bytes: usize,
+    pub(crate) hooks: Hooks,
     pub(crate) events: Arc<Events>,
     pub(crate) gate: Gate,
     pub(crate) output: Output,
@@ -33,6 +42,14 @@ pub(crate) struct Shared {
     waiting: Mutex<Waiting>,
     /// Set when everything about the connection is over.
     finished: watch::Sender<Option<Arc<Closed>>>,
+}
+
+/// What a query says of itself apart from its payload.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asking<'a> {
+    pub(crate) rpc: DescriptionRef<'a>,
+    /// What was given with the dispatch, cut to size.
+    pub(crate) metadata: &'a QueryMetadata,
 }
 
 /// What a query message is for.
@@ -75,22 +92,25 @@ impl Drop for Place<'_> {
 
 impl Shared {
     pub(super) fn new(
-        version: ProtocolVersion,
-        description: String,
-        peer: PeerMetadata,
+        config: &Config,
+        agreement: Agreement,
         local_menu: Option<Menu>,
         implemented: Arc<[Description]>,
-        limits: Limits,
     ) -> Self {
         Self {
-            version,
-            description,
-            peer,
+            version: agreement.version,
+            description: config.text().to_owned(),
+            peer: agreement.peer,
             local_menu,
             implemented,
+            max_metadata_bytes: config.max_metadata_bytes_per_key,
+            hooks: Hooks::default(),
             events: Arc::default(),
             gate: Gate::default(),
-            output: Output::new(limits),
+            output: Output::new(Limits {
+                message: config.max_message_size,
+                buffered: config.max_buffered_output,
+            }),
             serving: Serving::default(),
             waiting: Mutex::new(Waiting::new()),
             finished: watch::Sender::new(None),
@@ -105,38 +125,56 @@ impl Shared {
     /// can leave (rule C-DI-4), and not at all if the message could not be sent.
     pub(crate) fn call(
         &self,
-        rpc: DescriptionRef<'_>,
+        asking: Asking<'_>,
         answers: Answers,
         receiver: Arc<dyn Receiver>,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<QueryId, DispatchError> {
         let id = self.waiting().register(answers, receiver);
-        let id = id.ok_or_else(|| ConnectionClosed {
-            reason: self.output.closed(),
-        })?;
+        let Some(id) = id else {
+            return Err(self.refuse(asking));
+        };
         let place = Place { shared: self, id };
-        self.send_query(Purpose::Call, rpc, id, payload, write)?;
+        self.send_query(Purpose::Call, asking, id, payload, write)?;
         std::mem::forget(place);
         Ok(id)
+    }
+
+    /// The error of a dispatch on a connection that is over. Its hooks have to be asked all the
+    /// same (rule C-MD-10).
+    #[cold]
+    fn refuse(&self, asking: Asking<'_>) -> DispatchError {
+        let id = self.waiting().issue();
+        let most = self.max_metadata_bytes;
+        let _unsent = self
+            .hooks
+            .when_sending(asking.rpc, id, asking.metadata, most);
+        DispatchError::ConnectionClosed(ConnectionClosed {
+            reason: self.output.closed(),
+        })
     }
 
     /// Sends a query that nobody waits for.
     pub(crate) fn send_one_way(
         &self,
-        rpc: DescriptionRef<'_>,
+        asking: Asking<'_>,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<(), DispatchError> {
         let id = self.waiting().issue();
-        Ok(self.send_query(Purpose::OneWay, rpc, id, payload, write)?)
+        Ok(self.send_query(Purpose::OneWay, asking, id, payload, write)?)
     }
 
     /// Asks the callee to end a stream. Not sent once either side is closing (rule C-CL-4): the
     /// stream ends with the connection.
     pub(crate) fn send_abort(&self, rpc: DescriptionRef<'_>, id: QueryId) {
         let payload = stream::ABORT_PAYLOAD;
-        let result = self.send_query(Purpose::Abort, rpc, id, payload.len(), |buffer| {
+        let asking = Asking {
+            rpc,
+            metadata: NO_METADATA,
+        };
+        let result = self.send_query(Purpose::Abort, asking, id, payload.len(), |buffer| {
             buffer.extend_from_slice(payload);
             Ok(())
         });
@@ -148,13 +186,19 @@ impl Shared {
     fn send_query(
         &self,
         purpose: Purpose,
-        rpc: DescriptionRef<'_>,
+        Asking { rpc, metadata }: Asking<'_>,
         id: QueryId,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<(), SendError> {
-        const NO_METADATA: &QueryMetadata = &QueryMetadata::new();
-        let header = QueryHeader::new(self.version, rpc, self.rank(rpc), id, NO_METADATA);
+        let metadata = match purpose {
+            Purpose::Call | Purpose::OneWay => {
+                let most = self.max_metadata_bytes;
+                self.hooks.when_sending(rpc, id, metadata, most)
+            }
+            Purpose::Abort => Cow::Borrowed(metadata),
+        };
+        let header = QueryHeader::new(self.version, rpc, self.rank(rpc), id, &metadata);
         let size = header.message_size(payload);
         let turn = self.events.turn();
         let sent = self.output.send(purpose.class(), size, |buffer| {

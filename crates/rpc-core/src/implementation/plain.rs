@@ -6,6 +6,7 @@ use std::task::Poll;
 use rpc_wire::{Data, RpcDigests};
 
 use super::{BoxFuture, Call, Handler, Started, caught, poll_now};
+use crate::connection::serving::OpenQuery;
 use crate::error::HandlerError;
 use crate::payload::Codec;
 use crate::rpc::{self, UserErrors};
@@ -47,10 +48,14 @@ where
                 answer::<R, C>(call, result, self.user_errors);
                 Started::Done
             }
-            Poll::Pending => Started::Task {
-                future: Box::pin(finish::<R, C>(call.clone(), future, self.user_errors)),
-                stream: None,
-            },
+            Poll::Pending => {
+                let open = OpenQuery::new(call.shared());
+                let finish = finish::<R, C>(call.clone(), open, future, self.user_errors);
+                Started::Task {
+                    future: Box::pin(finish),
+                    stream: None,
+                }
+            }
         }
     }
 
@@ -76,6 +81,7 @@ fn answer<R, C: Codec<R>>(
 
 async fn finish<R: 'static, C: Codec<R>>(
     call: Call,
+    _open: OpenQuery,
     future: BoxFuture<Result<R, HandlerError>>,
     user_errors: UserErrors<R>,
 ) {

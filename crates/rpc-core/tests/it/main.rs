@@ -10,6 +10,7 @@ mod dropping;
 mod events;
 mod heartbeat;
 mod hostile;
+mod metadata;
 mod pair;
 mod panics;
 mod peer;

@@ -41,6 +41,8 @@ pub(crate) struct Peer {
 pub(crate) struct Asked {
     pub(crate) id: QueryId,
     pub(crate) rpc: Description,
+    /// Sorted by key.
+    pub(crate) metadata: Vec<(i64, Vec<u8>)>,
     pub(crate) payload: Vec<u8>,
 }
 
@@ -333,9 +335,13 @@ impl Peer {
                 entry.description.clone()
             }
         };
+        let metadata = query.header.all_metadata();
+        let mut metadata: Vec<_> = metadata.map(|(key, bytes)| (key, bytes.to_vec())).collect();
+        metadata.sort_unstable();
         Asked {
             id: query.header.id,
             rpc,
+            metadata,
             payload: query.data.bytes().unwrap().to_vec(),
         }
     }
