@@ -1,10 +1,14 @@
 //! The command line.
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use rpc_wire::ProtocolVersion;
+
+use crate::interop::cases::{CASES, Case};
 
 /// Async_rpc from the command line.
 #[derive(Debug, Parser)]
@@ -32,6 +36,9 @@ pub(crate) enum Command {
     /// Publish or watch the live state of a host.
     #[command(subcommand)]
     Host(Host),
+    /// Be one end of the interoperability suite, whose other end may be any implementation.
+    #[command(subcommand)]
+    Interop(Interop),
 }
 
 /// Arguments of `rpc decode`.
@@ -133,6 +140,62 @@ pub(crate) struct Watch {
     pub(crate) silence: Duration,
 }
 
+/// The two ends of the suite.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Interop {
+    /// Answer the suite's RPCs until Ctrl-C or SIGTERM. Prints `listening on HOST:PORT` when
+    /// ready.
+    Serve(InteropServe),
+    /// Run the suite's cases against a server. Prints `ok NAME` or `FAIL NAME: why` for each, and
+    /// exits with 1 if any failed.
+    Client(InteropClient),
+}
+
+/// Arguments of `rpc interop serve`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InteropServe {
+    /// Where to listen: HOST:PORT; port 0 picks a free one.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) listen: String,
+    /// The wire versions to offer.
+    #[arg(long, value_name = "A-B", default_value = "1-11", value_parser = wire)]
+    pub(crate) wire: Wire,
+    /// How to introduce itself.
+    #[arg(long, value_name = "TEXT", default_value = "interop-server")]
+    pub(crate) identification: String,
+}
+
+/// Arguments of `rpc interop client`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct InteropClient {
+    /// The server: HOST:PORT.
+    #[arg(value_name = "ADDR")]
+    pub(crate) address: String,
+    /// The wire versions to offer.
+    #[arg(long, value_name = "A-B", default_value = "1-11", value_parser = wire)]
+    pub(crate) wire: Wire,
+    /// How to introduce itself.
+    #[arg(long, value_name = "TEXT", default_value = "interop-client")]
+    pub(crate) identification: String,
+    /// Run only this case; repeatable.
+    #[arg(long, value_name = "NAME", value_parser = case)]
+    pub(crate) only: Vec<&'static Case>,
+    /// Fail unless this wire version is negotiated.
+    #[arg(long, value_name = "V", value_parser = version)]
+    pub(crate) expect_wire: Option<ProtocolVersion>,
+    /// Instead of the cases: hold a durable subscription to the slow counter, and print each of
+    /// its events as `SECONDS EVENT`.
+    #[arg(long, conflicts_with_all = ["only", "expect_wire"])]
+    pub(crate) durable: bool,
+    /// How long to hold the durable subscription.
+    #[arg(long, requires = "durable", default_value_t = 10)]
+    pub(crate) seconds: u64,
+}
+
+/// A range of wire versions. (A plain `RangeInclusive` would be taken for many values by clap.)
+#[derive(Clone, Debug)]
+pub(crate) struct Wire(pub(crate) RangeInclusive<ProtocolVersion>);
+
 /// How to show what is watched.
 #[derive(Clone, Copy, Debug, ClapArgs)]
 pub(crate) struct View {
@@ -144,6 +207,35 @@ pub(crate) struct View {
 fn milliseconds(text: &str) -> Result<Duration, String> {
     let number: u64 = text.parse().map_err(|error| format!("{error}"))?;
     Ok(Duration::from_millis(number))
+}
+
+fn version(text: &str) -> Result<ProtocolVersion, String> {
+    let number = text.parse().ok();
+    number.and_then(ProtocolVersion::new).ok_or_else(|| {
+        format!(
+            "wire versions are {} to {}",
+            ProtocolVersion::MIN,
+            ProtocolVersion::MAX
+        )
+    })
+}
+
+/// `A-B`, or `A` for `A-A`.
+fn wire(text: &str) -> Result<Wire, String> {
+    let (lowest, highest) = text.split_once('-').unwrap_or((text, text));
+    let (lowest, highest) = (version(lowest)?, version(highest)?);
+    if lowest > highest {
+        return Err(format!("{lowest} is above {highest}"));
+    }
+    Ok(Wire(lowest..=highest))
+}
+
+fn case(name: &str) -> Result<&'static Case, String> {
+    let case = CASES.iter().find(|case| case.name == name);
+    case.ok_or_else(|| {
+        let names: Vec<_> = CASES.iter().map(|case| case.name).collect();
+        format!("the cases are {}", names.join(", "))
+    })
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

@@ -2,12 +2,13 @@
 
 mod decode;
 mod demo;
+mod interop;
 mod serve;
 mod watch;
 
 use std::process::ExitCode;
 
-use crate::args::{Args, Command, Host};
+use crate::args::{Args, Command, Host, Interop};
 
 /// Runs what was asked for; the code is the process's exit status.
 pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
@@ -16,5 +17,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args).await,
         Command::Host(Host::Serve(args)) => serve::run(args).await,
         Command::Host(Host::Watch(args)) => watch::run(args).await,
+        Command::Interop(Interop::Serve(args)) => interop::serve(args).await,
+        Command::Interop(Interop::Client(args)) => interop::client(args).await,
     }
 }

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod decode;
 mod host;
+mod interop;
 mod watch;
 
 use std::process::ExitCode;

@@ -1,0 +1,64 @@
+//! `rpc interop serve` and `rpc interop client`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use rpc_core::Server;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{InteropClient, InteropServe};
+use crate::interop::cases::CASES;
+use crate::interop::server::{Tallies, table};
+use crate::interop::session::{Target, config};
+use crate::interop::{client, durable};
+
+/// Serves until it is told to stop.
+pub(crate) async fn serve(args: InteropServe) -> anyhow::Result<ExitCode> {
+    let listener = TcpListener::bind(&args.listen)
+        .await
+        .with_context(|| format!("cannot listen on {}", args.listen))?;
+    let config = config(args.wire.0)
+        .identification(args.identification)
+        .provide_shapes(true);
+    let tallies = Tallies::default();
+    let mut terminated = signal(SignalKind::terminate())?;
+    let server = Server::builder(table()?, move |_, _| tallies.clone())
+        .config(config)
+        .serve(listener)?;
+    let mut out = io::stdout();
+    writeln!(out, "listening on {}", server.local_addr())?;
+    out.flush()?;
+    tokio::select! {
+        // Whichever comes first; the other one is of no interest then.
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminated.recv() => {}
+    }
+    server.shutdown().await;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Runs the cases, all of them if none was picked; or holds the durable subscription.
+pub(crate) async fn client(args: InteropClient) -> anyhow::Result<ExitCode> {
+    let target = Target {
+        address: args.address,
+        wire: args.wire.0,
+        identification: args.identification,
+        expect_wire: args.expect_wire,
+    };
+    let mut out = io::stdout();
+    if args.durable {
+        durable::run(target, Duration::from_secs(args.seconds), &mut out).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let picked = |name| args.only.is_empty() || args.only.iter().any(|case| case.name == name);
+    let cases = CASES.iter().filter(|case| picked(case.name));
+    let tally = client::run(target, cases, &mut out).await?;
+    Ok(if tally.failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,94 @@
+//! The client's cases, in the order in which they run.
+//!
+//! What is recorded of a case is sent here exactly as the recorded client sent it, so that the
+//! recordings can be replayed (`tests/it/interop/`); what they lack has a case of its own or comes
+//! last.
+
+mod closing;
+mod errors;
+mod handshake;
+mod large;
+mod menu;
+mod one_way;
+mod plain;
+mod state;
+mod streams;
+mod timing;
+mod values;
+mod wire;
+
+use std::fmt;
+use std::pin::Pin;
+
+use super::check::Outcome;
+use super::session::Session;
+
+/// One case: a name, and what it does.
+#[derive(Clone, Copy)]
+pub(crate) struct Case {
+    pub(crate) name: &'static str,
+    pub(super) run: for<'a> fn(&'a mut Session) -> Running<'a>,
+}
+
+type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+
+impl fmt::Debug for Case {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+macro_rules! cases {
+    ($($name:literal => $run:path,)*) => {
+        &[$(Case {
+            name: $name,
+            run: |session| Box::pin($run(session)),
+        }),*]
+    };
+}
+
+/// All cases.
+pub(crate) static CASES: &[Case] = cases![
+    "handshake" => handshake::handshake,
+    "echo-small" => plain::echo_small,
+    "echo" => plain::echo,
+    "sum" => plain::sum,
+    "fail" => plain::fail,
+    "divide" => plain::divide,
+    "oneway" => one_way::oneway,
+    "oneway-boom" => one_way::boom,
+    "oneway-unimplemented" => one_way::unimplemented,
+    "count" => streams::count,
+    "count-large" => streams::count_large,
+    "boom-pipe" => streams::boom,
+    "abort" => streams::abort,
+    "abort-by-close" => streams::abort_by_close,
+    "state" => state::state,
+    "big-0" => large::big_0,
+    "big-100" => large::big_100,
+    "big" => large::big,
+    "zoo" => values::zoo,
+    "zoo2" => values::zoo2,
+    "unimplemented" => errors::unimplemented,
+    "bad-query" => errors::bad_query,
+    "menu" => menu::menu,
+    "versioned" => menu::versioned,
+    "ident" => handshake::ident,
+    "out-of-order" => timing::out_of_order,
+    "heartbeat" => timing::heartbeat,
+    "close" => closing::close,
+    "rank" => wire::rank,
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let names: BTreeSet<_> = CASES.iter().map(|case| case.name).collect();
+        assert_eq!(names.len(), CASES.len());
+    }
+}

@@ -1,0 +1,59 @@
+//! Queries that the callee cannot or will not serve.
+
+use rpc_core::{PipeRpc, Rpc};
+use rpc_wire::{Description, RpcError};
+
+use super::plain::still_there;
+use crate::interop::check::{Failure, Outcome, equal, refused};
+use crate::interop::rpcs::{BIG, COUNT, ECHO_STRING};
+use crate::interop::session::Session;
+use crate::interop::verbatim::Verbatim;
+
+/// Unknown names and versions, of calls and streams. The answer names what was asked.
+pub(super) async fn unimplemented(session: &mut Session) -> Outcome {
+    static NO_SUCH_RPC: Rpc<String, String> = Rpc::new("no-such-rpc", 1);
+    static NO_SUCH_VERSION: Rpc<String, String> = Rpc::new("echo-string", 99);
+    static NO_SUCH_PIPE: PipeRpc<String, String, String> = PipeRpc::new("no-such-pipe", 3);
+    let connection = session.connection().await?;
+    let query = "x".to_owned();
+    let check = |rpc: Description, error: RpcError| {
+        let what = rpc.to_string();
+        equal(what, error, RpcError::unimplemented(rpc))
+    };
+    for rpc in [&NO_SUCH_RPC, &NO_SUCH_VERSION] {
+        let dispatch = rpc.dispatch(&connection, &query);
+        check(
+            rpc.description(),
+            refused(rpc.description(), dispatch).await?,
+        )?;
+    }
+    let dispatch = NO_SUCH_PIPE.dispatch(&connection, &query);
+    let error = refused("no-such-pipe", dispatch).await?;
+    check(NO_SUCH_PIPE.description(), error)?;
+    still_there(&connection).await
+}
+
+/// Queries that cannot be decoded are answered with an error, and the connection lives.
+pub(super) async fn bad_query(session: &mut Session) -> Outcome {
+    type Raw = Rpc<Vec<u8>, Vec<u8>, Verbatim>;
+    // No integer begins like this.
+    static UNDECODABLE: (Raw, &[u8]) = (Raw::new(BIG.name(), BIG.version()), &[0xfb]);
+    static LEFT_OVER: (Raw, &[u8]) = (
+        Raw::new(ECHO_STRING.name(), ECHO_STRING.version()),
+        b"\x05hello!",
+    );
+    // Neither a stream's query nor an abort.
+    static NO_STREAM: (Raw, &[u8]) = (
+        Raw::new(COUNT.name(), COUNT.version()),
+        b"\x05\x0f\0\0\0\0\0\0",
+    );
+    let connection = session.connection().await?;
+    for (rpc, query) in [&UNDECODABLE, &LEFT_OVER, &NO_STREAM] {
+        let dispatch = rpc.dispatch(&connection, &query.to_vec());
+        let error = refused(rpc.description(), dispatch).await?;
+        let RpcError::BinIoExn(_) = error else {
+            return Err(Failure::unexpected(rpc.description(), error, "Bin_io_exn"));
+        };
+    }
+    still_there(&connection).await
+}

@@ -1,0 +1,188 @@
+//! The suite's callee: what each RPC does.
+
+mod updates;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use bin_prot::{ByteString, Sexp};
+use rpc_core::{DuplicateImplementations, HandlerError, Implementations, OnUnknownRpc};
+
+use super::rpcs::{
+    BIG, BOOM_PIPE, COUNT, COUNT_DIRECT, COUNTER, CountQuery, DIVIDE, ECHO_STRING, FAIL,
+    LIVE_TICKS, LOG, LOG_COUNT, PRICE_1, PRICE_2, Price, PriceQuery, SLEEP, SUM, TICKS, ZOO, ZOO2,
+};
+use updates::{AtTheEnd, Updates};
+
+/// What all connections of one server share.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tallies(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    logged: AtomicI64,
+    live_ticks: AtomicI64,
+}
+
+/// Counts one of the live streams of `ticks` while it exists.
+#[derive(Debug)]
+struct LiveTicks(Tallies);
+
+impl LiveTicks {
+    fn new(tallies: &Tallies) -> Self {
+        tallies.0.live_ticks.fetch_add(1, Ordering::Relaxed);
+        Self(tallies.clone())
+    }
+}
+
+impl Drop for LiveTicks {
+    fn drop(&mut self) {
+        self.0.0.live_ticks.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The table of the suite's implementations.
+///
+/// # Errors
+/// Only if this file names one of them twice.
+pub(crate) fn table() -> Result<Implementations<Tallies>, DuplicateImplementations> {
+    Implementations::builder()
+        .implement_blocking(&ECHO_STRING, |_, text| Ok(text))
+        .implement_blocking(&SUM, |_, numbers| Ok(sum(&numbers)))
+        .implement_blocking(&FAIL, |_, text| Err(failure(text)))
+        .implement_blocking(&DIVIDE, |_, (a, b)| Ok(divide(a, b)))
+        .implement_one_way(&LOG, |tallies: &Tallies, _| {
+            tallies.0.logged.fetch_add(1, Ordering::Relaxed);
+            async { Ok(()) }
+        })
+        .implement_blocking(&LOG_COUNT, |tallies: &Tallies, ()| {
+            Ok(tallies.0.logged.load(Ordering::Relaxed))
+        })
+        .implement_pipe(&COUNT, |_, query| async { Ok(count(query)) })
+        .implement_pipe(&COUNT_DIRECT, |_, query| async { Ok(count(query)) })
+        .implement_pipe(&BOOM_PIPE, |_, text| async {
+            Err::<Result<Updates<std::iter::Empty<i64>>, _>, _>(failure(text))
+        })
+        .implement_pipe(&TICKS, |tallies: &Tallies, milliseconds| {
+            let live = LiveTicks::new(tallies);
+            async move {
+                let every = Duration::from_millis(u64::try_from(milliseconds)?);
+                Ok(Ok(Updates::new(0..).every(every).keeping(live)))
+            }
+        })
+        .implement_blocking(&LIVE_TICKS, |tallies: &Tallies, ()| {
+            Ok(tallies.0.live_ticks.load(Ordering::Relaxed))
+        })
+        .implement_state(&COUNTER, |_, query| async move { Ok(counter(&query)) })
+        .implement_blocking(&BIG, |_, size| big(size))
+        .implement_blocking(&ZOO, |_, animals| Ok(animals))
+        .implement_blocking(&ZOO2, |_, animals| Ok(animals))
+        .implement(&SLEEP, |_, milliseconds| async move {
+            // Less than nothing is no time at all.
+            let duration = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
+            tokio::time::sleep(duration).await;
+            Ok(milliseconds)
+        })
+        .implement_blocking(&PRICE_1, |_, symbol| {
+            let query = PriceQuery {
+                symbol,
+                currency: None,
+            };
+            Ok(price(query).px)
+        })
+        .implement_blocking(&PRICE_2, |_, query| Ok(price(query)))
+        .on_unknown_rpc(OnUnknownRpc::Continue)
+        .build()
+}
+
+/// `(Failure TEXT)`, with any bytes as its text.
+fn failure(text: ByteString) -> HandlerError {
+    HandlerError::from_sexp(Sexp::list([Sexp::atom("Failure"), Sexp::atom(text)]))
+}
+
+/// The number as OCaml would have it: of what passes 63 bits, the lowest 63.
+fn wrapped(number: i64) -> i64 {
+    (number << 1) >> 1
+}
+
+fn sum(numbers: &[i64]) -> i64 {
+    wrapped(numbers.iter().fold(0, |sum, n| sum.wrapping_add(*n)))
+}
+
+fn divide(a: i64, b: i64) -> Result<i64, ByteString> {
+    if b == 0 {
+        return Err("division by zero".into());
+    }
+    Ok(wrapped(a.wrapping_div(b)))
+}
+
+fn count(query: CountQuery) -> Result<Updates<impl Iterator<Item = i64> + Unpin>, ByteString> {
+    match query.fail_with {
+        Some(error) => Err(error),
+        None => Ok(Updates::new(query.from_..query.until)),
+    }
+}
+
+type Counter = (i64, Updates<std::ops::RangeInclusive<i64>>);
+
+fn counter(query: &ByteString) -> Result<Counter, ByteString> {
+    const SLOWLY: Duration = Duration::from_millis(200);
+    let updates = Updates::new(1..=10);
+    let updates = match query.as_bytes() {
+        b"bad" => return Err("bad counter".into()),
+        b"slow" => updates.every(SLOWLY),
+        b"hold" => updates.at_the_end(AtTheEnd::Hold),
+        _ => updates,
+    };
+    Ok((100, updates))
+}
+
+/// What passes the limit of a message by far is not even built: it would be refused anyway.
+fn big(size: i64) -> Result<ByteString, HandlerError> {
+    const MOST: usize = 1 << 30;
+    match usize::try_from(size)? {
+        size if size > MOST => Err(HandlerError::new(format_args!("{size} bytes are too many"))),
+        size => Ok(ByteString(vec![b'x'; size])),
+    }
+}
+
+fn price(query: PriceQuery) -> Price {
+    let letters = i64::try_from(query.symbol.as_bytes().len()).unwrap_or(i64::MAX);
+    Price {
+        px: wrapped(letters.wrapping_mul(100)),
+        ccy: query.currency.unwrap_or_else(|| "USD".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The page's clarification: towards zero. What OCaml's own numbers do at their ends.
+    #[test]
+    fn arithmetic_is_that_of_ocaml() {
+        const LEAST: i64 = -(1 << 62);
+        assert_eq!(divide(22, 7), Ok(3));
+        assert_eq!(divide(-22, 7), Ok(-3));
+        assert_eq!(divide(22, 0), Err("division by zero".into()));
+        assert_eq!(divide(LEAST, -1), Ok(LEAST));
+        assert_eq!(sum(&[]), 0);
+        assert_eq!(sum(&[-LEAST - 1, 1]), LEAST);
+        assert_eq!(sum(&[LEAST, LEAST]), 0);
+    }
+
+    #[test]
+    fn price_of_a_symbol() {
+        let check = |symbol: &str, currency: Option<&str>, px, ccy: &str| {
+            let query = PriceQuery {
+                symbol: symbol.into(),
+                currency: currency.map(ByteString::from),
+            };
+            let ccy = ccy.into();
+            assert_eq!(price(query), Price { px, ccy });
+        };
+        check("ABC", None, 300, "USD");
+        check("", Some("EUR"), 0, "EUR");
+    }
+}
