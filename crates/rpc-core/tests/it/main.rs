@@ -11,6 +11,7 @@ mod events;
 mod heartbeat;
 mod hostile;
 mod metadata;
+mod misbehaving;
 mod pair;
 mod panics;
 mod peer;
