@@ -127,7 +127,7 @@ impl Connection {
             connection: config.text().to_owned(),
             cause,
         })?;
-        let implemented = implementations.shared_descriptions();
+        let implemented = implementations.catalogue();
         let shared = Arc::new(Shared::new(&config, agreement, local.menu, implemented));
         // From here on, whoever waits is told of the end, whatever happens.
         let ending = Ending::new(shared.clone());

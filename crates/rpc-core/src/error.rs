@@ -132,21 +132,65 @@ pub(crate) enum SendError {
 }
 
 /// A handler's failure that is none of its declared results: what an exception is in the
-/// reference. The caller gets *Uncaught_exn* with the text.
+/// reference. The caller gets *Uncaught_exn* with the text, and then the
+/// [`OnException`](crate::OnException) policy applies.
 ///
 /// Any error converts into it, so `?` works in handlers. A panic has the same effect.
+///
+/// A handler that refuses, rather than fails, says [`not_authorized`](Self::not_authorized): the
+/// caller gets *Authorization_failure*, and no policy applies (rule R-AU-5).
+///
+/// ```
+/// use rpc_core::HandlerError;
+///
+/// async fn withdraw(balance: u64, amount: u64) -> Result<u64, HandlerError> {
+///     if amount > 1_000 {
+///         return Err(HandlerError::not_authorized("more than 1000 at once"));
+///     }
+///     balance.checked_sub(amount).ok_or_else(|| HandlerError::new("not that much there"))
+/// }
+/// # let _ = withdraw;
+/// ```
 #[derive(Clone, Debug)]
-pub struct HandlerError(Sexp);
+pub struct HandlerError {
+    failure: Failure,
+    reason: Reason,
+}
+
+/// What kind of failure a handler's is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    Raised,
+    NotAuthorized,
+    NotLifted,
+}
+
+#[derive(Clone, Debug)]
+enum Reason {
+    Text(String),
+    Sexp(Sexp),
+}
 
 impl HandlerError {
     /// A failure with this text.
     pub fn new(text: impl fmt::Display) -> Self {
-        Self(failure(text))
+        Self {
+            failure: Failure::Raised,
+            reason: Reason::Text(text.to_string()),
+        }
     }
 
     /// A failure with this S-expression, shown to the caller as it is.
     pub fn from_sexp(sexp: Sexp) -> Self {
-        Self(sexp)
+        Self {
+            failure: Failure::Raised,
+            reason: Reason::Sexp(sexp),
+        }
+    }
+
+    /// A refusal with this text. Peers below version 3 are told *Uncaught_exn* (rule C-OP-6).
+    pub fn not_authorized(text: impl fmt::Display) -> Self {
+        Self::new(text).into_failure(Failure::NotAuthorized)
     }
 
     pub(crate) fn from_panic(panic: &(dyn std::any::Any + Send)) -> Self {
@@ -157,22 +201,40 @@ impl HandlerError {
         Self::new(text.unwrap_or("handler panicked"))
     }
 
+    /// The same reason, given by a lifting function. A refusal stays one.
+    pub(crate) fn into_failure(self, failure: Failure) -> Self {
+        match self.failure {
+            Failure::Raised => Self { failure, ..self },
+            Failure::NotAuthorized | Failure::NotLifted => self,
+        }
+    }
+
+    pub(crate) fn failure(&self) -> Failure {
+        self.failure
+    }
+
+    /// The S-expression that stands for the failure: an exception's for a raise, an error's for
+    /// a refusal.
     pub(crate) fn into_sexp(self) -> Sexp {
-        self.0
+        match (self.reason, self.failure) {
+            (Reason::Sexp(sexp), _) => sexp,
+            (Reason::Text(text), Failure::Raised) => failure(text),
+            (Reason::Text(text), Failure::NotAuthorized | Failure::NotLifted) => {
+                Sexp::atom(ByteString::from(text))
+            }
+        }
     }
 }
 
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        self.clone().into_sexp().fmt(f)
     }
 }
 
 impl<E: std::error::Error> From<E> for HandlerError {
     fn from(error: E) -> Self {
-        let mut texts = vec![error.to_string()];
-        texts.extend(error.source().map(describe));
-        Self::new(texts.join(": "))
+        Self::new(describe(&error))
     }
 }
 

@@ -1,320 +1,444 @@
-//! One handler with its types erased, and the call it answers.
+//! What answers one RPC: a name, a version, a handler, and what happens when the handler raises.
 //!
 //! A handler's future is polled once where its query was read; if it is ready, the answer is
 //! encoded there and then. Only a pending one becomes a task.
 
 pub(crate) mod blocking;
+pub(crate) mod call;
+pub(crate) mod expert;
+pub(crate) mod handler;
+pub(crate) mod lift;
+mod named;
 pub(crate) mod one_way;
 pub(crate) mod plain;
 pub(crate) mod streaming;
 
-use std::any::Any;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 
-use bin_prot::{BinWrite, Sexp};
-use rpc_wire::frame::AppendError;
-use rpc_wire::{
-    CloseReason, Data, Description, DescriptionRef, QueryId, Response, ResponseHeader, RpcDigests,
-    RpcError,
-};
+use bin_prot::{ByteString, Sexp};
+use futures_core::Stream;
+use rpc_wire::{Description, RpcDigests, ShapeDigest};
 
-use crate::connection::output::Class;
-use crate::connection::serving::Served;
-use crate::connection::{ClosedBy, Shared};
-use crate::error::{HandlerError, SendError, failure, located};
-use crate::payload::{self, Codec, Undecodable};
-use crate::rpc::{self, UserErrors};
-use crate::tracing_event::{Event, Kind, SendFailure, SentResponse, Turn};
+use crate::error::{Failure, HandlerError};
+use crate::on_exception::OnException;
+use crate::payload::{BinProt, Codec};
+use crate::query_context::QueryContext;
+use crate::responder::{ExpertQuery, Reply, Responder};
+use crate::{OneWay, PipeRpc, Rpc, StateRpc};
+use blocking::Blocking;
+use expert::{Expert, OneWayExpert};
+use lift::{Lift, LiftedHandler};
+use one_way::OneWayHandler;
+use plain::Plain;
+use streaming::Streaming;
 
-pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub use named::Named;
 
-/// What answers the queries of one RPC, for connections whose state is `S`.
-pub(crate) trait Handler<S>: Send + Sync {
-    /// Starts answering. A panic in here is the handler's (rule R-XN-1).
-    fn handle(&self, state: &S, data: Data<'_>, call: &Call) -> Started;
+pub(crate) use call::{Call, CalledRpc};
+pub(crate) use handler::{Handler, HandlerKind, Received, Started, Stop};
+pub(crate) use lift::{Own, Source};
 
-    /// Where an error of the handler is said to have arisen (rule R-ER-1).
-    fn location(&self) -> &'static str;
-
-    /// The kind and the digests of the types.
-    fn digests(&self) -> RpcDigests;
-
-    /// Whether queries open streams, which can be aborted.
-    fn is_streaming(&self) -> bool {
-        false
-    }
+/// One handler with its RPC's name and version, for connections whose state is `S`.
+///
+/// Tables are built of them. [`Builder`](crate::Builder) has a shorter way for those that need
+/// nothing more than a handler; this is for what does: a [policy for
+/// exceptions](Self::on_exception) of its own, or a state that is
+/// [lifted](Self::lift) from the connection's.
+///
+/// Cheap to clone.
+///
+/// # Examples
+///
+/// ```
+/// use rpc_core::{HandlerError, Implementation, Implementations, OnException, QueryContext, Rpc};
+///
+/// static BALANCE: Rpc<(), u64> = Rpc::new("balance", 1);
+/// static DEPOSIT: Rpc<u64, ()> = Rpc::new("deposit", 1);
+///
+/// /// What is known of every connection.
+/// struct Peer { user: Option<String> }
+///
+/// /// What these handlers need: somebody who may ask.
+/// struct User { name: String }
+///
+/// fn authorize(peer: &Peer, _: &QueryContext<'_>) -> Result<User, HandlerError> {
+///     match &peer.user {
+///         Some(name) => Ok(User { name: name.clone() }),
+///         None => Err(HandlerError::new("nobody is logged in")),
+///     }
+/// }
+///
+/// let implementations = Implementations::builder()
+///     .implementation(
+///         Implementation::plain(&BALANCE, |user: &User, ()| {
+///             let balance = user.name.len() as u64;
+///             async move { Ok(balance) }
+///         })
+///         .authorize(authorize),
+///     )
+///     .implementation(
+///         Implementation::blocking(&DEPOSIT, |_: &User, _| Ok(()))
+///             .on_exception(OnException::Log)
+///             .authorize(authorize),
+///     )
+///     .build()?;
+/// # let _ = implementations;
+/// # Ok::<(), rpc_core::DuplicateImplementations>(())
+/// ```
+pub struct Implementation<S> {
+    description: Description,
+    handler: Arc<dyn Handler<S>>,
+    on_exception: Option<OnException>,
+    /// Evaluating shapes takes time, and most tables are never asked (rule R-IM-8).
+    digests: OnceLock<RpcDigests>,
 }
 
-/// How far answering a query has come when its handler returns.
-pub(crate) enum Started {
-    /// Nothing more is to be done.
-    Done,
-    /// The rest is done by this future; of a stream, it is to be cancelled by an abort.
-    Task {
-        future: BoxFuture<()>,
-        stream: Option<Arc<Served>>,
-    },
-    /// The connection has to stop, because of this error.
-    Stop(Sexp),
-}
-
-/// Which RPC a query is for; costs nothing to keep.
-#[derive(Clone, Debug)]
-pub(crate) enum CalledRpc {
-    /// The one at this place of the table.
-    Implemented(usize),
-    Menu,
-    Unknown(Arc<Description>),
-}
-
-/// One query being answered.
-#[derive(Clone)]
-pub(crate) struct Call {
-    shared: Arc<Shared>,
-    rpc: CalledRpc,
-    header: ResponseHeader,
-}
-
-impl Call {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        rpc: CalledRpc,
-        id: QueryId,
-        menu_index: Option<usize>,
-    ) -> Self {
-        let header = ResponseHeader::new(shared.version, id, menu_index);
+impl<S> Clone for Implementation<S> {
+    fn clone(&self) -> Self {
         Self {
-            shared,
-            rpc,
-            header,
+            description: self.description.clone(),
+            handler: self.handler.clone(),
+            on_exception: self.on_exception.clone(),
+            digests: self.digests.clone(),
         }
     }
+}
 
-    /// Name and version of what was called.
-    pub(crate) fn rpc(&self) -> DescriptionRef<'_> {
-        match &self.rpc {
-            CalledRpc::Implemented(index) => match self.shared.implemented.get(*index) {
-                Some(rpc) => rpc.as_ref(),
-                // The index comes from the same table.
-                None => rpc::MENU,
-            },
-            CalledRpc::Menu => rpc::MENU,
-            CalledRpc::Unknown(rpc) => rpc.as_ref().as_ref(),
-        }
+/// Handlers get the state by reference, so what a future needs of it is cloned before the
+/// `async move`.
+impl<S: Send + 'static> Implementation<S> {
+    /// Implements a plain RPC.
+    ///
+    /// The future is polled where the query was read; if it is ready at once, its answer leaves
+    /// before that of any later query (rule R-OR-3). Otherwise it becomes a task, and answers
+    /// leave in order of completion.
+    pub fn plain<Q, R, C, F, Fut>(rpc: &Rpc<Q, R, C>, handler: F) -> Self
+    where
+        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, HandlerError>> + Send + 'static,
+        Q: Send + 'static,
+        R: 'static,
+        C: Codec<Q> + Codec<R>,
+    {
+        let handler = Plain::<F, Q, R, C>::new(handler, rpc.user_errors());
+        Self::new(rpc.description(), handler)
     }
 
-    pub(crate) fn shared(&self) -> &Arc<Shared> {
-        &self.shared
+    /// Implements a plain RPC by a function that does not suspend. It holds up all other
+    /// messages of the connection while it runs.
+    pub fn blocking<Q, R, C, F>(rpc: &Rpc<Q, R, C>, handler: F) -> Self
+    where
+        F: Fn(&S, Q) -> Result<R, HandlerError> + Send + Sync + 'static,
+        Q: Send + 'static,
+        R: 'static,
+        C: Codec<Q> + Codec<R>,
+    {
+        let handler = Blocking::<F, Q, R, C>::new(handler, rpc.user_errors());
+        Self::new(rpc.description(), handler)
     }
 
-    pub(crate) fn id(&self) -> QueryId {
-        self.header.id
+    /// Implements a one-way RPC. Nobody is told of a failure (rule R-OW-1); what happens then is
+    /// up to [`OnException`]. A message that cannot be decoded closes the connection
+    /// (rule R-OW-2).
+    pub fn one_way<Q, C, F, Fut>(rpc: &OneWay<Q, C>, handler: F) -> Self
+    where
+        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HandlerError>> + Send + 'static,
+        Q: Send + 'static,
+        C: Codec<Q>,
+    {
+        let handler = OneWayHandler::<F, Q, C>::new(handler);
+        Self::new(rpc.description(), handler)
     }
 
-    /// Reads the query, or answers that it cannot be read (rule R-PL-3).
-    pub(crate) fn decode<Q, C: Codec<Q>>(
-        &self,
-        data: Data<'_>,
-        location: &'static str,
-    ) -> Option<Q> {
-        match payload::read(data, C::read) {
-            Ok(query) => Some(query),
-            Err(error) => {
-                self.undecodable(location, &error);
-                None
-            }
-        }
-    }
-
-    pub(crate) fn undecodable(&self, location: &str, error: &Undecodable) {
-        self.error(RpcError::BinIoExn(located(location, failure(error))));
-    }
-
-    /// Answers with a value. One that is too large, or cannot be encoded, becomes an error
-    /// (rule R-PL-6).
-    pub(crate) fn respond<R, C: Codec<R>>(
-        &self,
-        value: &R,
-        user_errors: UserErrors<R>,
-        location: &'static str,
-    ) {
-        let size = C::size(value);
-        let sent = self.send_if(
-            || user_errors.sent(value),
-            || true,
-            Class::Response,
-            size,
-            |buffer| C::write(value, buffer),
-        );
-        if let Err(error) = sent {
-            self.not_sent(error, location);
-        }
-    }
-
-    /// Sends a response of this kind with a payload of `payload` bytes, if `wanted` says so under
-    /// the output's lock. Returns how many bytes are buffered then; `None` if it was not wanted.
-    /// The kind is asked only if somebody listens (rule R-RE-2).
-    pub(crate) fn send_if(
-        &self,
-        kind: impl FnOnce() -> SentResponse,
-        wanted: impl FnOnce() -> bool,
-        class: Class,
-        payload: usize,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
-    ) -> Result<Option<usize>, SendError> {
-        let size = self.header.message_size(payload);
-        let turn = self.shared.events.turn();
-        let sent = self.shared.output.send_if(wanted, class, size, |buffer| {
-            self.header.write_before(payload, buffer)?;
-            write(buffer)
-        });
-        if let Some(turn) = turn {
-            self.tell_of_response(&turn, size, &sent, kind);
-        }
-        sent.inspect_err(|error| self.give_up_slow_reader(error))
-    }
-
-    /// Tells the listeners that nothing is sent in answer to a one-way query (rule T-S8), or that
-    /// an expert handler has answered (rules T-S11, T-S15).
-    pub(crate) fn tell(&self, kind: SentResponse) {
-        self.shared.events.tell(self.rpc(), self.id(), 0, || {
-            Event::Sent(Kind::Response(kind))
-        });
-    }
-
-    #[cold]
-    /// Tells of a response of `body` bytes that was sent or refused (rules T-S1 to T-S7). None is
-    /// told once closing has stopped the implementations.
-    fn tell_of_response(
-        &self,
-        turn: &Turn<'_>,
-        body: usize,
-        sent: &Result<Option<usize>, SendError>,
-        kind: impl FnOnce() -> SentResponse,
-    ) {
-        let refused = |kind, failure| Event::FailedToSend(Kind::Response(kind), failure);
-        let (event, bytes) = match sent {
-            Ok(Some(_)) => (Event::Sent(Kind::Response(kind())), body),
-            Err(SendError::Frame(AppendError::TooBig { size, .. })) => {
-                (refused(kind(), SendFailure::TooLarge), *size)
-            }
-            Err(SendError::Closed(closed)) if closed.reason.is_none() => {
-                (refused(kind(), SendFailure::Closed), 0)
-            }
-            Ok(None)
-            | Err(SendError::Frame(_) | SendError::Closed(_) | SendError::Overfull { .. }) => {
-                return;
-            }
+    /// Implements a pipe RPC: the handler results in a stream of updates, or in the RPC's own
+    /// error.
+    ///
+    /// Updates are taken from the stream in batches of at most 1000, and then only when the
+    /// transport has taken them: a slow caller stops the stream. The stream is dropped when it
+    /// has ended, when the caller aborts, and when the connection closes.
+    pub fn pipe<Q, U, E, C, F, Fut, St>(rpc: &PipeRpc<Q, U, E, C>, handler: F) -> Self
+    where
+        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Result<St, E>, HandlerError>> + Send + 'static,
+        St: Stream<Item = U> + Send + 'static,
+        Q: Send + 'static,
+        U: Send + 'static,
+        E: Send + 'static,
+        C: Codec<Q> + Codec<U> + Codec<E>,
+    {
+        let handler = move |state: &S, query: Q| {
+            let future = handler(state, query);
+            async move { Ok(future.await?.map(|updates| ((), updates))) }
         };
-        turn.tell(self.rpc(), self.id(), bytes, &event);
+        let handler = Streaming::<_, Q, (), U, E, C, BinProt>::new(handler);
+        Self::new(rpc.description(), handler)
     }
 
-    /// A peer that asks for more and more and does not read the answers is not waited for
-    /// (rule C-BP-7).
-    fn give_up_slow_reader(&self, error: &SendError) {
-        if let SendError::Overfull { buffered, limit } = error {
-            let text = format!(
-                "peer does not read: {buffered} bytes are waiting for it, allowed are {limit}"
-            );
-            let reason = CloseReason::debug(text);
-            self.shared.start_closing(ClosedBy::Unknown, reason);
+    /// Implements a state RPC: the handler results in the initial state and a stream of updates
+    /// to it, or in the RPC's own error. The stream is treated as that of a [pipe](Self::pipe).
+    pub fn state<Q, T, U, E, C, F, Fut, St>(rpc: &StateRpc<Q, T, U, E, C>, handler: F) -> Self
+    where
+        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Result<(T, St), E>, HandlerError>> + Send + 'static,
+        St: Stream<Item = U> + Send + 'static,
+        Q: Send + 'static,
+        T: Send + 'static,
+        U: Send + 'static,
+        E: Send + 'static,
+        C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
+    {
+        let handler = Streaming::<F, Q, T, U, E, C, C>::new(handler);
+        Self::new(rpc.description(), handler)
+    }
+
+    /// Implements a plain RPC by a handler that gets the undecoded query and answers by a
+    /// [`Responder`].
+    ///
+    /// The connection's other messages wait until the handler's future is ready
+    /// (rule R-EX-1): what takes its time results in [`Reply::delayed`]. The future is polled
+    /// where the query was read, so a handler without an `await` costs no task.
+    ///
+    /// A handler that fails before it has answered is one that raised; one that fails afterwards
+    /// also closes the connection, after the policy (rule R-EX-7).
+    ///
+    /// ```
+    /// use rpc_core::{Implementation, Implementations, Reply, Rpc};
+    ///
+    /// static ECHO: Rpc<String, String> = Rpc::new("echo", 1);
+    ///
+    /// let implementations = Implementations::builder()
+    ///     .implementation(Implementation::expert(&ECHO, |_: &(), query, responder| {
+    ///         // The response is encoded as the query is, so there is no need to decode it.
+    ///         let sent = responder.bytes(query.bytes());
+    ///         async move {
+    ///             sent?;
+    ///             Ok(Reply::Replied)
+    ///         }
+    ///     }))
+    ///     .build()?;
+    /// # let _ = implementations;
+    /// # Ok::<(), rpc_core::DuplicateImplementations>(())
+    /// ```
+    pub fn expert<F, Fut>(rpc: &impl Named, handler: F) -> Self
+    where
+        F: Fn(&S, ExpertQuery<'_>, Responder) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Reply, HandlerError>> + Send + 'static,
+    {
+        Self::new(
+            rpc.name_and_version(),
+            Expert::new(handler, rpc.digests_function()),
+        )
+    }
+
+    /// The same by a function that does not suspend.
+    pub fn expert_blocking<F>(rpc: &impl Named, handler: F) -> Self
+    where
+        F: Fn(&S, ExpertQuery<'_>, Responder) -> Result<Reply, HandlerError>
+            + Send
+            + Sync
+            + 'static,
+    {
+        Self::expert(rpc, move |state: &S, query: ExpertQuery<'_>, responder| {
+            std::future::ready(handler(state, query, responder))
+        })
+    }
+
+    /// Implements a one-way RPC by a handler that gets the undecoded message (rule R-OW-7).
+    pub fn one_way_expert<F, Fut>(rpc: &impl Named, handler: F) -> Self
+    where
+        F: Fn(&S, ExpertQuery<'_>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    {
+        Self::new(
+            rpc.name_and_version(),
+            OneWayExpert::new(handler, rpc.digests_function()),
+        )
+    }
+
+    fn new(description: Description, handler: impl Handler<S> + 'static) -> Self {
+        Self {
+            description,
+            handler: Arc::new(handler),
+            on_exception: None,
+            digests: OnceLock::new(),
         }
     }
 
-    /// Tells the caller why a response could not be sent; nobody listens on a closed connection
-    /// (rule R-PL-7).
-    pub(crate) fn not_sent(&self, error: SendError, location: &str) {
-        if let Some(error) = unsendable(error, location) {
-            self.error_instead(|| true, error);
+    pub(crate) fn lifted_by<W: Send + 'static>(self, lift: Arc<Lift<W, S>>) -> Implementation<W> {
+        Implementation {
+            description: self.description,
+            handler: Arc::new(LiftedHandler::new(self.handler, lift)),
+            on_exception: self.on_exception,
+            digests: self.digests,
         }
     }
+}
 
-    /// Answers with an error in place of what could not be sent, if `wanted` says so under the
-    /// output's lock. After *Write_error*'s message, which has failed already in the eyes of the
-    /// listeners, they are told nothing (rules T-S5, T-S23, T-S24).
-    pub(crate) fn error_instead(&self, wanted: impl FnOnce() -> bool, error: RpcError) {
-        let told = !matches!(error, RpcError::WriteError(_));
-        self.send_error(told, wanted, error);
+/// The state of each query is made from a wider one, in the end from the connection's, by a
+/// function that runs for every query that is answered: not once for a connection, and not for
+/// aborts or undecodable queries (rule R-AU-1).
+///
+/// The last lift added is the first to run; the first that fails decides, and neither those
+/// inside it nor the handler run (rule R-AU-3). Deferred lifts lose the order of [what answers at
+/// once](crate#ordering): a later query may overtake (rule R-AU-4). A lifting function that
+/// panics counts as a handler that does (rule R-AU-6).
+///
+/// `Result` and `Option` combine what is needed to authorize: `?` and `and_then` to demand several
+/// things, `or_else` for alternatives.
+impl<S: Send + 'static> Implementation<S> {
+    /// For connections whose state is `W`: the state is lifted by a function that cannot fail.
+    #[must_use]
+    pub fn lift<W: Send + 'static>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> S + Send + Sync + 'static,
+    ) -> Implementation<W> {
+        self.try_lift(move |state, context| Ok(lift(state, context)))
     }
 
-    /// The handler failed before its result was there.
-    pub(crate) fn failed(&self, location: &str, error: HandlerError) {
-        self.error(RpcError::UncaughtExn(located(location, error.into_sexp())));
+    /// The same by a function that can fail: the caller is answered *Lift_error* (below version
+    /// 5 a substitute for it, rule C-OP-6).
+    #[must_use]
+    pub fn try_lift<W: Send + 'static>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> Result<S, HandlerError> + Send + Sync + 'static,
+    ) -> Implementation<W> {
+        self.lifted_by(lift::at_once(lift, Failure::NotLifted))
     }
 
-    /// The handler panicked.
-    pub(crate) fn raised(&self, location: &str, panic: &(dyn Any + Send)) {
-        self.failed(location, HandlerError::from_panic(panic));
+    /// The same by a function that can refuse: the caller is answered *Authorization_failure*
+    /// (below version 3 *Uncaught_exn*, rule C-OP-6). A one-way message is ignored then
+    /// (rule R-OW-3).
+    #[must_use]
+    pub fn authorize<W: Send + 'static>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> Result<S, HandlerError> + Send + Sync + 'static,
+    ) -> Implementation<W> {
+        self.lifted_by(lift::at_once(lift, Failure::NotAuthorized))
     }
 
-    /// Answers with an error, in a form that the peer's version knows.
-    pub(crate) fn error(&self, error: RpcError) {
-        self.error_if(|| true, error);
+    /// [`lift`](Self::lift) by a function that may suspend.
+    #[must_use]
+    pub fn lift_async<W, Fut>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> Fut + Send + Sync + 'static,
+    ) -> Implementation<W>
+    where
+        W: Send + 'static,
+        Fut: Future<Output = S> + Send + 'static,
+    {
+        self.try_lift_async(move |state, context| {
+            let lifted = lift(state, context);
+            async move { Ok(lifted.await) }
+        })
     }
 
-    /// Answers with an error, if `wanted` says so under the output's lock.
-    pub(crate) fn error_if(&self, wanted: impl FnOnce() -> bool, error: RpcError) {
-        self.send_error(true, wanted, error);
+    /// [`try_lift`](Self::try_lift) by a function that may suspend.
+    #[must_use]
+    pub fn try_lift_async<W, Fut>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> Fut + Send + Sync + 'static,
+    ) -> Implementation<W>
+    where
+        W: Send + 'static,
+        Fut: Future<Output = Result<S, HandlerError>> + Send + 'static,
+    {
+        self.lifted_by(lift::deferred(lift, Failure::NotLifted))
     }
 
-    fn send_error(&self, told: bool, wanted: impl FnOnce() -> bool, error: RpcError) {
-        let response = Response {
-            header: self.header,
-            result: Err(error.known_to(self.shared.version)),
-        };
-        let size = response.bin_size();
-        let output = &self.shared.output;
-        let turn = self.shared.events.turn().filter(|_| told);
-        let sent = output.send_if(wanted, Class::Response, size, |buffer| {
-            response.bin_write(buffer)
+    /// [`authorize`](Self::authorize) by a function that may suspend.
+    #[must_use]
+    pub fn authorize_async<W, Fut>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> Fut + Send + Sync + 'static,
+    ) -> Implementation<W>
+    where
+        W: Send + 'static,
+        Fut: Future<Output = Result<S, HandlerError>> + Send + 'static,
+    {
+        self.lifted_by(lift::deferred(lift, Failure::NotAuthorized))
+    }
+}
+
+impl<S> Implementation<S> {
+    /// Replaces what happens when the handler raises, which is otherwise up to the table
+    /// (rule R-IM-10).
+    #[must_use]
+    pub fn on_exception(mut self, policy: OnException) -> Self {
+        self.on_exception = Some(policy);
+        self
+    }
+
+    /// Name and version.
+    pub fn description(&self) -> &Description {
+        &self.description
+    }
+
+    /// The kind of the RPC and the digests of its types. Computed when first asked for
+    /// (rule R-IM-8).
+    pub fn digests(&self) -> RpcDigests {
+        *self.digests.get_or_init(|| self.handler.digests())
+    }
+
+    /// Everything that is known of the implementation: kind, name, version, digests and policy
+    /// (rule R-IM-9).
+    pub fn to_sexp(&self) -> Sexp {
+        let name = Sexp::atom(self.description.name.clone());
+        let version = Sexp::atom(self.description.version.to_string());
+        let policy = self.on_exception.as_ref();
+        let policy = policy.map(|policy| Sexp::atom(format!("{policy:?}")));
+        Sexp::record([
+            ("tag", Sexp::atom(self.handler.kind().tag())),
+            ("version", version),
+            ("f", name),
+            ("shapes", digests_sexp(self.digests())),
+            ("on_exception", Sexp::list(policy)),
+        ])
+    }
+
+    pub(crate) fn handler(&self) -> &dyn Handler<S> {
+        &*self.handler
+    }
+
+    pub(crate) fn own_policy(&self) -> Option<&OnException> {
+        self.on_exception.as_ref()
+    }
+}
+
+fn digests_sexp(digests: RpcDigests) -> Sexp {
+    fn variant<const N: usize>(name: &str, fields: [(&str, ShapeDigest); N]) -> Sexp {
+        let fields = fields.map(|(name, digest)| {
+            let digest = Sexp::atom(ByteString::from(digest.0.to_string()));
+            Sexp::list([Sexp::atom(name), digest])
         });
-        if let (Some(turn), Err(error)) = (turn, response.result) {
-            let kind = || SentResponse::SingleOrStreamingRpcErrorOrExn(error);
-            self.tell_of_response(&turn, size, &sent, kind);
+        Sexp::list([Sexp::atom(name)].into_iter().chain(fields))
+    }
+    match digests {
+        RpcDigests::Rpc { query, response } => {
+            variant("Rpc", [("query", query), ("response", response)])
         }
-        let sent = sent.inspect_err(|error| self.give_up_slow_reader(error));
-        if let Err(SendError::Frame(error)) = sent {
-            // Not even the error fits: the caller would wait for ever (rule R-PL-6).
-            let reason = CloseReason::debug(format!("error response cannot be sent: {error}"));
-            self.shared.start_closing(ClosedBy::Local, reason);
-        }
+        RpcDigests::OneWay { msg } => variant("One_way", [("msg", msg)]),
+        RpcDigests::StreamingRpc {
+            query,
+            initial_response,
+            update_response,
+            error,
+        } => variant(
+            "Streaming_rpc",
+            [
+                ("query", query),
+                ("initial_response", initial_response),
+                ("update_response", update_response),
+                ("error", error),
+            ],
+        ),
+        RpcDigests::Unknown => Sexp::atom("Unknown"),
     }
 }
 
-/// The error that takes the place of a response that could not be sent.
-pub(crate) fn unsendable(error: SendError, location: &str) -> Option<RpcError> {
-    match error {
-        SendError::Closed(_) | SendError::Overfull { .. } => None,
-        SendError::Frame(AppendError::TooBig { size, limit }) => {
-            let too_big = RpcError::MessageTooBig {
-                size: i64::try_from(size).unwrap_or(i64::MAX),
-                max_message_size: i64::try_from(limit).unwrap_or(i64::MAX),
-            };
-            Some(RpcError::WriteError(too_big.to_sexp()))
-        }
-        SendError::Frame(error) => {
-            let error = HandlerError::from(error);
-            Some(RpcError::UncaughtExn(located(location, error.into_sexp())))
-        }
+impl<S> fmt::Debug for Implementation<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_sexp().fmt(f)
     }
-}
-
-/// Polls a future once, outside any task.
-pub(crate) fn poll_now<T>(future: Pin<&mut (dyn Future<Output = T> + Send)>) -> Poll<T> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// Runs a future to its end, a panic included.
-pub(crate) async fn caught<T>(mut future: BoxFuture<T>) -> Result<T, Box<dyn Any + Send>> {
-    std::future::poll_fn(
-        |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        },
-    )
-    .await
 }

@@ -1,41 +1,29 @@
 //! What one side answers: a table of implementations by name and version.
 
+mod builder;
+mod instance;
+mod lift;
 mod menu_rpc;
 
 use std::fmt;
 use std::sync::Arc;
 
-use futures_core::Stream;
-use rpc_wire::{Data, Description, DescriptionRef, Menu, Specifier};
+use rpc_wire::{Description, DescriptionRef, Menu, RpcDigests};
 use thiserror::Error;
 
-use crate::error::HandlerError;
-use crate::implementation::blocking::Blocking;
-use crate::implementation::one_way::OneWay as OneWayHandler;
-use crate::implementation::plain::Plain;
-use crate::implementation::streaming::Streaming;
-use crate::implementation::{Call, CalledRpc, Handler, Started};
-use crate::payload::{BinProt, Codec};
-use crate::{OneWay, PipeRpc, Rpc, StateRpc};
+use crate::implementation::Implementation;
+use crate::on_exception::OnException;
+use crate::unknown_rpc::OnUnknownRpc;
+use instance::Instance;
 use menu_rpc::MenuRpc;
 
-/// What happens after a query for an RPC that is not implemented. The caller is answered
-/// *Unimplemented_rpc* in every case (rule R-UN-1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnUnknownRpc {
-    /// Nothing more.
-    Continue,
-    /// The connection closes.
-    CloseConnection,
-    /// The connection closes, and the peer is told that its query was the reason. The
-    /// reference's policy for tables that are not given another.
-    #[default]
-    Raise,
-}
+pub use builder::Builder;
+pub(crate) use instance::{Find, Serve};
 
 /// An immutable table of implementations, for connections whose state is `S`.
 ///
-/// Cheap to clone; one table serves any number of connections.
+/// Cheap to clone; one table serves any number of connections. What changes a table makes a new
+/// one; connections go on with that which they were given.
 pub struct Implementations<S> {
     table: Arc<Table<S>>,
 }
@@ -49,18 +37,39 @@ impl<S> Clone for Implementations<S> {
 }
 
 struct Table<S> {
-    /// Sorted: an index here is a rank in the menu.
-    descriptions: Arc<[Description]>,
-    /// In the order of the descriptions.
-    handlers: Vec<Box<dyn Handler<S>>>,
+    /// In the order of the catalogue.
+    entries: Vec<Implementation<S>>,
+    catalogue: Arc<Catalogue>,
     /// Answers menu queries, unless the user's entries do (rule C-CR-1).
     menu_rpc: Option<MenuRpc>,
-    on_unknown_rpc: OnUnknownRpc,
+    on_unknown_rpc: OnUnknownRpc<S>,
+    on_exception: OnException,
 }
 
-struct Entry<S> {
-    description: Description,
-    handler: Box<dyn Handler<S>>,
+/// What calls need to know of a table, apart from its state's type.
+#[derive(Debug)]
+pub(crate) struct Catalogue {
+    /// Sorted: an index here is a rank in the menu.
+    descriptions: Box<[Description]>,
+    /// The policies in force, in the same order (rule R-IM-10).
+    policies: Box<[OnException]>,
+}
+
+impl Catalogue {
+    pub(crate) fn rpc(&self, index: usize) -> Option<&Description> {
+        self.descriptions.get(index)
+    }
+
+    pub(crate) fn on_exception(&self, index: usize) -> &OnException {
+        let policy = self.policies.get(index);
+        policy.unwrap_or(&OnException::LogOnBackgroundException)
+    }
+
+    fn find(&self, rpc: DescriptionRef<'_>) -> Option<usize> {
+        self.descriptions
+            .binary_search_by(|description| description.as_ref().cmp(&rpc))
+            .ok()
+    }
 }
 
 /// Two or more implementations of the same name and version.
@@ -69,6 +78,14 @@ struct Entry<S> {
 pub struct DuplicateImplementations(
     /// Each duplicated description once, sorted.
     pub Vec<Description>,
+);
+
+/// There is no implementation of this name and version to take out.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{0} is not implemented")]
+pub struct NotImplemented(
+    /// What was asked for.
+    pub Description,
 );
 
 fn list(descriptions: &[Description]) -> String {
@@ -93,37 +110,121 @@ impl<S> Implementations<S> {
     /// # Ok::<(), rpc_core::DuplicateImplementations>(())
     /// ```
     pub fn builder() -> Builder<S> {
-        Builder {
-            entries: Vec::new(),
-            on_unknown_rpc: OnUnknownRpc::default(),
-        }
+        Builder::new()
     }
 
     /// Nothing is implemented; queries for anything end the connection (rule R-IM-5).
     pub fn empty() -> Self {
-        Self::from_sorted(Vec::new(), OnUnknownRpc::default())
+        Self::from_sorted(Vec::new(), OnUnknownRpc::default(), OnException::default())
     }
 
     /// What is implemented, sorted by name and version. The menu RPC is not listed
     /// (rule C-CR-3).
     pub fn descriptions(&self) -> impl ExactSizeIterator<Item = &Description> {
-        self.table.descriptions.iter()
+        self.table.catalogue.descriptions.iter()
     }
 
-    fn from_sorted(entries: Vec<Entry<S>>, on_unknown_rpc: OnUnknownRpc) -> Self {
-        let (descriptions, handlers): (Vec<_>, _) = entries
-            .into_iter()
-            .map(|entry| (entry.description, entry.handler))
-            .unzip();
-        let answered = |rpc: &Description| menu_rpc::is_menu(rpc.as_ref());
-        let menu_rpc =
-            (!descriptions.iter().any(answered)).then(|| MenuRpc::new(descriptions.iter()));
+    /// The implementations, in the same order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Implementation<S>> {
+        self.table.entries.iter()
+    }
+
+    /// What is implemented, with the kind of each RPC and the digests of its types, in the same
+    /// order. The digests are computed when first asked for (rules R-IM-4, R-IM-8).
+    pub fn digests(&self) -> impl ExactSizeIterator<Item = (&Description, RpcDigests)> {
+        self.iter()
+            .map(|entry| (entry.description(), entry.digests()))
+    }
+
+    /// This table and one implementation more.
+    ///
+    /// # Errors
+    /// Its name and version are implemented already (rule R-IM-3).
+    pub fn add(&self, implementation: Implementation<S>) -> Result<Self, DuplicateImplementations> {
+        self.rebuilt(self.iter().cloned().chain([implementation]))
+    }
+
+    /// This table without the implementation of `rpc`.
+    ///
+    /// # Errors
+    /// There is none (rule R-IM-3).
+    pub fn remove(&self, rpc: &Description) -> Result<Self, NotImplemented> {
+        let others = self.iter().filter(|entry| entry.description() != rpc);
+        let others: Vec<_> = others.cloned().collect();
+        if others.len() == self.table.entries.len() {
+            return Err(NotImplemented(rpc.clone()));
+        }
+        let (unknown, exception) = self.policies();
+        Ok(Self::from_sorted(others, unknown, exception))
+    }
+
+    /// The table of what `change` makes of each implementation (rule R-IM-6).
+    ///
+    /// # Errors
+    /// What it makes has the same name and version more than once.
+    pub fn map(
+        &self,
+        change: impl FnMut(Implementation<S>) -> Implementation<S>,
+    ) -> Result<Self, DuplicateImplementations> {
+        self.rebuilt(self.iter().cloned().map(change))
+    }
+
+    fn policies(&self) -> (OnUnknownRpc<S>, OnException) {
+        let table = &self.table;
+        (table.on_unknown_rpc.clone(), table.on_exception.clone())
+    }
+
+    fn rebuilt(
+        &self,
+        entries: impl Iterator<Item = Implementation<S>>,
+    ) -> Result<Self, DuplicateImplementations> {
+        let (unknown, exception) = self.policies();
+        Self::from_unsorted(entries.collect(), unknown, exception)
+    }
+
+    fn from_unsorted(
+        mut entries: Vec<Implementation<S>>,
+        on_unknown_rpc: OnUnknownRpc<S>,
+        on_exception: OnException,
+    ) -> Result<Self, DuplicateImplementations> {
+        entries.sort_by(|a, b| a.description().cmp(b.description()));
+        let pairs = entries.iter().zip(entries.iter().skip(1));
+        let mut duplicates: Vec<_> = pairs
+            .filter(|(a, b)| a.description() == b.description())
+            .map(|(a, _)| a.description().clone())
+            .collect();
+        duplicates.dedup();
+        if duplicates.is_empty() {
+            Ok(Self::from_sorted(entries, on_unknown_rpc, on_exception))
+        } else {
+            Err(DuplicateImplementations(duplicates))
+        }
+    }
+
+    fn from_sorted(
+        entries: Vec<Implementation<S>>,
+        on_unknown_rpc: OnUnknownRpc<S>,
+        on_exception: OnException,
+    ) -> Self {
+        let descriptions = entries.iter().map(|entry| entry.description().clone());
+        let policies = entries
+            .iter()
+            .map(|entry| entry.own_policy().unwrap_or(&on_exception).clone());
+        let catalogue = Catalogue {
+            descriptions: descriptions.collect(),
+            policies: policies.collect(),
+        };
+        let menu_rpc = catalogue
+            .find(crate::rpc::MENU)
+            .is_none()
+            .then(|| MenuRpc::new(catalogue.descriptions.iter()));
         Self {
             table: Arc::new(Table {
-                descriptions: descriptions.into(),
-                handlers,
+                entries,
+                catalogue: Arc::new(catalogue),
                 menu_rpc,
                 on_unknown_rpc,
+                on_exception,
             }),
         }
     }
@@ -132,30 +233,24 @@ impl<S> Implementations<S> {
     /// (rules C-CR-1, C-CR-2).
     pub(crate) fn menu(&self, provide_shapes: bool) -> Option<Menu> {
         self.table.menu_rpc.as_ref()?;
-        let descriptions = self.table.descriptions.iter().cloned();
         let menu = if provide_shapes {
-            let digests = self.table.handlers.iter().map(|handler| handler.digests());
-            Menu::with_digests(descriptions.zip(digests))
+            Menu::with_digests(self.digests().map(|(rpc, digests)| (rpc.clone(), digests)))
         } else {
-            Menu::new(descriptions)
+            Menu::new(self.descriptions().cloned())
         };
-        // The builder has found duplicates.
+        // The table has no duplicates.
         menu.ok()
     }
 
-    /// Every name and version, in the table's order.
-    pub(crate) fn shared_descriptions(&self) -> Arc<[Description]> {
-        self.table.descriptions.clone()
+    pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
+        self.table.catalogue.clone()
     }
 }
 
 impl<S: Send + Sync + 'static> Implementations<S> {
     /// The table in use by one connection.
     pub(crate) fn instance(&self, state: S) -> Box<dyn Serve> {
-        Box::new(Instance {
-            table: self.table.clone(),
-            state,
-        })
+        Box::new(Instance::new(self.table.clone(), state))
     }
 }
 
@@ -163,268 +258,5 @@ impl<S> fmt::Debug for Implementations<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let descriptions = self.descriptions().map(ToString::to_string);
         f.debug_list().entries(descriptions).finish()
-    }
-}
-
-/// Collects implementations.
-///
-/// Handlers get the connection's state by reference, so what a future needs of it is cloned
-/// before the `async move`. A handler's error or panic reaches the caller as *Uncaught_exn*; the
-/// connection and its other queries go on. Handlers of a connection that has closed are
-/// cancelled: their futures and streams are dropped.
-pub struct Builder<S> {
-    entries: Vec<Entry<S>>,
-    on_unknown_rpc: OnUnknownRpc,
-}
-
-impl<S: 'static> Builder<S> {
-    /// Implements a plain RPC.
-    ///
-    /// The future is polled where the query was read; if it is ready at once, its answer leaves
-    /// before that of any later query. Otherwise it becomes a task, and answers leave in order of
-    /// completion.
-    #[must_use]
-    pub fn implement<Q, R, C, F, Fut>(self, rpc: &Rpc<Q, R, C>, handler: F) -> Self
-    where
-        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<R, HandlerError>> + Send + 'static,
-        Q: 'static,
-        R: 'static,
-        C: Codec<Q> + Codec<R>,
-    {
-        let handler = Plain::<F, Q, R, C>::new(handler, rpc.user_errors());
-        self.add(rpc.description(), handler)
-    }
-
-    /// Implements a plain RPC by a function that does not suspend. It holds up all other
-    /// messages of the connection while it runs.
-    #[must_use]
-    pub fn implement_blocking<Q, R, C, F>(self, rpc: &Rpc<Q, R, C>, handler: F) -> Self
-    where
-        F: Fn(&S, Q) -> Result<R, HandlerError> + Send + Sync + 'static,
-        Q: 'static,
-        R: 'static,
-        C: Codec<Q> + Codec<R>,
-    {
-        let handler = Blocking::<F, Q, R, C>::new(handler, rpc.user_errors());
-        self.add(rpc.description(), handler)
-    }
-
-    /// Implements a one-way RPC. Nobody learns of a failure; it is logged.
-    #[must_use]
-    pub fn implement_one_way<Q, C, F, Fut>(self, rpc: &OneWay<Q, C>, handler: F) -> Self
-    where
-        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<(), HandlerError>> + Send + 'static,
-        Q: 'static,
-        C: Codec<Q>,
-    {
-        self.add(rpc.description(), OneWayHandler::<F, Q, C>::new(handler))
-    }
-
-    /// Implements a pipe RPC: the handler results in a stream of updates, or in the RPC's own
-    /// error.
-    ///
-    /// Updates are taken from the stream in batches of at most 1000, and then only when the
-    /// transport has taken them: a slow caller stops the stream. The stream is dropped when it
-    /// has ended, when the caller aborts, and when the connection closes.
-    #[must_use]
-    pub fn implement_pipe<Q, U, E, C, F, Fut, St>(
-        self,
-        rpc: &PipeRpc<Q, U, E, C>,
-        handler: F,
-    ) -> Self
-    where
-        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Result<St, E>, HandlerError>> + Send + 'static,
-        St: Stream<Item = U> + Send + 'static,
-        Q: 'static,
-        U: Send + 'static,
-        E: Send + 'static,
-        C: Codec<Q> + Codec<U> + Codec<E>,
-    {
-        let handler = move |state: &S, query: Q| {
-            let future = handler(state, query);
-            async move { Ok(future.await?.map(|updates| ((), updates))) }
-        };
-        let handler = Streaming::<_, Q, (), U, E, C, BinProt>::new(handler);
-        self.add(rpc.description(), handler)
-    }
-
-    /// Implements a state RPC: the handler results in the initial state and a stream of updates
-    /// to it, or in the RPC's own error. The stream is treated as that of a
-    /// [pipe](Self::implement_pipe).
-    #[must_use]
-    pub fn implement_state<Q, T, U, E, C, F, Fut, St>(
-        self,
-        rpc: &StateRpc<Q, T, U, E, C>,
-        handler: F,
-    ) -> Self
-    where
-        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<Result<(T, St), E>, HandlerError>> + Send + 'static,
-        St: Stream<Item = U> + Send + 'static,
-        Q: 'static,
-        T: Send + 'static,
-        U: Send + 'static,
-        E: Send + 'static,
-        C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
-    {
-        let handler = Streaming::<F, Q, T, U, E, C, C>::new(handler);
-        self.add(rpc.description(), handler)
-    }
-
-    /// What happens after a query for something else. Default: [`OnUnknownRpc::Raise`].
-    #[must_use]
-    pub fn on_unknown_rpc(mut self, policy: OnUnknownRpc) -> Self {
-        self.on_unknown_rpc = policy;
-        self
-    }
-
-    /// The finished table.
-    ///
-    /// # Errors
-    /// Lists every name and version that was implemented more than once (rule R-IM-2).
-    pub fn build(mut self) -> Result<Implementations<S>, DuplicateImplementations> {
-        self.entries
-            .sort_by(|a, b| a.description.cmp(&b.description));
-        let pairs = self.entries.iter().zip(self.entries.iter().skip(1));
-        let mut duplicates: Vec<_> = pairs
-            .filter(|(a, b)| a.description == b.description)
-            .map(|(a, _)| a.description.clone())
-            .collect();
-        duplicates.dedup();
-        if duplicates.is_empty() {
-            Ok(Implementations::from_sorted(
-                self.entries,
-                self.on_unknown_rpc,
-            ))
-        } else {
-            Err(DuplicateImplementations(duplicates))
-        }
-    }
-
-    fn add(mut self, description: Description, handler: impl Handler<S> + 'static) -> Self {
-        self.entries.push(Entry {
-            description,
-            handler: Box::new(handler),
-        });
-        self
-    }
-}
-
-impl<S> fmt::Debug for Builder<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let descriptions = self
-            .entries
-            .iter()
-            .map(|entry| entry.description.to_string());
-        f.debug_list().entries(descriptions).finish()
-    }
-}
-
-/// A table together with one connection's state, types erased.
-pub(crate) trait Serve: Send + Sync {
-    /// Who answers.
-    fn find<'a>(&self, specifier: Specifier<'a>) -> Find<'a>;
-
-    /// The index by which responses name the implementation.
-    fn menu_index(&self, index: Index) -> Option<usize>;
-
-    /// Starts answering. Panics of the handler come out of here.
-    fn handle(&self, index: Index, data: Data<'_>, call: &Call) -> Started;
-
-    /// Where a panic of the handler is said to have arisen.
-    fn location(&self, index: Index) -> &'static str;
-
-    /// Whether its queries open streams.
-    fn is_streaming(&self, index: Index) -> bool;
-
-    fn on_unknown_rpc(&self) -> OnUnknownRpc;
-}
-
-/// One of the implementations in use.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Index {
-    Entry(usize),
-    MenuRpc,
-}
-
-impl Index {
-    pub(crate) fn called_rpc(self) -> CalledRpc {
-        match self {
-            Self::Entry(index) => CalledRpc::Implemented(index),
-            Self::MenuRpc => CalledRpc::Menu,
-        }
-    }
-}
-
-/// Who answers a query.
-pub(crate) enum Find<'a> {
-    Implementation(Index),
-    Unknown(DescriptionRef<'a>),
-    BadRank(i64),
-}
-
-struct Instance<S> {
-    table: Arc<Table<S>>,
-    state: S,
-}
-
-impl<S> Instance<S> {
-    fn handler(&self, index: Index) -> Option<&dyn Handler<S>> {
-        match index {
-            Index::Entry(index) => Some(&**self.table.handlers.get(index)?),
-            Index::MenuRpc => Some(self.table.menu_rpc.as_ref()?),
-        }
-    }
-}
-
-impl<S: Send + Sync> Serve for Instance<S> {
-    fn find<'a>(&self, specifier: Specifier<'a>) -> Find<'a> {
-        let descriptions = &self.table.descriptions;
-        match specifier {
-            Specifier::Description(rpc) => {
-                match descriptions.binary_search_by(|description| description.as_ref().cmp(&rpc)) {
-                    Ok(index) => Find::Implementation(Index::Entry(index)),
-                    Err(_) if self.table.menu_rpc.is_some() && menu_rpc::is_menu(rpc) => {
-                        Find::Implementation(Index::MenuRpc)
-                    }
-                    Err(_) => Find::Unknown(rpc),
-                }
-            }
-            Specifier::Rank(rank) => match usize::try_from(rank) {
-                Ok(index) if index < descriptions.len() && self.table.menu_rpc.is_some() => {
-                    Find::Implementation(Index::Entry(index))
-                }
-                _ => Find::BadRank(rank),
-            },
-        }
-    }
-
-    fn menu_index(&self, index: Index) -> Option<usize> {
-        match index {
-            Index::Entry(index) => self.table.menu_rpc.as_ref().map(|_| index),
-            Index::MenuRpc => None,
-        }
-    }
-
-    fn handle(&self, index: Index, data: Data<'_>, call: &Call) -> Started {
-        match self.handler(index) {
-            Some(handler) => handler.handle(&self.state, data, call),
-            None => Started::Done,
-        }
-    }
-
-    fn location(&self, index: Index) -> &'static str {
-        self.handler(index).map_or("", Handler::location)
-    }
-
-    fn is_streaming(&self, index: Index) -> bool {
-        self.handler(index).is_some_and(Handler::is_streaming)
-    }
-
-    fn on_unknown_rpc(&self) -> OnUnknownRpc {
-        self.table.on_unknown_rpc
     }
 }

@@ -64,23 +64,31 @@ mod dispatch;
 mod error;
 mod implementation;
 mod implementations;
+mod on_exception;
 mod one_way;
 pub mod payload;
 mod pipe;
 mod pipe_rpc;
+mod query_context;
+mod responder;
 mod rpc;
 mod server;
 mod state_rpc;
 mod tracing_event;
+mod unknown_rpc;
 
 pub use client::{Client, ConnectError};
 pub use connection::Connection;
 pub use dispatch::Dispatch;
 pub use error::{ConnectionClosed, DispatchError, HandlerError};
-pub use implementations::{Builder, DuplicateImplementations, Implementations, OnUnknownRpc};
+pub use implementation::{Implementation, Named};
+pub use implementations::{Builder, DuplicateImplementations, Implementations, NotImplemented};
+pub use on_exception::{Exception, OnException, Raised};
 pub use one_way::OneWay;
 pub use pipe::{Pipe, PipeCloseReason, PipeMetadata};
 pub use pipe_rpc::PipeRpc;
+pub use query_context::QueryContext;
+pub use responder::{ExpertQuery, Reply, RespondError, Responder};
 pub use rpc::{MENU_RPC, Rpc};
 pub use server::{Builder as ServerBuilder, Server};
 pub use state_rpc::StateRpc;
@@ -88,3 +96,4 @@ pub use tracing_event::{
     Event, Kind, ReceivedResponse, SendFailure, SentResponse, Traced, TracingEvent,
     TracingEventRef, TracingEvents, TracingSubscription,
 };
+pub use unknown_rpc::{AfterUnknownRpc, OnUnknownRpc, UnknownRpcHandler};

@@ -1,5 +1,7 @@
 //! The metadata of a query: texts under integer keys (*protocol* §10).
 
+use std::collections::HashSet;
+
 use bin_prot::{
     BinRead, BinWrite, ByteString, ReadError, Reader, WriteError, nat0_size, write_nat0,
 };
@@ -54,6 +56,19 @@ impl QueryMetadata {
     /// The keys and payloads, in the order in which they are sent.
     pub fn entries(&self) -> &[(i64, ByteString)] {
         &self.entries
+    }
+}
+
+/// Of a key that comes twice, the first payload counts: what a peer's metadata is read as.
+impl<P: Into<ByteString>> FromIterator<(i64, P)> for QueryMetadata {
+    fn from_iter<I: IntoIterator<Item = (i64, P)>>(entries: I) -> Self {
+        let mut keys = HashSet::new();
+        let entries = entries.into_iter().filter(|(key, _)| keys.insert(*key));
+        Self {
+            entries: entries
+                .map(|(key, payload)| (key, payload.into()))
+                .collect(),
+        }
     }
 }
 

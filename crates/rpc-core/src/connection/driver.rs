@@ -24,6 +24,7 @@ use super::reader::{self, Reader};
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{Config, Transport, after, messages};
+use crate::implementation::Stop;
 use crate::implementations::Serve;
 
 /// Bytes to read before other tasks are let run.
@@ -43,7 +44,7 @@ pub(super) struct Driver {
     reader: Reader,
     writer: Writer,
     callee: Box<dyn Serve>,
-    tasks: JoinSet<()>,
+    tasks: JoinSet<Option<Stop>>,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
     phase: Phase,
@@ -104,7 +105,9 @@ impl Driver {
             if let Some(end) = self.poll_timers(cx) {
                 return Poll::Ready(end);
             }
-            while !self.tasks.is_empty() && self.tasks.poll_join_next(cx).is_ready() {}
+            if let Some(stop) = self.poll_tasks(cx) {
+                return Poll::Ready(stop.into());
+            }
             let phase = self.phase;
             let written = self.poll_write(cx);
             if phase != self.phase {
@@ -142,6 +145,19 @@ impl Driver {
                 return Poll::Pending;
             }
         }
+    }
+
+    /// Clears away handlers that are over, and says whether one of them makes the connection stop.
+    fn poll_tasks(&mut self, cx: &mut Context<'_>) -> Option<Stop> {
+        while !self.tasks.is_empty() {
+            match self.tasks.poll_join_next(cx) {
+                Poll::Ready(Some(Ok(Some(stop)))) => return Some(stop),
+                // The handlers' panics are caught within; others were aborted.
+                Poll::Ready(_) => {}
+                Poll::Pending => break,
+            }
+        }
+        None
     }
 
     /// Whether closing has nothing more to wait for: all is written, and no source of a stream

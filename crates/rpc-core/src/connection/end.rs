@@ -13,6 +13,7 @@ use super::closed::ClosedBy;
 use super::output::Stage;
 use super::shared::Shared;
 use crate::error::{ConnectionClosed, DispatchError};
+use crate::implementation::Stop;
 
 /// Reading and discarding after the last byte was written: without it, the reset that TCP sends
 /// for unread input can cost the peer our close reason (decision 21).
@@ -36,6 +37,16 @@ pub(super) enum End {
     /// Somebody on this side asked for it; the output has been flushed, or the time for that is
     /// over.
     Requested,
+}
+
+impl From<Stop> for End {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Asked => Self::Stopped(None),
+            Stop::Failed(error) => Self::Stopped(Some(Info::Sexp(error))),
+            Stop::Raised(error) => Self::Fatal(error),
+        }
+    }
 }
 
 impl End {
@@ -75,10 +86,11 @@ impl End {
     }
 }
 
-/// Whether a reason given on this side is sent: one in the user's words (rule C-CL-5).
+/// Whether a reason given on this side is sent: one in the user's words (rule C-CL-5), or that of
+/// an exception policy (C-RE-7).
 fn tell_requested(shared: &Shared) -> bool {
     let closed = shared.output.closed();
-    closed.is_some_and(|closed| closed.reason.user_reason.is_some())
+    shared.output.tells_reason() || closed.is_some_and(|closed| closed.reason.user_reason.is_some())
 }
 
 /// What has to be done however the connection's task ends, be it that its runtime shuts down:

@@ -29,10 +29,6 @@ pub(crate) struct Hold {
     shared: Arc<Shared>,
 }
 
-#[expect(
-    dead_code,
-    reason = "for expert handlers and waiting callbacks, which come next"
-)]
 impl Hold {
     /// Stops reading after the message that is being handled.
     pub(crate) fn new(shared: &Arc<Shared>) -> Self {

@@ -4,14 +4,16 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bin_prot::{Info, Sexp};
-use rpc_wire::{Description, Query, Response, RpcError, stream};
+use rpc_wire::{Query, Response, stream};
 use tokio::task::JoinSet;
 
 use super::end::End;
 use super::shared::Shared;
 use super::waiting::{After, Arrived};
-use crate::implementation::{Call, CalledRpc, Started};
-use crate::implementations::{Find, OnUnknownRpc, Serve};
+use crate::error::HandlerError;
+use crate::implementation::{Call, CalledRpc, HandlerKind, Received, Started, Stop};
+use crate::implementations::{Find, Serve};
+use crate::query_context::QueryContext;
 use crate::tracing_event::{Event, Kind};
 
 /// Hands a response, in a frame of `body` bytes, to whoever waits for it (rules C-DI-9,
@@ -42,7 +44,7 @@ pub(super) fn response(shared: &Shared, response: Response<'_>, body: usize) -> 
 pub(super) fn query(
     shared: &Arc<Shared>,
     callee: &dyn Serve,
-    tasks: &mut JoinSet<()>,
+    tasks: &mut JoinSet<Option<Stop>>,
     query: Query<'_>,
     body: usize,
 ) -> Option<End> {
@@ -54,65 +56,49 @@ pub(super) fn query(
         // Once closing has started, queries of every form are dropped (decision 1).
         return None;
     }
-    let specifier = query.header.specifier();
-    match callee.find(specifier) {
-        Find::Implementation(index) => {
-            let rpc = index.called_rpc();
-            let call = Call::new(
-                shared.clone(),
-                rpc,
-                query.header.id,
-                callee.menu_index(index),
-            );
-            shared.events.tell(call.rpc(), call.id(), body, || {
-                let abort =
-                    callee.is_streaming(index) && query.data.bytes().is_ok_and(stream::is_abort);
-                Event::Received(match abort {
-                    true => Kind::AbortStreamingRpcQuery,
-                    false => Kind::Query,
-                })
-            });
-            let handled =
-                catch_unwind(AssertUnwindSafe(|| callee.handle(index, query.data, &call)));
-            let started = handled.unwrap_or_else(|panic| {
-                call.raised(callee.location(index), &*panic);
-                Started::Done
-            });
-            match started {
-                Started::Done => None,
-                Started::Task { future, stream } => {
-                    let task = tasks.spawn(future);
-                    if let Some(stream) = stream {
-                        stream.set_task(task);
-                    }
-                    None
-                }
-                Started::Stop(error) => Some(End::Stopped(Some(Info::Sexp(error)))),
+    let (called, found) = match callee.find(query.header.specifier()) {
+        Find::Implementation(index) => (index.called_rpc(), Some(index)),
+        Find::Unknown(rpc) => (CalledRpc::Unknown(Arc::new(rpc.to_description())), None),
+        Find::BadRank(rank) => {
+            return Some(End::Fatal(Info::from(format!(
+                "query {} names rank {rank}, which our menu does not have",
+                query.header.id
+            ))));
+        }
+    };
+    let menu_index = found.and_then(|index| callee.menu_index(index));
+    let call = Call::new(shared.clone(), called, query.header.id, menu_index);
+    let kind = found.map(|index| callee.kind(index));
+    shared.events.tell(call.rpc(), call.id(), body, || {
+        let abort =
+            kind == Some(HandlerKind::Streaming) && query.data.bytes().is_ok_and(stream::is_abort);
+        Event::Received(match abort {
+            true => Kind::AbortStreamingRpcQuery,
+            false => Kind::Query,
+        })
+    });
+    let received = Received {
+        context: QueryContext::new(&call, &query.header),
+        data: query.data,
+    };
+    let handled = catch_unwind(AssertUnwindSafe(|| match found {
+        Some(index) => callee.handle(index, &received),
+        None => callee.handle_unknown(&received),
+    }));
+    let started = handled.unwrap_or_else(|panic| {
+        let error = HandlerError::from_panic(&*panic);
+        call.failed(kind.unwrap_or(HandlerKind::Expert), error)
+            .into()
+    });
+    match started {
+        Started::Done => None,
+        Started::Task { future, stream } => {
+            let task = tasks.spawn(future);
+            if let Some(stream) = stream {
+                stream.set_task(task);
             }
+            None
         }
-        Find::Unknown(rpc) => {
-            let rpc = Arc::new(rpc.to_description());
-            let called = CalledRpc::Unknown(rpc.clone());
-            let call = Call::new(shared.clone(), called, query.header.id, None);
-            shared
-                .events
-                .tell(call.rpc(), call.id(), body, || Event::Received(Kind::Query));
-            unknown_rpc(&call, callee.on_unknown_rpc(), &rpc)
-        }
-        Find::BadRank(rank) => Some(End::Fatal(Info::from(format!(
-            "query {} names rank {rank}, which our menu does not have",
-            query.header.id
-        )))),
-    }
-}
-
-/// The answer first, then the policy (rule R-UN-1).
-fn unknown_rpc(call: &Call, policy: OnUnknownRpc, rpc: &Description) -> Option<End> {
-    let text = format!("unimplemented RPC {rpc}");
-    call.error(RpcError::unimplemented(rpc.clone()));
-    match policy {
-        OnUnknownRpc::Continue => None,
-        OnUnknownRpc::CloseConnection => Some(End::Stopped(None)),
-        OnUnknownRpc::Raise => Some(End::Fatal(Info::from(text))),
+        Started::Stop(stop) => Some(stop.into()),
     }
 }

@@ -83,6 +83,7 @@ pub(crate) struct Output {
 struct State {
     stage: Stage,
     closed: Option<Arc<Closed>>,
+    tell: bool,
     buffer: Vec<u8>,
     /// Bytes of queries and answers in the buffer: what the limit is about. Streams pace
     /// themselves, and what they have buffered is not held against the answers.
@@ -105,6 +106,7 @@ impl Output {
             state: Mutex::new(State {
                 stage: Stage::Open,
                 closed: None,
+                tell: false,
                 buffer: Vec::new(),
                 bounded: 0,
                 appended: 0,
@@ -188,12 +190,14 @@ impl Output {
 
     /// Starts closing for this reason, unless it has been started: the first cause wins
     /// (rule C-CL-2). Returns whether it was this one.
-    pub(crate) fn start_closing(&self, closed: &Arc<Closed>) -> bool {
+    /// `tell` says whether the peer is to hear the reason even if no user gave it.
+    pub(crate) fn start_closing(&self, closed: &Arc<Closed>, tell: bool) -> bool {
         let mut state = self.lock();
         if state.closed.is_some() {
             return false;
         }
         state.closed = Some(closed.clone());
+        state.tell = tell;
         // Pairs with `Busy` of streams: see `Serving`.
         self.closing.store(true, Ordering::SeqCst);
         self.set_stage(&mut state, Stage::Closing);
@@ -235,6 +239,11 @@ impl Output {
     /// Why closing was started, if it was.
     pub(crate) fn closed(&self) -> Option<Arc<Closed>> {
         self.lock().closed.clone()
+    }
+
+    /// Whether the peer is to hear the reason even if no user gave it.
+    pub(crate) fn tells_reason(&self) -> bool {
+        self.lock().tell
     }
 
     /// Tells that the transport has taken all of `taken`, and exchanges it for what was appended

@@ -7,7 +7,7 @@ use bin_prot::WriteError;
 use rpc_wire::frame::AppendError;
 use rpc_wire::handshake::{Agreement, PeerMetadata};
 use rpc_wire::{
-    Description, DescriptionRef, Menu, ProtocolVersion, QueryHeader, QueryId, QueryMetadata, stream,
+    DescriptionRef, Menu, ProtocolVersion, QueryHeader, QueryId, QueryMetadata, stream,
 };
 use tokio::sync::watch;
 
@@ -19,6 +19,7 @@ use super::output::{Class, Limits, Output};
 use super::serving::Serving;
 use super::waiting::{Answers, Receiver, Waiting};
 use crate::error::{ConnectionClosed, DispatchError, SendError};
+use crate::implementations::Catalogue;
 use crate::tracing_event::{Event, Events, Kind, ReceivedResponse, SendFailure, Turn};
 
 /// What most dispatches are made with.
@@ -31,7 +32,7 @@ pub(crate) struct Shared {
     pub(crate) peer: PeerMetadata,
     pub(crate) local_menu: Option<Menu>,
     /// What this side implements, in the order of its table.
-    pub(crate) implemented: Arc<[Description]>,
+    pub(crate) implemented: Arc<Catalogue>,
     /// Bytes of a query's metadata for each key.
     pub(crate) max_metadata_bytes: usize,
     pub(crate) hooks: Hooks,
@@ -95,7 +96,7 @@ impl Shared {
         config: &Config,
         agreement: Agreement,
         local_menu: Option<Menu>,
-        implemented: Arc<[Description]>,
+        implemented: Arc<Catalogue>,
     ) -> Self {
         Self {
             version: agreement.version,
@@ -221,12 +222,26 @@ impl Shared {
 
     /// Starts closing, unless that has been done.
     pub(crate) fn start_closing(&self, by: super::ClosedBy, reason: rpc_wire::CloseReason) -> bool {
+        self.begin_to_close(by, reason, false)
+    }
+
+    /// The same; the peer is told why, although no user gave the reason.
+    pub(crate) fn close_and_tell(&self, by: super::ClosedBy, reason: rpc_wire::CloseReason) {
+        self.begin_to_close(by, reason, true);
+    }
+
+    fn begin_to_close(
+        &self,
+        by: super::ClosedBy,
+        reason: rpc_wire::CloseReason,
+        tell: bool,
+    ) -> bool {
         let closed = Arc::new(Closed {
             by,
             reason,
             connection: self.description.clone(),
         });
-        self.output.start_closing(&closed)
+        self.output.start_closing(&closed, tell)
     }
 
     pub(super) fn finish(&self, closed: Arc<Closed>) {

@@ -1,74 +1,61 @@
 //! A one-way RPC: nothing is ever sent in answer (rule R-OW-1).
 
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::task::Poll;
+use std::sync::Arc;
 
-use rpc_wire::{Data, RpcDigests, RpcError};
+use rpc_wire::{RpcDigests, RpcError};
 
-use super::{BoxFuture, Call, Handler, Started, caught, poll_now};
-use crate::error::{HandlerError, failure, located};
+use super::Call;
+use super::handler::{
+    Handler, HandlerKind, Polled, Received, Running, Started, Stop, caught, or_panic, poll_at_once,
+};
+use super::lift::Source;
+use crate::error::{Failure, HandlerError, failure, located};
+use crate::on_exception::Raised;
 use crate::payload::{self, Codec};
 use crate::rpc;
 use crate::tracing_event::SentResponse;
 
-const LOCATION: &str = "server-side one-way rpc computation";
 const QUERY_LOCATION: &str = "server-side one-way rpc message un-bin-io'ing";
 
-pub(crate) struct OneWay<F, Q, C> {
-    handler: F,
+pub(crate) struct OneWayHandler<F, Q, C> {
+    handler: Arc<F>,
     types: PhantomData<fn(Q, C)>,
 }
 
-impl<F, Q, C> OneWay<F, Q, C> {
+impl<F, Q, C> OneWayHandler<F, Q, C> {
     pub(crate) fn new(handler: F) -> Self {
         Self {
-            handler,
+            handler: Arc::new(handler),
             types: PhantomData,
         }
     }
 }
 
-impl<S, F, Fut, Q, C> Handler<S> for OneWay<F, Q, C>
+impl<S, F, Fut, Q, C> Handler<S> for OneWayHandler<F, Q, C>
 where
-    F: Fn(&S, Q) -> Fut + Send + Sync,
+    S: Send + 'static,
+    F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<(), HandlerError>> + Send + 'static,
+    Q: Send + 'static,
     C: Codec<Q>,
 {
-    fn handle(&self, state: &S, data: Data<'_>, call: &Call) -> Started {
-        let message = match payload::read(data, C::read) {
+    fn handle(&self, state: &dyn Source<S>, query: &Received<'_>) -> Started {
+        let message = match payload::read(query.data, C::read) {
             Ok(message) => message,
             Err(error) => {
                 // Nobody waits who could be told: the connection ends (rule R-OW-2).
                 let error = located(QUERY_LOCATION, failure(error));
-                return Started::Stop(RpcError::BinIoExn(error).to_sexp());
+                return Started::Stop(Stop::Failed(RpcError::BinIoExn(error).to_sexp()));
             }
         };
-        // A panic must not become an answer, so it is caught here.
-        let polled = catch_unwind(AssertUnwindSafe(|| {
-            let mut future = Box::pin((self.handler)(state, message));
-            match poll_now(future.as_mut()) {
-                Poll::Ready(result) => Ok(result),
-                Poll::Pending => Err(future),
-            }
-        }));
-        // Told of even if it failed or goes on (rule T-S8).
-        call.tell(SentResponse::OneWaySoNoResponse);
-        match polled {
-            Ok(Ok(result)) => log(call, result),
-            Ok(Err(future)) => {
-                return Started::Task {
-                    future: Box::pin(finish(call.clone(), future)),
-                    stream: None,
-                };
-            }
-            Err(panic) => log(call, Err(HandlerError::from_panic(&*panic))),
-        }
-        Started::Done
+        start(query.call(), HandlerKind::OneWay, || {
+            state.give(query).run(&self.handler, message)
+        })
     }
 
-    fn location(&self) -> &'static str {
-        LOCATION
+    fn kind(&self) -> HandlerKind {
+        HandlerKind::OneWay
     }
 
     fn digests(&self) -> RpcDigests {
@@ -76,18 +63,54 @@ where
     }
 }
 
-/// A failure concerns nobody but this side (rule R-OW-4).
-fn log(call: &Call, result: Result<(), HandlerError>) {
-    if let Err(error) = result {
-        let connection = &call.shared().description;
-        tracing::error!(connection, id = %call.id(), %error, "one-way handler failed");
+/// Runs a handler whose failure must not become an answer.
+pub(super) fn start(
+    call: &Call,
+    kind: HandlerKind,
+    run: impl FnOnce() -> Result<Running<()>, HandlerError>,
+) -> Started {
+    let polled = poll_at_once(run);
+    // Told of even if it failed or goes on (rules T-S8, T-S10).
+    call.tell(SentResponse::OneWaySoNoResponse);
+    match polled {
+        Ok(Polled::Over(())) => Started::Done,
+        Ok(Polled::Suspended(running)) => Started::Task {
+            future: Box::pin(finish(call.clone(), kind, running)),
+            stream: None,
+        },
+        Err(error) => failed_at_once(call, kind, error).into(),
     }
 }
 
-async fn finish(call: Call, future: BoxFuture<Result<(), HandlerError>>) {
-    let result = caught(future).await;
-    log(
-        &call,
-        result.unwrap_or_else(|panic| Err(HandlerError::from_panic(&*panic))),
-    );
+/// A failure concerns nobody but this side, unless the policy says so (rule R-OW-4).
+fn failed_at_once(call: &Call, kind: HandlerKind, error: HandlerError) -> Option<Stop> {
+    if is_refusal(call, &error) {
+        return None;
+    }
+    let error = located(kind.computation(), error.into_sexp());
+    let policy = call.on_exception();
+    if policy.closes_connection() {
+        return Some(Stop::Failed(RpcError::UncaughtExn(error).to_sexp()));
+    }
+    policy.act(call, Raised::BeforeReturn, error)
+}
+
+/// Once the handler has suspended, its failure is one in the background (rule R-OW-5).
+async fn finish(call: Call, kind: HandlerKind, running: Running<()>) -> Option<Stop> {
+    let error = or_panic(caught(running).await).err()?;
+    if is_refusal(&call, &error) {
+        return None;
+    }
+    let error = located(kind.computation(), error.into_sexp());
+    call.on_exception().act(&call, Raised::InBackground, error)
+}
+
+/// A message that was refused is ignored (rule R-OW-3).
+fn is_refusal(call: &Call, error: &HandlerError) -> bool {
+    let refused = error.failure() != Failure::Raised;
+    if refused {
+        let connection = &call.shared().description;
+        tracing::debug!(connection, rpc = %call.rpc(), %error, "one-way message refused");
+    }
+    refused
 }

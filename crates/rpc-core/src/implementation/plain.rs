@@ -1,22 +1,23 @@
 //! A plain RPC whose handler may suspend.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 use std::task::Poll;
 
-use rpc_wire::{Data, RpcDigests};
+use rpc_wire::RpcDigests;
 
-use super::{BoxFuture, Call, Handler, Started, caught, poll_now};
+use super::Call;
+use super::handler::{BoxFuture, Handler, HandlerKind, Received, Started, Stop, caught, poll_now};
+use super::lift::Source;
 use crate::connection::serving::OpenQuery;
 use crate::error::HandlerError;
 use crate::payload::Codec;
 use crate::rpc::{self, UserErrors};
 
-const LOCATION: &str = "server-side rpc computation";
-
 /// The deferred form: answered where the query was read if the result is there at once
 /// (rule R-OR-3), else in order of completion (rule R-OR-4).
 pub(crate) struct Plain<F, Q, R, C> {
-    handler: F,
+    handler: Arc<F>,
     user_errors: UserErrors<R>,
     types: PhantomData<fn(Q, C) -> R>,
 }
@@ -24,7 +25,7 @@ pub(crate) struct Plain<F, Q, R, C> {
 impl<F, Q, R, C> Plain<F, Q, R, C> {
     pub(crate) fn new(handler: F, user_errors: UserErrors<R>) -> Self {
         Self {
-            handler,
+            handler: Arc::new(handler),
             user_errors,
             types: PhantomData,
         }
@@ -33,34 +34,23 @@ impl<F, Q, R, C> Plain<F, Q, R, C> {
 
 impl<S, F, Fut, Q, R, C> Handler<S> for Plain<F, Q, R, C>
 where
-    F: Fn(&S, Q) -> Fut + Send + Sync,
+    S: Send + 'static,
+    F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<R, HandlerError>> + Send + 'static,
+    Q: Send + 'static,
     R: 'static,
     C: Codec<Q> + Codec<R>,
 {
-    fn handle(&self, state: &S, data: Data<'_>, call: &Call) -> Started {
-        let Some(query) = call.decode::<Q, C>(data, rpc::QUERY_LOCATION) else {
+    fn handle(&self, state: &dyn Source<S>, query: &Received<'_>) -> Started {
+        let Some(value) = query.decode::<Q, C>(rpc::QUERY_LOCATION) else {
             return Started::Done;
         };
-        let mut future = Box::pin((self.handler)(state, query));
-        match poll_now(future.as_mut()) {
-            Poll::Ready(result) => {
-                answer::<R, C>(call, result, self.user_errors);
-                Started::Done
-            }
-            Poll::Pending => {
-                let open = OpenQuery::new(call.shared());
-                let finish = finish::<R, C>(call.clone(), open, future, self.user_errors);
-                Started::Task {
-                    future: Box::pin(finish),
-                    stream: None,
-                }
-            }
-        }
+        let running = state.give(query).run(&self.handler, value);
+        Answering::<R, C>::new(HandlerKind::Plain, self.user_errors).start(query.call(), running)
     }
 
-    fn location(&self) -> &'static str {
-        LOCATION
+    fn kind(&self) -> HandlerKind {
+        HandlerKind::Plain
     }
 
     fn digests(&self) -> RpcDigests {
@@ -68,29 +58,73 @@ where
     }
 }
 
-fn answer<R, C: Codec<R>>(
-    call: &Call,
-    result: Result<R, HandlerError>,
+/// How the result of a plain RPC's handler becomes its answer.
+pub(super) struct Answering<R, C> {
+    kind: HandlerKind,
     user_errors: UserErrors<R>,
-) {
-    match result {
-        Ok(response) => call.respond::<R, C>(&response, user_errors, LOCATION),
-        Err(error) => call.failed(LOCATION, error),
+    codec: PhantomData<fn(C)>,
+}
+
+impl<R, C> Clone for Answering<R, C> {
+    fn clone(&self) -> Self {
+        *self
     }
 }
 
-async fn finish<R: 'static, C: Codec<R>>(
-    call: Call,
-    _open: OpenQuery,
-    future: BoxFuture<Result<R, HandlerError>>,
-    user_errors: UserErrors<R>,
-) {
-    // Encoding the response runs the user's code too: it is inside what is caught.
-    let inner = call.clone();
-    let answered = caught(Box::pin(async move {
-        answer::<R, C>(&inner, future.await, user_errors);
-    }));
-    if let Err(panic) = answered.await {
-        call.raised(LOCATION, &*panic);
+impl<R, C> Copy for Answering<R, C> {}
+
+impl<R: 'static, C: Codec<R>> Answering<R, C> {
+    pub(super) fn new(kind: HandlerKind, user_errors: UserErrors<R>) -> Self {
+        Self {
+            kind,
+            user_errors,
+            codec: PhantomData,
+        }
+    }
+
+    pub(super) fn answer(self, call: &Call, result: Result<R, HandlerError>) -> Option<Stop> {
+        match result {
+            Ok(response) => call.respond::<R, C>(&response, self.user_errors, self.kind),
+            Err(error) => call.failed(self.kind, error),
+        }
+    }
+
+    /// Answers at once if the result is there at once.
+    pub(super) fn start(
+        self,
+        call: &Call,
+        running: Result<BoxFuture<Result<R, HandlerError>>, HandlerError>,
+    ) -> Started {
+        let mut running = match running {
+            Ok(running) => running,
+            Err(error) => return self.answer(call, Err(error)).into(),
+        };
+        match poll_now(running.as_mut()) {
+            Poll::Ready(result) => self.answer(call, result).into(),
+            Poll::Pending => {
+                let open = OpenQuery::new(call.shared());
+                Started::Task {
+                    future: Box::pin(self.finish(call.clone(), open, running)),
+                    stream: None,
+                }
+            }
+        }
+    }
+
+    async fn finish(
+        self,
+        call: Call,
+        _open: OpenQuery,
+        running: BoxFuture<Result<R, HandlerError>>,
+    ) -> Option<Stop> {
+        // Encoding the response runs the user's code too: it is inside what is caught.
+        let inner = call.clone();
+        let answered = caught(async move {
+            let result = running.await;
+            self.answer(&inner, result)
+        });
+        answered
+            .await
+            .unwrap_or_else(|panic| call.failed(self.kind, HandlerError::from_panic(&*panic)))
     }
 }

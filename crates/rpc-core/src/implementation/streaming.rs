@@ -18,16 +18,19 @@ use futures_core::Stream;
 use rpc_wire::stream::{self, Initial, StreamQuery};
 use rpc_wire::{Data, RpcDigests, RpcError};
 
-use super::{BoxFuture, Call, Handler, Started, caught, poll_now, unsendable};
+use super::Call;
+use super::call::unsendable;
+use super::handler::{BoxFuture, Handler, HandlerKind, Received, Started, Stop, caught, poll_now};
+use super::lift::Source;
 use crate::connection::Shared;
 use crate::connection::output::Class;
 use crate::connection::serving::Served;
-use crate::error::{HandlerError, SendError, located};
+use crate::error::{HandlerError, SendError};
 use crate::payload::{self, Codec, Undecodable};
 use crate::rpc;
 use crate::tracing_event::SentResponse;
 
-const LOCATION: &str = "server-side pipe_rpc computation";
+const KIND: HandlerKind = HandlerKind::Streaming;
 const OUTER_LOCATION: &str = "server-side pipe_rpc stream_query un-bin-io'ing";
 const INNER_LOCATION: &str = "streaming_rpc server-side query un-bin-io'ing";
 
@@ -47,14 +50,14 @@ pub(crate) type Outcome<T, U, E> = Result<Result<(T, U), E>, HandlerError>;
 
 /// `CT` is the codec of the initial value, `C` that of everything else.
 pub(crate) struct Streaming<F, Q, T, U, E, C, CT> {
-    handler: F,
+    handler: Arc<F>,
     types: PhantomData<fn(Q, C, CT) -> (T, U, E)>,
 }
 
 impl<F, Q, T, U, E, C, CT> Streaming<F, Q, T, U, E, C, CT> {
     pub(crate) fn new(handler: F) -> Self {
         Self {
-            handler,
+            handler: Arc::new(handler),
             types: PhantomData,
         }
     }
@@ -62,18 +65,21 @@ impl<F, Q, T, U, E, C, CT> Streaming<F, Q, T, U, E, C, CT> {
 
 impl<S, F, Fut, St, Q, T, U, E, C, CT> Handler<S> for Streaming<F, Q, T, U, E, C, CT>
 where
-    F: Fn(&S, Q) -> Fut + Send + Sync,
+    S: Send + 'static,
+    F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Outcome<T, St, E>> + Send + 'static,
     St: Stream<Item = U> + Send + 'static,
+    Q: Send + 'static,
     T: Send + 'static,
     U: Send + 'static,
     E: Send + 'static,
     C: Codec<Q> + Codec<U> + Codec<E>,
     CT: Codec<T>,
 {
-    fn handle(&self, state: &S, data: Data<'_>, call: &Call) -> Started {
-        let query = match read_query::<Q, C>(data) {
-            Ok(Some(query)) => query,
+    fn handle(&self, state: &dyn Source<S>, query: &Received<'_>) -> Started {
+        let call = query.call();
+        let value = match read_query::<Q, C>(query.data) {
+            Ok(Some(value)) => value,
             Ok(None) => {
                 abort(call);
                 return Started::Done;
@@ -83,15 +89,18 @@ where
                 return Started::Done;
             }
         };
-        let future = (self.handler)(state, query);
+        let handler = match state.give(query).run(&self.handler, value) {
+            Ok(handler) => handler,
+            Err(error) => return call.failed(KIND, error).into(),
+        };
         let served = call.shared().serving.register(call.id());
         let sender = Sender {
             call: call.clone(),
             served: served.clone(),
         };
-        let mut future: BoxFuture<()> = Box::pin(serve::<St, T, U, E, C, CT>(sender, future));
+        let mut future: BoxFuture<_> = Box::pin(serve::<St, T, U, E, C, CT>(sender, handler));
         match poll_now(future.as_mut()) {
-            Poll::Ready(()) => Started::Done,
+            Poll::Ready(stop) => stop.into(),
             Poll::Pending => Started::Task {
                 future,
                 stream: Some(served),
@@ -99,16 +108,12 @@ where
         }
     }
 
-    fn location(&self) -> &'static str {
-        LOCATION
+    fn kind(&self) -> HandlerKind {
+        KIND
     }
 
     fn digests(&self) -> RpcDigests {
         rpc::streaming_digests::<Q, T, U, E, C, CT>()
-    }
-
-    fn is_streaming(&self) -> bool {
-        true
     }
 }
 
@@ -212,8 +217,10 @@ impl Sender {
                 Ok(())
             },
         );
-        if let Err(error) = sent {
-            self.call.not_sent(error, LOCATION);
+        if let Err(error) = sent.map(drop)
+            && let Some(error) = unsendable(error, KIND)
+        {
+            self.call.error_instead(|| true, error);
         }
     }
 
@@ -223,15 +230,16 @@ impl Sender {
     }
 
     /// The handler failed before its result was sent.
-    fn raised(&self, error: HandlerError) {
-        self.fail(RpcError::UncaughtExn(located(LOCATION, error.into_sexp())));
+    fn failed(&self, error: HandlerError) -> Option<Stop> {
+        let stop = self.call.failed_if(|| self.served.end(), KIND, error);
         self.finished();
+        stop
     }
 
     /// An error in place of the initial response. After *Write_error* the caller will abort and
     /// wait for an end, so the stream stays registered (decision 9).
     fn reject(&self, error: SendError) {
-        match unsendable(error, LOCATION) {
+        match unsendable(error, KIND) {
             Some(error @ RpcError::WriteError(_)) => self.report(error),
             Some(error) => {
                 self.fail(error);
@@ -260,7 +268,8 @@ impl Sender {
 async fn serve<St, T, U, E, C, CT>(
     sender: Sender,
     handler: impl Future<Output = Outcome<T, St, E>> + Send + 'static,
-) where
+) -> Option<Stop>
+where
     St: Stream<Item = U> + Send + 'static,
     T: Send + 'static,
     U: Send + 'static,
@@ -270,31 +279,35 @@ async fn serve<St, T, U, E, C, CT>(
 {
     let sender = Arc::new(sender);
     let begin = begin::<St, T, E, C, CT>(sender.clone(), handler);
-    let updates = match caught(Box::pin(begin)).await {
-        Ok(Some(updates)) => updates,
-        Ok(None) => return,
-        Err(panic) => return sender.raised(HandlerError::from_panic(&*panic)),
+    let updates = match caught(begin).await {
+        Ok(Ok(updates)) => updates,
+        Ok(Err(stop)) => return stop,
+        Err(panic) => return sender.failed(HandlerError::from_panic(&*panic)),
     };
     let pump = pump::<St, U, C>(sender.clone(), updates);
-    if let Err(panic) = caught(Box::pin(pump)).await {
+    let mut stop = None;
+    if let Err(panic) = caught(pump).await {
         let error = HandlerError::from_panic(&*panic);
-        sender.fail(RpcError::UncaughtExn(error.into_sexp()));
+        sender.fail(RpcError::UncaughtExn(error.clone().into_sexp()));
+        stop = sender.call.raised_in_background(error);
     }
     sender.finished();
+    stop
 }
 
-/// Runs the handler and sends the initial response. The updates, if there are to be any.
+/// Runs the handler and sends the initial response. The updates, if there are to be any; else
+/// whether the connection has to stop.
 async fn begin<St, T, E, C, CT>(
     sender: Arc<Sender>,
     handler: impl Future<Output = Outcome<T, St, E>>,
-) -> Option<St>
+) -> Result<St, Option<Stop>>
 where
     C: Codec<E>,
     CT: Codec<T>,
 {
     match handler.await {
         Ok(Ok((state, updates))) => match sender.initial::<T, CT>(Initial::Ok, &state) {
-            Ok(Flow::Continue | Flow::Pause) => return Some(updates),
+            Ok(Flow::Continue | Flow::Pause) => return Ok(updates),
             Ok(Flow::Stop) => {}
             Err(error) => sender.reject(error),
         },
@@ -302,9 +315,9 @@ where
             Ok(_) => sender.finished(),
             Err(error) => sender.reject(error),
         },
-        Err(error) => sender.raised(error),
+        Err(error) => return Err(sender.failed(error)),
     }
-    None
+    Err(None)
 }
 
 async fn pump<St, U, C>(sender: Arc<Sender>, updates: St)
@@ -399,7 +412,7 @@ where
             Ok(Flow::Stop) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {
                 return Poll::Ready(Batch::Stopped);
             }
-            Err(error) => match unsendable(error, LOCATION) {
+            Err(error) => match unsendable(error, KIND) {
                 // One update that is too large does not end the stream (rule R-SV-10).
                 Some(error @ RpcError::WriteError(_)) => sender.report(error),
                 Some(error) => {

@@ -2,9 +2,9 @@
 //! implemented (rule C-CR-3).
 
 use bin_prot::ByteString;
-use rpc_wire::{Data, Description, DescriptionRef, RpcDigests};
+use rpc_wire::{Description, DescriptionRef, RpcDigests};
 
-use crate::implementation::{Call, Handler, Started};
+use crate::implementation::{Handler, HandlerKind, Received, Source, Started};
 use crate::payload::BinProt;
 use crate::rpc::{self, UserErrors};
 
@@ -28,16 +28,17 @@ impl MenuRpc {
 }
 
 impl<S> Handler<S> for MenuRpc {
-    fn handle(&self, _: &S, data: Data<'_>, call: &Call) -> Started {
-        if let Some(()) = call.decode::<(), BinProt>(data, rpc::QUERY_LOCATION) {
-            let location = Handler::<S>::location(self);
-            call.respond::<_, BinProt>(&self.response, UserErrors::NEVER, location);
-        }
-        Started::Done
+    fn handle(&self, _: &dyn Source<S>, query: &Received<'_>) -> Started {
+        let Some(()) = query.decode::<(), BinProt>(rpc::QUERY_LOCATION) else {
+            return Started::Done;
+        };
+        let call = query.call();
+        call.respond::<_, BinProt>(&self.response, UserErrors::NEVER, HandlerKind::Plain)
+            .into()
     }
 
-    fn location(&self) -> &'static str {
-        "server-side rpc computation"
+    fn kind(&self) -> HandlerKind {
+        HandlerKind::Plain
     }
 
     fn digests(&self) -> RpcDigests {

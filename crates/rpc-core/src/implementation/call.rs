@@ -1,0 +1,334 @@
+//! One query being answered: every response passes through here.
+
+use std::sync::Arc;
+
+use bin_prot::BinWrite;
+use rpc_wire::frame::AppendError;
+use rpc_wire::{
+    CloseReason, Data, Description, DescriptionRef, QueryId, Response, ResponseHeader, RpcError,
+};
+
+use super::handler::{HandlerKind, Stop};
+use crate::connection::output::Class;
+use crate::connection::{ClosedBy, Shared};
+use crate::error::{Failure, HandlerError, SendError, failure, located};
+use crate::on_exception::{OnException, Raised};
+use crate::payload::{self, Codec, Undecodable};
+use crate::rpc::{self, UserErrors};
+use crate::tracing_event::{Event, Kind, SendFailure, SentResponse, Turn};
+
+/// Which RPC a query is for; costs nothing to keep.
+#[derive(Clone, Debug)]
+pub(crate) enum CalledRpc {
+    /// The one at this place of the table.
+    Implemented(usize),
+    Menu,
+    Unknown(Arc<Description>),
+}
+
+/// One query being answered.
+#[derive(Clone)]
+pub(crate) struct Call {
+    shared: Arc<Shared>,
+    rpc: CalledRpc,
+    header: ResponseHeader,
+}
+
+impl Call {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        rpc: CalledRpc,
+        id: QueryId,
+        menu_index: Option<usize>,
+    ) -> Self {
+        let header = ResponseHeader::new(shared.version, id, menu_index);
+        Self {
+            shared,
+            rpc,
+            header,
+        }
+    }
+
+    /// Name and version of what was called.
+    pub(crate) fn rpc(&self) -> DescriptionRef<'_> {
+        match &self.rpc {
+            CalledRpc::Implemented(index) => match self.shared.implemented.rpc(*index) {
+                Some(rpc) => rpc.as_ref(),
+                // The index comes from the same table.
+                None => rpc::MENU,
+            },
+            CalledRpc::Menu => rpc::MENU,
+            CalledRpc::Unknown(rpc) => rpc.as_ref().as_ref(),
+        }
+    }
+
+    /// What happens when the handler raises. The menu RPC and what is unknown have the default
+    /// (rule R-XN-6).
+    pub(crate) fn on_exception(&self) -> &OnException {
+        match self.rpc {
+            CalledRpc::Implemented(index) => self.shared.implemented.on_exception(index),
+            CalledRpc::Menu | CalledRpc::Unknown(_) => &OnException::LogOnBackgroundException,
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn id(&self) -> QueryId {
+        self.header.id
+    }
+
+    /// Reads the query, or answers that it cannot be read (rule R-PL-3).
+    pub(crate) fn decode<Q, C: Codec<Q>>(
+        &self,
+        data: Data<'_>,
+        location: &'static str,
+    ) -> Option<Q> {
+        match payload::read(data, C::read) {
+            Ok(query) => Some(query),
+            Err(error) => {
+                self.undecodable(location, &error);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn undecodable(&self, location: &str, error: &Undecodable) {
+        self.error(RpcError::BinIoExn(located(location, failure(error))));
+    }
+
+    /// Answers with a value. One that is too large, or cannot be encoded, becomes an error
+    /// (rule R-PL-6).
+    pub(crate) fn respond<R, C: Codec<R>>(
+        &self,
+        value: &R,
+        user_errors: UserErrors<R>,
+        kind: HandlerKind,
+    ) -> Option<Stop> {
+        let size = C::size(value);
+        let sent = self.send_if(
+            || user_errors.sent(value),
+            || true,
+            Class::Response,
+            size,
+            |buffer| C::write(value, buffer),
+        );
+        self.not_sent(sent.err()?, kind)
+    }
+
+    /// Sends a response of this kind with a payload of `payload` bytes, if `wanted` says so under
+    /// the output's lock. Returns how many bytes are buffered then; `None` if it was not wanted.
+    /// The kind is asked only if somebody listens (rule R-RE-2).
+    pub(crate) fn send_if(
+        &self,
+        kind: impl FnOnce() -> SentResponse,
+        wanted: impl FnOnce() -> bool,
+        class: Class,
+        payload: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
+    ) -> Result<Option<usize>, SendError> {
+        let size = self.header.message_size(payload);
+        let turn = self.shared.events.turn();
+        let sent = self.shared.output.send_if(wanted, class, size, |buffer| {
+            self.header.write_before(payload, buffer)?;
+            write(buffer)
+        });
+        if let Some(turn) = turn {
+            self.tell_of_response(&turn, size, &sent, kind);
+        }
+        sent.inspect_err(|error| self.give_up_slow_reader(error))
+    }
+
+    /// Tells the listeners that nothing is sent in answer to a one-way query (rule T-S8), or that
+    /// an expert handler has answered (rules T-S11, T-S15).
+    pub(crate) fn tell(&self, kind: SentResponse) {
+        self.shared.events.tell(self.rpc(), self.id(), 0, || {
+            Event::Sent(Kind::Response(kind))
+        });
+    }
+
+    /// Tells of a response of `body` bytes that was sent or refused (rules T-S1 to T-S7). None is
+    /// told once closing has stopped the implementations.
+    #[cold]
+    fn tell_of_response(
+        &self,
+        turn: &Turn<'_>,
+        body: usize,
+        sent: &Result<Option<usize>, SendError>,
+        kind: impl FnOnce() -> SentResponse,
+    ) {
+        let refused = |kind, failure| Event::FailedToSend(Kind::Response(kind), failure);
+        let (event, bytes) = match sent {
+            Ok(Some(_)) => (Event::Sent(Kind::Response(kind())), body),
+            Err(SendError::Frame(AppendError::TooBig { size, .. })) => {
+                (refused(kind(), SendFailure::TooLarge), *size)
+            }
+            Err(SendError::Closed(closed)) if closed.reason.is_none() => {
+                (refused(kind(), SendFailure::Closed), 0)
+            }
+            Ok(None)
+            | Err(SendError::Frame(_) | SendError::Closed(_) | SendError::Overfull { .. }) => {
+                return;
+            }
+        };
+        turn.tell(self.rpc(), self.id(), bytes, &event);
+    }
+
+    /// A peer that asks for more and more and does not read the answers is not waited for
+    /// (rule C-BP-7).
+    fn give_up_slow_reader(&self, error: &SendError) {
+        if let SendError::Overfull { buffered, limit } = error {
+            let text = format!(
+                "peer does not read: {buffered} bytes are waiting for it, allowed are {limit}"
+            );
+            let reason = CloseReason::debug(text);
+            self.shared.start_closing(ClosedBy::Unknown, reason);
+        }
+    }
+
+    /// Tells the caller why a response could not be sent; nobody listens on a closed connection
+    /// (rule R-PL-7). That it has no encoding is a failure of the handler; that it is too large
+    /// is not (rule R-XN-5).
+    pub(crate) fn not_sent(&self, error: SendError, kind: HandlerKind) -> Option<Stop> {
+        let error = unsendable(error, kind)?;
+        self.error_instead(|| true, error.clone());
+        match error {
+            RpcError::UncaughtExn(error) => {
+                self.on_exception().act(self, Raised::BeforeReturn, error)
+            }
+            _ => None,
+        }
+    }
+
+    /// Answers with an error in place of what could not be sent, if `wanted` says so under the
+    /// output's lock. After *Write_error*'s message, which has failed already in the eyes of the
+    /// listeners, they are told nothing (rules T-S5, T-S23, T-S24).
+    pub(crate) fn error_instead(&self, wanted: impl FnOnce() -> bool, error: RpcError) {
+        let told = !matches!(error, RpcError::WriteError(_));
+        self.send_error(told, wanted, error);
+    }
+
+    /// The handler failed before its result was there: the answer, and then the policy, which a
+    /// refusal and a failed lift do not reach (rules R-PL-4, R-PL-5).
+    #[cold]
+    pub(crate) fn failed(&self, kind: HandlerKind, error: HandlerError) -> Option<Stop> {
+        self.failed_if(|| true, kind, error)
+    }
+
+    /// The same; the answer is sent if `wanted` says so under the output's lock.
+    pub(crate) fn failed_if(
+        &self,
+        wanted: impl FnOnce() -> bool,
+        kind: HandlerKind,
+        error: HandlerError,
+    ) -> Option<Stop> {
+        match handler_error(kind, error) {
+            RpcError::UncaughtExn(error) => {
+                self.error_if(wanted, RpcError::UncaughtExn(error.clone()));
+                self.on_exception().act(self, Raised::BeforeReturn, error)
+            }
+            refusal => {
+                self.error_if(wanted, refusal);
+                None
+            }
+        }
+    }
+
+    /// What the handler has left running raised.
+    #[cold]
+    pub(crate) fn raised_in_background(&self, error: HandlerError) -> Option<Stop> {
+        self.on_exception()
+            .act(self, Raised::InBackground, error.into_sexp())
+    }
+
+    /// Answers with an error, in a form that the peer's version knows.
+    pub(crate) fn error(&self, error: RpcError) {
+        self.error_if(|| true, error);
+    }
+
+    /// Answers with an error, if `wanted` says so under the output's lock.
+    pub(crate) fn error_if(&self, wanted: impl FnOnce() -> bool, error: RpcError) {
+        self.send_error(true, wanted, error);
+    }
+
+    /// Sends what an expert handler responds. Listeners are told when the handler has returned.
+    pub(crate) fn send_untold(
+        &self,
+        payload: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
+    ) -> Result<(), SendError> {
+        let size = self.header.message_size(payload);
+        let output = &self.shared.output;
+        let sent = output.send(Class::Response, size, |buffer| {
+            self.header.write_before(payload, buffer)?;
+            write(buffer)
+        });
+        sent.inspect_err(|error| self.give_up_slow_reader(error))
+    }
+
+    /// The same with an error, in a form that the peer's version knows.
+    pub(crate) fn send_error_untold(&self, error: RpcError) -> Result<(), SendError> {
+        let response = self.error_response(error);
+        let output = &self.shared.output;
+        let sent = output.send(Class::Response, response.bin_size(), |buffer| {
+            response.bin_write(buffer)
+        });
+        sent.inspect_err(|error| self.give_up_slow_reader(error))
+    }
+
+    fn error_response(&self, error: RpcError) -> Response<'static> {
+        Response {
+            header: self.header,
+            result: Err(error.known_to(self.shared.version)),
+        }
+    }
+
+    fn send_error(&self, told: bool, wanted: impl FnOnce() -> bool, error: RpcError) {
+        let response = self.error_response(error);
+        let size = response.bin_size();
+        let output = &self.shared.output;
+        let turn = self.shared.events.turn().filter(|_| told);
+        let sent = output.send_if(wanted, Class::Response, size, |buffer| {
+            response.bin_write(buffer)
+        });
+        if let (Some(turn), Err(error)) = (turn, response.result) {
+            let kind = || SentResponse::SingleOrStreamingRpcErrorOrExn(error);
+            self.tell_of_response(&turn, size, &sent, kind);
+        }
+        let sent = sent.inspect_err(|error| self.give_up_slow_reader(error));
+        if let Err(SendError::Frame(error)) = sent {
+            // Not even the error fits: the caller would wait for ever (rule R-PL-6).
+            let reason = CloseReason::debug(format!("error response cannot be sent: {error}"));
+            self.shared.start_closing(ClosedBy::Local, reason);
+        }
+    }
+}
+
+/// What the caller is told of a handler's failure.
+pub(crate) fn handler_error(kind: HandlerKind, error: HandlerError) -> RpcError {
+    let failure = error.failure();
+    let error = error.into_sexp();
+    match failure {
+        Failure::Raised => RpcError::UncaughtExn(located(kind.computation(), error)),
+        Failure::NotAuthorized => {
+            RpcError::AuthorizationFailure(located(kind.authorization(), error))
+        }
+        Failure::NotLifted => RpcError::LiftError(located(kind.lift(), error)),
+    }
+}
+
+/// The error that takes the place of a response that could not be sent.
+pub(crate) fn unsendable(error: SendError, kind: HandlerKind) -> Option<RpcError> {
+    match error {
+        SendError::Closed(_) | SendError::Overfull { .. } => None,
+        SendError::Frame(AppendError::TooBig { size, limit }) => {
+            let too_big = RpcError::MessageTooBig {
+                size: i64::try_from(size).unwrap_or(i64::MAX),
+                max_message_size: i64::try_from(limit).unwrap_or(i64::MAX),
+            };
+            Some(RpcError::WriteError(too_big.to_sexp()))
+        }
+        SendError::Frame(error) => Some(handler_error(kind, HandlerError::from(error))),
+    }
+}

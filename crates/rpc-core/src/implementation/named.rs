@@ -1,0 +1,56 @@
+//! What an expert handler can be registered for.
+
+/// Something with the name and version of an RPC: an [`Rpc`](crate::Rpc), a
+/// [`OneWay`](crate::OneWay), or just a [`Description`](rpc_wire::Description). The menu has the
+/// digests of the types only of a definition (rule R-IM-7).
+pub trait Named: sealed::Sealed {}
+
+impl<T: sealed::Sealed> Named for T {}
+
+pub(super) mod sealed {
+    use rpc_wire::{Description, RpcDigests};
+
+    use crate::payload::Codec;
+    use crate::rpc;
+    use crate::{OneWay, Rpc};
+
+    #[expect(
+        unnameable_types,
+        reason = "implemented here only, so that it can change"
+    )]
+    pub trait Sealed {
+        fn name_and_version(&self) -> Description;
+
+        fn digests_function(&self) -> fn() -> RpcDigests;
+    }
+
+    impl<Q, R, C: Codec<Q> + Codec<R>> Sealed for Rpc<Q, R, C> {
+        fn name_and_version(&self) -> Description {
+            self.description()
+        }
+
+        fn digests_function(&self) -> fn() -> RpcDigests {
+            rpc::digests::<Q, R, C>
+        }
+    }
+
+    impl<Q, C: Codec<Q>> Sealed for OneWay<Q, C> {
+        fn name_and_version(&self) -> Description {
+            self.description()
+        }
+
+        fn digests_function(&self) -> fn() -> RpcDigests {
+            rpc::one_way_digests::<Q, C>
+        }
+    }
+
+    impl Sealed for Description {
+        fn name_and_version(&self) -> Description {
+            self.clone()
+        }
+
+        fn digests_function(&self) -> fn() -> RpcDigests {
+            || RpcDigests::Unknown
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A table in use by one connection: the table with that connection's state, types erased.
+
+use std::sync::Arc;
+
+use rpc_wire::{DescriptionRef, Specifier};
+
+use super::{Table, menu_rpc};
+use crate::implementation::{CalledRpc, Handler, HandlerKind, Own, Received, Started};
+
+/// What a connection asks of the table that it uses.
+pub(crate) trait Serve: Send + Sync {
+    /// Who answers.
+    fn find<'a>(&self, specifier: Specifier<'a>) -> Find<'a>;
+
+    /// The index by which responses name the implementation.
+    fn menu_index(&self, index: Index) -> Option<usize>;
+
+    /// Starts answering. Panics of the handler come out of here.
+    fn handle(&self, index: Index, query: &Received<'_>) -> Started;
+
+    /// Answers a query for what is not implemented.
+    fn handle_unknown(&self, query: &Received<'_>) -> Started;
+
+    fn kind(&self, index: Index) -> HandlerKind;
+}
+
+/// One of the implementations in use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Index {
+    Entry(usize),
+    MenuRpc,
+}
+
+impl Index {
+    pub(crate) fn called_rpc(self) -> CalledRpc {
+        match self {
+            Self::Entry(index) => CalledRpc::Implemented(index),
+            Self::MenuRpc => CalledRpc::Menu,
+        }
+    }
+}
+
+/// Who answers a query.
+pub(crate) enum Find<'a> {
+    Implementation(Index),
+    Unknown(DescriptionRef<'a>),
+    BadRank(i64),
+}
+
+pub(super) struct Instance<S> {
+    table: Arc<Table<S>>,
+    state: S,
+}
+
+impl<S> Instance<S> {
+    pub(super) fn new(table: Arc<Table<S>>, state: S) -> Self {
+        Self { table, state }
+    }
+
+    fn handler(&self, index: Index) -> Option<&dyn Handler<S>> {
+        match index {
+            Index::Entry(index) => Some(self.table.entries.get(index)?.handler()),
+            Index::MenuRpc => Some(self.table.menu_rpc.as_ref()?),
+        }
+    }
+}
+
+impl<S: Send + Sync> Serve for Instance<S> {
+    fn find<'a>(&self, specifier: Specifier<'a>) -> Find<'a> {
+        let table = &self.table;
+        match specifier {
+            Specifier::Description(rpc) => match table.catalogue.find(rpc) {
+                Some(index) => Find::Implementation(Index::Entry(index)),
+                None if table.menu_rpc.is_some() && menu_rpc::is_menu(rpc) => {
+                    Find::Implementation(Index::MenuRpc)
+                }
+                None => Find::Unknown(rpc),
+            },
+            Specifier::Rank(rank) => match usize::try_from(rank) {
+                Ok(index) if index < table.entries.len() && table.menu_rpc.is_some() => {
+                    Find::Implementation(Index::Entry(index))
+                }
+                _ => Find::BadRank(rank),
+            },
+        }
+    }
+
+    fn menu_index(&self, index: Index) -> Option<usize> {
+        match index {
+            Index::Entry(index) => self.table.menu_rpc.as_ref().map(|_| index),
+            Index::MenuRpc => None,
+        }
+    }
+
+    fn handle(&self, index: Index, query: &Received<'_>) -> Started {
+        match self.handler(index) {
+            Some(handler) => handler.handle(&Own(&self.state), query),
+            None => Started::Done,
+        }
+    }
+
+    fn handle_unknown(&self, query: &Received<'_>) -> Started {
+        self.table.on_unknown_rpc.handle(&Own(&self.state), query)
+    }
+
+    fn kind(&self, index: Index) -> HandlerKind {
+        // The index comes from this table.
+        self.handler(index)
+            .map_or(HandlerKind::Plain, Handler::kind)
+    }
+}
