@@ -1,4 +1,4 @@
-//! Golden vectors, recordings and scripted peers for tests.
+//! The files of golden vectors and recordings, for the conformance runner and for tests.
 
 pub mod golden;
 pub mod recording;

@@ -1,8 +1,6 @@
 //! Values of types known only at run time: the same bytes as with Rust types, and errors that say
 //! where.
 
-#[cfg(feature = "json")]
-mod golden;
 mod hostile;
 
 use bin_prot::dynamic::{CompileError, Type, Value};

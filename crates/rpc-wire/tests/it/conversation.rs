@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rpc_testkit::recording::{Data, Recording, Side};
 use rpc_wire::conversation::{
     Awaited, Cause, Content, Conversation, Direction, Error, Event, Malformed, QueryForm,
-    ResponseItem, Rpc,
+    ResponseItem,
 };
 use rpc_wire::handshake::{Foreign, NegotiationError, OtherProtocol};
 use rpc_wire::{ProtocolVersion, QueryId, frame};
@@ -96,36 +96,14 @@ fn name(content: &Content) -> &'static str {
     }
 }
 
-/// Every message of every recording is understood, and every response has its query.
+/// Recordings may be added, but no kind of event may be lost unseen. That each conversation is
+/// whole and makes sense, `rpc-conformance` checks.
 #[test]
-fn recordings_decode_wholly() {
-    let recordings = Recording::load_all();
-    assert!(recordings.len() >= 167, "{} recordings", recordings.len());
+fn recordings_have_every_kind_of_event() {
     let mut counts = BTreeMap::<_, usize>::new();
-    for recording in &recordings {
-        let events = decoded(recording);
-        for side in [Side::Caller, Side::Callee] {
-            let mut offset = 0;
-            for event in of(&events, direction(side)) {
-                assert_eq!(event.offset, offset, "{}", recording.name);
-                offset += event.frame_bytes as u64;
-            }
-            let length = recording.stream(side).len() as u64;
-            assert_eq!(offset, length, "{} {side:?}", recording.name);
-        }
-        for event in &events {
+    for recording in Recording::load_all() {
+        for event in decoded(&recording) {
             *counts.entry(name(&event.content)).or_default() += 1;
-            match &event.content {
-                Content::Negotiated(version) => {
-                    assert_eq!(version.number(), recording.wire_version);
-                }
-                Content::Response(response) => {
-                    let query = response.query.as_ref();
-                    let query = query.unwrap_or_else(|| panic!("{}: {event:?}", recording.name));
-                    assert!(matches!(query.rpc, Rpc::Named(_)), "{}", recording.name);
-                }
-                _ => {}
-            }
         }
     }
     println!("{counts:?}");

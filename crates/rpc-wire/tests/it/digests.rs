@@ -28,7 +28,7 @@ fn check<T: BinShape>(type_name: &str, expected: &str) {
     let vectors = of_kind("digest");
     let vector = vectors.iter().find(|vector| vector.type_name == type_name);
     let vector = vector.unwrap_or_else(|| panic!("no digest vector of type {type_name}"));
-    assert_eq!(vector.text("digest"), expected, "{type_name}");
+    assert_eq!(vector.text("digest").unwrap(), expected, "{type_name}");
 }
 
 /// *Shapes* §13.1 and §13.4.

@@ -14,7 +14,7 @@ use bin_prot::{
     Network64Int64, OrNull, Ref, Sexp, SourcePosition, UnitV2, VariantInt,
 };
 use bytes::Bytes;
-use rpc_testkit::golden::{bytes_of, items_of};
+use rpc_testkit::golden;
 use serde_json::Value;
 
 /// A type whose values the vectors contain.
@@ -25,6 +25,16 @@ pub(crate) trait FromGolden {
 /// The value of a field of a record, or of any other JSON value that is there.
 pub(crate) fn get<T: FromGolden>(value: &Value) -> T {
     T::from_golden(value)
+}
+
+/// The bytes of a string, in any of its forms.
+fn bytes_of(value: &Value) -> Vec<u8> {
+    golden::bytes_of(value).unwrap_or_else(|| panic!("{value} is no byte string"))
+}
+
+/// The elements of a list, in either of its forms.
+fn items_of(value: &Value) -> Vec<Value> {
+    golden::items_of(value).unwrap_or_else(|| panic!("{value} is no list"))
 }
 
 /// The constructor of a variant and its arguments.
