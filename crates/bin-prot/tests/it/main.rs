@@ -9,4 +9,3 @@ mod memory;
 mod positions;
 mod properties;
 mod shapes;
-mod ui;

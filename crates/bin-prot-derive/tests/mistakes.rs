@@ -1,5 +1,8 @@
 //! Mistakes of the derive's users, and what the compiler says about them.
 //!
+//! Here and not in `bin-prot`: the compiler is given a package with all that this one's tests
+//! depend on, which is built for the purpose, and `bin-prot`'s tests depend on much more.
+//!
 //! After a new release of the compiler, `TRYBUILD=overwrite` writes the messages anew.
 
 #[test]
