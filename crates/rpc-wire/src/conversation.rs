@@ -66,13 +66,14 @@ mod interpret;
 mod lane;
 mod open_queries;
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::handshake::{FirstFrameError, MetadataError, NegotiationError, PeerMetadata, negotiate};
-use crate::{Header, OwnedMessage, ProtocolVersion, QueryId, frame};
+use crate::{Description, Header, OwnedMessage, ProtocolVersion, QueryId, frame};
 use interpret::{Callee, Obstacle};
 use lane::{Lane, Next};
 use open_queries::OpenQueries;
@@ -89,6 +90,7 @@ pub struct Conversation {
     client: Side,
     server: Side,
     version: Version,
+    plain_rpcs: Arc<HashSet<Description>>,
     frame_limit: usize,
     waiting_limit: usize,
 }
@@ -176,6 +178,7 @@ impl Default for Conversation {
             client: side(),
             server: side(),
             version: Version::Pending,
+            plain_rpcs: Arc::default(),
             frame_limit: frame::DEFAULT_LIMIT,
             waiting_limit: WAITING_LIMIT,
         }
@@ -218,6 +221,15 @@ impl Conversation {
     pub fn open_queries_limit(mut self, queries: usize) -> Self {
         self.client.open = OpenQueries::new(queries);
         self.server.open = OpenQueries::new(queries);
+        self
+    }
+
+    /// RPCs that are known to be plain or one-way, in either direction. Payloads of theirs are never
+    /// taken for queries or items of streams, whatever they look like; a menu with digests says the
+    /// same of its own RPCs. Default: none.
+    #[must_use]
+    pub fn plain_rpcs(mut self, rpcs: Arc<HashSet<Description>>) -> Self {
+        self.plain_rpcs = rpcs;
         self
     }
 
@@ -481,7 +493,8 @@ impl Conversation {
                     }
                     None => Callee::Unknown,
                 };
-                interpret::query(&query, offset, callee, &mut this.open).map(Content::Query)
+                interpret::query(&query, offset, callee, &self.plain_rpcs, &mut this.open)
+                    .map(Content::Query)
             }
             OwnedMessage::Response(response) => {
                 interpret::response(&response, &mut opposite.open, may_wait).map(Content::Response)

@@ -42,6 +42,16 @@ pub enum RpcDigests {
     Unknown,
 }
 
+impl RpcDigests {
+    /// Whether they tell that the RPC is plain or one-way.
+    pub(crate) fn are_of_no_stream(&self) -> bool {
+        match self {
+            Self::Rpc { .. } | Self::OneWay { .. } => true,
+            Self::StreamingRpc { .. } | Self::Unknown => false,
+        }
+    }
+}
+
 /// One RPC on a menu.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MenuEntry {

@@ -1,5 +1,6 @@
 //! What queries and responses mean in the light of what came before.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bin_prot::from_slice;
@@ -11,7 +12,7 @@ use super::{
 };
 use crate::handshake::PeerMetadata;
 use crate::stream::{self, Initial, StreamQuery, StreamResponse};
-use crate::{OwnedQuery, OwnedResponse, RpcDigests, RpcError, Specifier};
+use crate::{Description, OwnedQuery, OwnedResponse, RpcError, Specifier};
 
 /// What is known of the callee when a query to it is read.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +39,7 @@ pub(super) fn query(
     message: &OwnedQuery,
     offset: u64,
     callee: Callee<'_>,
+    plain_rpcs: &HashSet<Description>,
     open: &mut OpenQueries,
 ) -> Result<Query, Obstacle> {
     let menu = match callee {
@@ -69,7 +71,12 @@ pub(super) fn query(
     let payload = message.payload.bytes();
     let (form, payload) = match payload {
         Ok(payload) => {
-            let (form, payload) = form_of(payload, entry.map(|entry| entry.digests));
+            let is_plain = entry.is_some_and(|entry| entry.digests.are_of_no_stream())
+                || matches!(&rpc, Rpc::Named(name) if plain_rpcs.contains(&**name));
+            let (form, payload) = match is_plain {
+                true => (QueryForm::Plain, payload),
+                false => form_of(payload),
+            };
             (form, Ok(payload))
         }
         Err(overlong) => (QueryForm::Plain, Err(overlong)),
@@ -100,15 +107,8 @@ pub(super) fn query(
     })
 }
 
-/// What a query with this payload wants, and the user's value in it.
-fn form_of(payload: Bytes, digests: Option<RpcDigests>) -> (QueryForm, Bytes) {
-    match digests {
-        // The callee told that it is no stream, whatever the payload looks like.
-        Some(RpcDigests::Rpc { .. } | RpcDigests::OneWay { .. }) => {
-            return (QueryForm::Plain, payload);
-        }
-        Some(RpcDigests::StreamingRpc { .. } | RpcDigests::Unknown) | None => {}
-    }
+/// What a query with this payload wants, by its looks, and the user's value in it.
+fn form_of(payload: Bytes) -> (QueryForm, Bytes) {
     match from_slice(&payload) {
         Ok(StreamQuery::Abort) => (QueryForm::Abort, Bytes::new()),
         Ok(StreamQuery::Query(data)) => match stream::exact(data) {

@@ -1,7 +1,9 @@
 //! What is made of the two directions of a captured connection.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use bin_prot::{BinShape, BinWrite};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rpc_testkit::recording::{Data, Recording, Side};
@@ -9,8 +11,8 @@ use rpc_wire::conversation::{
     Awaited, Cause, Content, Conversation, Direction, Error, Event, Malformed, QueryForm,
     ResponseItem,
 };
-use rpc_wire::handshake::{Foreign, NegotiationError, OtherProtocol};
-use rpc_wire::{ProtocolVersion, QueryId, frame};
+use rpc_wire::handshake::{Foreign, NegotiationError, OtherProtocol, PeerMetadata};
+use rpc_wire::{Description, Menu, ProtocolVersion, QueryId, RpcDigests, ShapeDigest, frame};
 
 use crate::hex::hex;
 use Direction::{FromClient, FromServer};
@@ -551,6 +553,69 @@ fn only_write_errors_leave_a_stream_open() {
         &[("initial", true), ("error", true), ("answer", false)],
     );
     check(&[uncaught, end], &[("error", true), ("answer", false)]);
+}
+
+/// A plain RPC's own value may be what opens or aborts a stream elsewhere. Who knows that it is
+/// plain can say so, and a menu with digests does.
+#[test]
+fn payload_of_a_plain_rpc_is_no_stream_query() {
+    // Queries for echo 1, rank 0: `Abort, and `Query "hello".
+    let abort = "0a 00 00 00 00 00 00 00  0c 01 00 04 00 04 21 77 4e 5c";
+    let query = "11 00 00 00 00 00 00 00  0c 01 00 05 00 0b d1 f5 2f e2 06 05 68 65 6c 6c 6f";
+    let answer = "08 00 00 00 00 00 00 00  08 04 01 00 00 02 00 00";
+    let client = hex(&[HEADER, NO_MENU, abort, query].concat());
+
+    let answered = |menu: &[u8], mut conversation: Conversation| {
+        let server = [&hex(HEADER)[..], menu, &hex(answer)].concat();
+        conversation.feed(FromClient, &client);
+        conversation.feed(FromServer, &server);
+        conversation.end(FromClient);
+        conversation.end(FromServer);
+        let contents = drain(&mut conversation).unwrap().into_iter();
+        let contents = contents.map(|event| event.content);
+        let forms = contents.clone().filter_map(|content| match content {
+            Content::Query(query) => Some((query.form, query.payload.unwrap().len())),
+            _ => None,
+        });
+        let names = contents.filter_map(|content| match content {
+            Content::Response(response) => Some(response.query.is_some()),
+            _ => None,
+        });
+        (forms.collect::<Vec<_>>(), names.collect::<Vec<_>>())
+    };
+    let by_looks = vec![(QueryForm::Abort, 0), (QueryForm::Stream, 6)];
+    let as_plain = (
+        vec![(QueryForm::Plain, 4), (QueryForm::Plain, 11)],
+        vec![true],
+    );
+    let found = answered(&hex(MENU), Conversation::default());
+    assert_eq!(found, (by_looks.clone(), vec![false]));
+
+    let plain = |rpcs: &[Description]| {
+        Conversation::default().plain_rpcs(Arc::new(rpcs.iter().cloned().collect()))
+    };
+    let found = answered(&hex(MENU), plain(&[Description::new("echo", 2)]));
+    assert_eq!(found, (by_looks, vec![false]));
+    let found = answered(&hex(MENU), plain(&[Description::new("echo", 1)]));
+    assert_eq!(found, as_plain);
+
+    let digest = ShapeDigest(i64::bin_shape().digest().unwrap());
+    let digests = RpcDigests::Rpc {
+        query: digest,
+        response: digest,
+    };
+    let menu = Menu::with_digests([(Description::new("echo", 1), digests)]).unwrap();
+    let metadata = PeerMetadata {
+        identification: None,
+        menu: Some(menu),
+    };
+    let message = metadata.to_message(ProtocolVersion::MAX).unwrap();
+    let mut menu = Vec::new();
+    frame::append(&mut menu, usize::MAX, message.bin_size(), |buffer| {
+        message.bin_write(buffer)
+    })
+    .unwrap();
+    assert_eq!(answered(&menu, Conversation::default()), as_plain);
 }
 
 /// Captures are decoded on whatever thread has time.
