@@ -9,6 +9,7 @@ mod errors;
 mod handshake;
 mod large;
 mod menu;
+mod metadata;
 mod one_way;
 mod plain;
 mod state;
@@ -67,6 +68,7 @@ pub(crate) static CASES: &[Case] = cases![
     "big-0" => large::big_0,
     "big-100" => large::big_100,
     "big" => large::big,
+    "auth" => errors::auth,
     "zoo" => values::zoo,
     "zoo2" => values::zoo2,
     "unimplemented" => errors::unimplemented,
@@ -74,6 +76,7 @@ pub(crate) static CASES: &[Case] = cases![
     "menu" => menu::menu,
     "versioned" => menu::versioned,
     "ident" => handshake::ident,
+    "metadata" => metadata::metadata,
     "out-of-order" => timing::out_of_order,
     "heartbeat" => timing::heartbeat,
     "close" => closing::close,

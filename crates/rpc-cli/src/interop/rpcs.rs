@@ -49,8 +49,12 @@ pub(crate) static LIVE_TICKS: Rpc<(), i64> = Rpc::new("live-ticks", 1);
 pub(crate) static COUNTER: StateRpc<ByteString, i64, i64, ByteString> = StateRpc::new("counter", 1);
 /// The query is the number of bytes wanted.
 pub(crate) static BIG: Rpc<i64, ByteString> = Rpc::new("big", 1);
+pub(crate) static FORBIDDEN: Rpc<ByteString, ByteString> = Rpc::new("forbidden", 1);
+pub(crate) static FORBIDDEN_PIPE: PipeRpc<ByteString, i64, ByteString> =
+    PipeRpc::new("forbidden-pipe", 1);
 pub(crate) static ZOO: Rpc<Zoo, Zoo> = Rpc::new("zoo", 1);
 pub(crate) static ZOO2: Rpc<Zoo2, Zoo2> = Rpc::new("zoo2", 1);
+pub(crate) static ECHO_METADATA: Rpc<(), Option<ByteString>> = Rpc::new("echo-metadata", 1);
 /// The query is the number of milliseconds after which it is answered.
 pub(crate) static SLEEP: Rpc<i64, i64> = Rpc::new("sleep", 1);
 pub(crate) static PRICE_1: Rpc<ByteString, i64> = Rpc::new("price", 1);

@@ -7,11 +7,16 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use bin_prot::{ByteString, Sexp};
-use rpc_core::{DuplicateImplementations, HandlerError, Implementations, OnUnknownRpc};
+use rpc_core::{
+    DuplicateImplementations, HandlerError, Implementation, Implementations, OnException,
+    OnUnknownRpc,
+};
+use rpc_wire::DEFAULT_KEY;
 
 use super::rpcs::{
-    BIG, BOOM_PIPE, COUNT, COUNT_DIRECT, COUNTER, CountQuery, DIVIDE, ECHO_STRING, FAIL,
-    LIVE_TICKS, LOG, LOG_COUNT, PRICE_1, PRICE_2, Price, PriceQuery, SLEEP, SUM, TICKS, ZOO, ZOO2,
+    BIG, BOOM_PIPE, COUNT, COUNT_DIRECT, COUNTER, CountQuery, DIVIDE, ECHO_METADATA, ECHO_STRING,
+    FAIL, FORBIDDEN, FORBIDDEN_PIPE, LIVE_TICKS, LOG, LOG_BOOM, LOG_COUNT, PRICE_1, PRICE_2, Price,
+    PriceQuery, SLEEP, SUM, TICKS, ZOO, ZOO2,
 };
 use updates::{AtTheEnd, Updates};
 
@@ -59,10 +64,14 @@ pub(crate) fn table() -> Result<Implementations<Tallies>, DuplicateImplementatio
         .implement_blocking(&LOG_COUNT, |tallies: &Tallies, ()| {
             Ok(tallies.0.logged.load(Ordering::Relaxed))
         })
+        .implementation(
+            Implementation::one_way(&LOG_BOOM, |_, text| async { Err(failure(text)) })
+                .on_exception(OnException::CloseConnection),
+        )
         .implement_pipe(&COUNT, |_, query| async { Ok(count(query)) })
         .implement_pipe(&COUNT_DIRECT, |_, query| async { Ok(count(query)) })
         .implement_pipe(&BOOM_PIPE, |_, text| async {
-            Err::<Result<Updates<std::iter::Empty<i64>>, _>, _>(failure(text))
+            Err::<Result<NoUpdates, _>, _>(failure(text))
         })
         .implement_pipe(&TICKS, |tallies: &Tallies, milliseconds| {
             let live = LiveTicks::new(tallies);
@@ -76,8 +85,22 @@ pub(crate) fn table() -> Result<Implementations<Tallies>, DuplicateImplementatio
         })
         .implement_state(&COUNTER, |_, query| async move { Ok(counter(&query)) })
         .implement_blocking(&BIG, |_, size| big(size))
+        .implement_blocking(&FORBIDDEN, |_, query| Err(refusal(&query)))
+        .implement_pipe(&FORBIDDEN_PIPE, |_, query| async move {
+            Err::<Result<NoUpdates, _>, _>(refusal(&query))
+        })
         .implement_blocking(&ZOO, |_, animals| Ok(animals))
         .implement_blocking(&ZOO2, |_, animals| Ok(animals))
+        .implementation(
+            Implementation::blocking(&ECHO_METADATA, |metadata: &Option<ByteString>, ()| {
+                Ok(metadata.clone())
+            })
+            .lift(|_, query| {
+                query
+                    .metadata(DEFAULT_KEY)
+                    .map(|text| ByteString(text.to_vec()))
+            }),
+        )
         .implement(&SLEEP, |_, milliseconds| async move {
             // Less than nothing is no time at all.
             let duration = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
@@ -99,6 +122,10 @@ pub(crate) fn table() -> Result<Implementations<Tallies>, DuplicateImplementatio
 /// `(Failure TEXT)`, with any bytes as its text.
 fn failure(text: ByteString) -> HandlerError {
     HandlerError::from_sexp(Sexp::list([Sexp::atom("Failure"), Sexp::atom(text)]))
+}
+
+fn refusal(query: &ByteString) -> HandlerError {
+    HandlerError::not_authorized(format_args!("no {query}"))
 }
 
 /// The number as OCaml would have it: of what passes 63 bits, the lowest 63.
@@ -123,6 +150,9 @@ fn count(query: CountQuery) -> Result<Updates<impl Iterator<Item = i64> + Unpin>
         None => Ok(Updates::new(query.from_..query.until)),
     }
 }
+
+/// Of a stream that never begins.
+type NoUpdates = Updates<std::iter::Empty<i64>>;
 
 type Counter = (i64, Updates<std::ops::RangeInclusive<i64>>);
 

@@ -1,5 +1,7 @@
-//! The `rpc` command as real processes: killed, frozen and restarted, or reading captures.
+//! The `rpc` command as real processes: killed, frozen and restarted, calling each other, or
+//! reading captures.
 
 mod decode;
+mod interop;
 mod process;
 mod survival;

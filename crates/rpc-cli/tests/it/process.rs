@@ -1,7 +1,7 @@
 //! Child processes whose output is waited for line by line.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -56,6 +56,20 @@ impl Process {
         (server, address)
     }
 
+    /// The suite's server on a free port, and its address.
+    pub(crate) fn interop_serve(options: &[&str]) -> (Self, String) {
+        Self::interop_serve_on("127.0.0.1:0", options)
+    }
+
+    /// The suite's server on this address.
+    pub(crate) fn interop_serve_on(address: &str, options: &[&str]) -> (Self, String) {
+        let arguments = [&["interop", "serve", "--listen", address], options];
+        let mut server = Self::start(&arguments.concat());
+        let line = server.wait_for("listening on ");
+        let address = line.trim_start_matches("listening on ").to_owned();
+        (server, address)
+    }
+
     /// A viewer of that server, which gives a silent server up after a second.
     pub(crate) fn watch(address: &str) -> Self {
         let options = ["--plain", "--retry", "100", "--silence", "1000"];
@@ -72,6 +86,17 @@ impl Process {
                 Err(_) => panic!("no line with {text:?} after {:#?}", self.seen),
             }
         }
+    }
+
+    /// The next line.
+    #[track_caller]
+    pub(crate) fn next_line(&mut self) -> String {
+        self.wait_for("")
+    }
+
+    /// Waits for the end of the process.
+    pub(crate) fn wait(&mut self) -> ExitStatus {
+        self.child.wait().unwrap()
     }
 
     pub(crate) fn signal(&self, signal: Signal) {

@@ -4,10 +4,31 @@ use rpc_core::{PipeRpc, Rpc};
 use rpc_wire::{Description, RpcError};
 
 use super::plain::still_there;
-use crate::interop::check::{Failure, Outcome, equal, refused};
-use crate::interop::rpcs::{BIG, COUNT, ECHO_STRING};
+use crate::interop::check::{Failure, Outcome, contains, equal, refused};
+use crate::interop::rpcs::{BIG, COUNT, ECHO_STRING, FORBIDDEN, FORBIDDEN_PIPE};
 use crate::interop::session::Session;
 use crate::interop::verbatim::Verbatim;
+
+/// The callee's authorization refuses, and tells why.
+pub(super) async fn auth(session: &mut Session) -> Outcome {
+    let connection = session.connection().await?;
+    let version = connection.version();
+    let check = |rpc: Description, error: RpcError, why: &str| {
+        let refusal = match error {
+            RpcError::AuthorizationFailure(why) if version.has_errors_of_version_3() => why,
+            // Stands for the error that this version does not know (rule C-OP-6).
+            RpcError::UncaughtExn(why) if !version.has_errors_of_version_3() => why,
+            error => return Err(Failure::unexpected(rpc, error, "Authorization_failure")),
+        };
+        contains(rpc, &refusal.to_string(), why)
+    };
+    let dispatch = FORBIDDEN.dispatch(&connection, &"way".into());
+    let error = refused("forbidden", dispatch).await?;
+    check(FORBIDDEN.description(), error, "no way")?;
+    let dispatch = FORBIDDEN_PIPE.dispatch(&connection, &"pipe".into());
+    let error = refused("forbidden-pipe", dispatch).await?;
+    check(FORBIDDEN_PIPE.description(), error, "no pipe")
+}
 
 /// Unknown names and versions, of calls and streams. The answer names what was asked.
 pub(super) async fn unimplemented(session: &mut Session) -> Outcome {
