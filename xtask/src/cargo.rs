@@ -44,19 +44,27 @@ impl Cargo {
     /// The command line and the exit status, if it failed or could not be started.
     pub(crate) fn run(self) -> Result<()> {
         println!("$ {self}");
-        // Inside `cargo xtask` this is the very cargo that started us.
-        let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-        let status = Command::new(cargo)
-            .args(&self.arguments)
-            .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(root())
-            .stdin(Stdio::null())
+        let status = self
+            .command()
             .status()
             .with_context(|| format!("could not start: {self}"))?;
         if !status.success() {
             bail!("failed ({status}): {self}");
         }
         Ok(())
+    }
+
+    /// The same, to be started otherwise.
+    pub(crate) fn command(&self) -> Command {
+        // Inside `cargo xtask` this is the very cargo that started us.
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+        let mut command = Command::new(cargo);
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(root())
+            .stdin(Stdio::null());
+        command
     }
 }
 

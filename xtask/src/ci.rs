@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{bench, cargo::Cargo, tidy};
+use crate::{bench, cargo::Cargo, interop, tidy};
 
 /// One announced part of the run.
 struct Step {
@@ -40,6 +40,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "benches",
         run: bench::smoke,
+    },
+    Step {
+        name: "interop",
+        run: interop::run,
     },
     Step {
         name: "demo",

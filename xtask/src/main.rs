@@ -8,6 +8,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod interop;
 mod tidy;
 
 use std::process::ExitCode;
@@ -28,6 +29,8 @@ enum Command {
     Ci,
     /// Run the benchmarks: the codec's, and the load over TCP beside a raw echo.
     Bench(bench::Arguments),
+    /// Run both ends of the interoperability suite against each other, at every wire version.
+    Interop,
     /// Read the sources: what is never right fails, what may be right is listed.
     Tidy,
 }
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Ci => ci::run(),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Interop => interop::run(),
         Command::Tidy => tidy::run(),
     };
     match done {
