@@ -185,7 +185,7 @@ pub(crate) struct InteropClient {
     pub(crate) expect_wire: Option<ProtocolVersion>,
     /// Instead of the cases: hold a durable subscription to the slow counter, and print each of
     /// its events as `SECONDS EVENT`.
-    #[arg(long, conflicts_with_all = ["only", "expect_wire"])]
+    #[arg(long, conflicts_with = "only")]
     pub(crate) durable: bool,
     /// How long to hold the durable subscription.
     #[arg(long, requires = "durable", default_value_t = 10)]

@@ -1,8 +1,7 @@
 //! The client's cases, in the order in which they run.
 //!
-//! What is recorded of a case is sent here exactly as the recorded client sent it, so that the
-//! recordings can be replayed (`tests/it/interop/`); what they lack has a case of its own or comes
-//! last.
+//! A case that is recorded asks exactly what the recorded client asked, so that the recordings can
+//! be replayed (`tests/it/interop/`); what they lack has a case of its own.
 
 mod closing;
 mod errors;
@@ -65,6 +64,7 @@ pub(crate) static CASES: &[Case] = cases![
     "abort" => streams::abort,
     "abort-by-close" => streams::abort_by_close,
     "state" => state::state,
+    "state-hold" => state::hold,
     "big-0" => large::big_0,
     "big-100" => large::big_100,
     "big" => large::big,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bin_prot::ByteString;
 use durable_rpc::{Durable, Event, state};
-use rpc_core::{Client, Connection};
+use rpc_core::Connection;
 use tokio::time::{Instant, timeout_at};
 
 use super::rpcs::COUNTER;
@@ -23,14 +23,11 @@ const MAX_TEXT: usize = 1000;
 /// # Errors
 /// The lines cannot be written.
 pub(crate) async fn run(target: Target, length: Duration, out: &mut impl Write) -> io::Result<()> {
-    let client = Client::new().config(target.config());
-    let connection = Durable::new(
-        move || {
-            let (client, address) = (client.clone(), target.address.clone());
-            async move { client.connect(address).await }
-        },
-        Connection::is_closed,
-    );
+    let connect = move || {
+        let target = target.clone();
+        async move { target.connect().await }
+    };
+    let connection = Durable::new(connect, Connection::is_closed);
     let mut events = state::create(&COUNTER, &connection, "slow".into(), RETRY);
     let start = Instant::now();
     // The subscription never ends by itself.
