@@ -31,7 +31,8 @@ pub(crate) enum Command {
     /// Print the messages in a capture of a connection, one a line.
     ///
     /// Reads pcap and pcapng files, recordings (.jsonl), or raw bytes: one file for one direction,
-    /// two files for both. Exits with 1 at the first byte that makes no sense, and says where.
+    /// two files for both. Exits with 1 at the first byte that makes no sense, and says where; with 3
+    /// if all of it made sense but some payloads are not of the types that --shapes gives them.
     Decode(Decode),
     /// Publish or watch the live state of a host.
     #[command(subcommand)]
@@ -59,6 +60,10 @@ pub(crate) struct Decode {
     /// Also print the payloads.
     #[arg(long, value_name = "FORM")]
     pub(crate) payload: Option<PayloadForm>,
+    /// A file that says which types the RPCs have, such as `rpc sum 1 : int list -> int`; see
+    /// docs/decode.md. Implies `--payload value`. May be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) shapes: Vec<PathBuf>,
     /// The largest message that is accepted, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = rpc_wire::frame::DEFAULT_LIMIT)]
     pub(crate) limit: usize,
@@ -80,6 +85,8 @@ pub(crate) enum Format {
 pub(crate) enum PayloadForm {
     /// Hex digits.
     Hex,
+    /// Values, of those RPCs whose types are known; hex digits of the others.
+    Value,
 }
 
 /// Arguments of `rpc demo`.

@@ -225,8 +225,8 @@ impl Conversation {
     }
 
     /// RPCs that are known to be plain or one-way, in either direction. Payloads of theirs are never
-    /// taken for queries or items of streams, whatever they look like; a menu with digests says the
-    /// same of its own RPCs. Default: none.
+    /// taken for queries or items of streams, whatever they look like. A menu with digests tells it of
+    /// its own RPCs, and is right where it contradicts this. Default: none.
     #[must_use]
     pub fn plain_rpcs(mut self, rpcs: Arc<HashSet<Description>>) -> Self {
         self.plain_rpcs = rpcs;

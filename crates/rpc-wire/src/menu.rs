@@ -43,11 +43,12 @@ pub enum RpcDigests {
 }
 
 impl RpcDigests {
-    /// Whether they tell that the RPC is plain or one-way.
-    pub(crate) fn are_of_no_stream(&self) -> bool {
+    /// Whether the RPC is answered with a stream, if they tell.
+    pub(crate) fn is_stream(&self) -> Option<bool> {
         match self {
-            Self::Rpc { .. } | Self::OneWay { .. } => true,
-            Self::StreamingRpc { .. } | Self::Unknown => false,
+            Self::Rpc { .. } | Self::OneWay { .. } => Some(false),
+            Self::StreamingRpc { .. } => Some(true),
+            Self::Unknown => None,
         }
     }
 }

@@ -1,28 +1,65 @@
 //! `rpc decode`: prints the messages in a capture.
 
+use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 
-use crate::args::{Decode, Format};
+use crate::args::{Decode, Format, PayloadForm};
 use crate::decode::connections::{Connections, Failure};
 use crate::decode::output::Output;
+use crate::decode::payload::Payloads;
+use crate::decode::shapes::Shapes;
 use crate::decode::{format, pcap, raw, recording};
+
+/// The status when everything could be decoded except payloads that are not of their types.
+const MISFITS: u8 = 3;
 
 /// Decodes until the end, or until something makes no sense.
 pub(crate) fn run(args: &Decode) -> anyhow::Result<ExitCode> {
+    let payloads = payloads(args)?;
     let mut out = BufWriter::new(io::stdout().lock());
-    let output = Output::new(&mut out, args.json, args.payload);
-    let outcome = decode(args, &mut Connections::new(output, args.limit));
+    let output = Output::new(&mut out, args.json, payloads);
+    let mut connections = Connections::new(output, args.limit);
+    let outcome = decode(args, &mut connections);
+    let misfits = connections.misfits();
     // What was understood is seen, whatever came after it.
     let flushed = out.flush().map_err(anyhow::Error::from);
     match outcome.and(flushed) {
         // The reader of our output has seen enough.
-        Err(error) if is_broken_pipe(&error) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(error),
-        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
+        outcome => {
+            if misfits > 0 {
+                eprintln!("rpc: {misfits} payloads do not fit their shapes");
+            }
+            outcome?;
+        }
     }
+    Ok(match misfits {
+        0 => ExitCode::SUCCESS,
+        1.. => MISFITS.into(),
+    })
+}
+
+fn payloads(args: &Decode) -> anyhow::Result<Payloads> {
+    match args.payload {
+        Some(PayloadForm::Hex) if !args.shapes.is_empty() => {
+            bail!("--shapes is for --payload value")
+        }
+        Some(PayloadForm::Hex) => return Ok(Payloads::Hex),
+        None if args.shapes.is_empty() => return Ok(Payloads::Sizes),
+        Some(PayloadForm::Value) | None => {}
+    }
+    let mut shapes = Shapes::default();
+    for path in &args.shapes {
+        let name = path.display();
+        let text = fs::read_to_string(path).with_context(|| format!("cannot read {name}"))?;
+        shapes
+            .add(&text)
+            .map_err(|error| anyhow!("{name}:{error}"))?;
+    }
+    Ok(Payloads::Values(shapes))
 }
 
 fn decode(args: &Decode, connections: &mut Connections<impl Write>) -> anyhow::Result<()> {

@@ -1,8 +1,10 @@
 //! The connections of a capture, each with its conversation.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
+use std::sync::Arc;
 
+use rpc_wire::Description;
 use rpc_wire::conversation::{self, Conversation, Direction};
 use thiserror::Error;
 
@@ -28,6 +30,7 @@ pub(crate) enum Failure {
 pub(crate) struct Connections<W> {
     output: Output<W>,
     limit: usize,
+    plain_rpcs: Arc<HashSet<Description>>,
     open: HashMap<usize, Connection>,
 }
 
@@ -42,10 +45,16 @@ impl<W: Write> Connections<W> {
     /// `limit` is the largest body of a frame, in bytes.
     pub(crate) fn new(output: Output<W>, limit: usize) -> Self {
         Self {
-            output,
             limit,
+            plain_rpcs: output.plain_rpcs(),
+            output,
             open: HashMap::new(),
         }
+    }
+
+    /// How many payloads so far are not of the types that the shapes give them.
+    pub(crate) fn misfits(&self) -> u64 {
+        self.output.misfits()
     }
 
     /// Begins a connection with this number. With `ends` it is one of several.
@@ -61,7 +70,9 @@ impl<W: Write> Connections<W> {
                 server,
             })?;
         }
-        let conversation = Conversation::default().frame_limit(self.limit);
+        let conversation = Conversation::default()
+            .frame_limit(self.limit)
+            .plain_rpcs(Arc::clone(&self.plain_rpcs));
         let connection = Connection { conversation, ends };
         self.open.insert(number, connection);
         Ok(())

@@ -6,19 +6,15 @@ use rpc_wire::conversation::{
 use serde_json::{Map, Value, json};
 
 use super::output::Circumstances;
-use super::text::{hex, shown};
-use crate::args::PayloadForm;
+use super::payload::Shown;
+use super::text::shown;
 
 /// Longer texts are cut.
 const TEXT_LIMIT: usize = 10_000;
 
 /// The object. Absent is what the capture does not tell.
-pub(super) fn object(
-    event: &Event,
-    around: Circumstances<'_>,
-    payload: Option<PayloadForm>,
-) -> Value {
-    let mut object = Object(Map::new(), payload);
+pub(super) fn object(event: &Event, around: Circumstances<'_>, payload: Option<Shown>) -> Value {
+    let mut object = Object(Map::new());
     if let Some(connection) = around.connection {
         object.put("connection", connection.number);
         object.put("client", connection.client);
@@ -36,18 +32,18 @@ pub(super) fn object(
     );
     object.put("offset", event.offset);
     object.put("frame_bytes", event.frame_bytes);
-    object.content(&event.content);
+    object.content(&event.content, payload);
     Value::Object(object.0)
 }
 
-struct Object(Map<String, Value>, Option<PayloadForm>);
+struct Object(Map<String, Value>);
 
 impl Object {
     fn put(&mut self, key: &str, value: impl Into<Value>) {
         self.0.insert(key.to_owned(), value.into());
     }
 
-    fn content(&mut self, content: &Content) {
+    fn content(&mut self, content: &Content, payload: Option<Shown>) {
         match content {
             Content::Header(header) => {
                 self.put("kind", "header");
@@ -70,8 +66,8 @@ impl Object {
                 self.put("menu", menu);
             }
             Content::Heartbeat => self.put("kind", "heartbeat"),
-            Content::Query(query) => self.query(query),
-            Content::Response(response) => self.response(response),
+            Content::Query(query) => self.query(query, payload),
+            Content::Response(response) => self.response(response, payload),
             Content::CloseStarted => self.put("kind", "close_started"),
             Content::CloseReason(reason) => {
                 self.put("kind", "close_reason");
@@ -81,7 +77,7 @@ impl Object {
         }
     }
 
-    fn query(&mut self, query: &Query) {
+    fn query(&mut self, query: &Query, payload: Option<Shown>) {
         self.put("kind", "query");
         self.put(
             "form",
@@ -101,22 +97,22 @@ impl Object {
             self.put("metadata", entries);
         }
         match &query.payload {
-            Ok(payload) => self.payload(payload),
+            Ok(bytes) => self.payload(bytes, payload),
             Err(overlong) => self.put("malformed", overlong.to_string()),
         }
     }
 
-    fn response(&mut self, response: &Response) {
+    fn response(&mut self, response: &Response, payload: Option<Shown>) {
         self.put("kind", "response");
         if let Some(query) = &response.query {
             self.rpc(&query.rpc);
             self.put("query_offset", query.offset);
         }
         self.put("id", response.id.get());
-        let (item, payload) = match &response.item {
-            ResponseItem::Answer(payload) => ("answer", Some(payload)),
-            ResponseItem::Initial(payload) => ("initial", Some(payload)),
-            ResponseItem::InitialError(payload) => ("initial_error", Some(payload)),
+        let (item, bytes) = match &response.item {
+            ResponseItem::Answer(bytes) => ("answer", Some(bytes)),
+            ResponseItem::Initial(bytes) => ("initial", Some(bytes)),
+            ResponseItem::InitialError(bytes) => ("initial_error", Some(bytes)),
             ResponseItem::Update { number, payload } => {
                 self.put("number", *number);
                 ("update", Some(payload))
@@ -133,8 +129,8 @@ impl Object {
             _ => ("unknown", None),
         };
         self.put("item", item);
-        if let Some(payload) = payload {
-            self.payload(payload);
+        if let Some(bytes) = bytes {
+            self.payload(bytes, payload);
         }
     }
 
@@ -148,11 +144,16 @@ impl Object {
         }
     }
 
-    fn payload(&mut self, payload: &[u8]) {
-        self.put("payload_bytes", payload.len());
-        match self.1 {
-            Some(PayloadForm::Hex) => self.put("payload", hex(payload)),
-            None => {}
+    fn payload(&mut self, bytes: &[u8], payload: Option<Shown>) {
+        self.put("payload_bytes", bytes.len());
+        match payload {
+            None | Some(Shown::Nothing) => {}
+            Some(Shown::Hex(digits) | Shown::NoShape(digits)) => self.put("payload", digits),
+            Some(Shown::Value(value)) => self.put("value", value.to_json()),
+            Some(Shown::Misfit { error, bytes }) => {
+                self.put("misfit", text(error.as_bytes()));
+                self.put("payload", bytes);
+            }
         }
     }
 }

@@ -14,8 +14,8 @@ use rpc_wire::conversation::{
 use rpc_wire::handshake::PeerMetadata;
 
 use super::output::Circumstances;
-use super::text::{hex, shown};
-use crate::args::PayloadForm;
+use super::payload::Shown;
+use super::text::{cut, one_line, shown};
 
 /// How long a name, an identification or an error may be.
 const TEXT_LIMIT: usize = 200;
@@ -23,7 +23,7 @@ const TEXT_LIMIT: usize = 200;
 const KEYS_LIMIT: usize = 10;
 
 /// The line, without its end.
-pub(super) fn of(event: &Event, around: Circumstances<'_>, payload: Option<PayloadForm>) -> String {
+pub(super) fn of(event: &Event, around: Circumstances<'_>, payload: Option<&Shown>) -> String {
     let mut line = String::new();
     if let Some(connection) = around.connection {
         push(&mut line, format_args!("[{}] ", connection.number));
@@ -50,7 +50,7 @@ fn push(line: &mut String, text: std::fmt::Arguments<'_>) {
     line.write_fmt(text).expect("a String takes everything");
 }
 
-fn describe(content: &Content, form: Option<PayloadForm>) -> (&'static str, String) {
+fn describe(content: &Content, payload: Option<&Shown>) -> (&'static str, String) {
     match content {
         Content::Header(header) => {
             let versions: Vec<_> = header
@@ -62,8 +62,8 @@ fn describe(content: &Content, form: Option<PayloadForm>) -> (&'static str, Stri
         Content::Negotiated(version) => ("negotiated", format!("version {version}")),
         Content::Metadata(metadata) => ("metadata", describe_metadata(metadata)),
         Content::Heartbeat => ("heartbeat", String::new()),
-        Content::Query(query) => describe_query(query, form),
-        Content::Response(response) => describe_response(response, form),
+        Content::Query(query) => describe_query(query, payload),
+        Content::Response(response) => describe_response(response, payload),
         Content::CloseStarted => ("close started", String::new()),
         Content::CloseReason(reason) => (
             "close reason",
@@ -88,7 +88,7 @@ fn describe_metadata(metadata: &PeerMetadata) -> String {
     format!("{identification}  {menu}")
 }
 
-fn describe_query(query: &Query, form: Option<PayloadForm>) -> (&'static str, String) {
+fn describe_query(query: &Query, payload: Option<&Shown>) -> (&'static str, String) {
     let kind = match query.form {
         QueryForm::Plain => "query",
         QueryForm::Stream => "stream query",
@@ -102,50 +102,43 @@ fn describe_query(query: &Query, form: Option<PayloadForm>) -> (&'static str, St
     if let more @ 1.. = query.metadata.len().saturating_sub(KEYS_LIMIT) {
         push(&mut rest, format_args!("  and {more} more keys"));
     }
-    match &query.payload {
-        Ok(_) if query.form == QueryForm::Abort => {}
-        Ok(payload) => push_payload(&mut rest, payload, form),
-        Err(overlong) => push(&mut rest, format_args!("  malformed: {overlong}")),
+    match (&query.payload, payload) {
+        (Ok(bytes), Some(payload)) => push_payload(&mut rest, bytes, payload),
+        (Ok(_), None) => {}
+        (Err(overlong), _) => push(&mut rest, format_args!("  malformed: {overlong}")),
     }
     (kind, rest)
 }
 
-fn describe_response(response: &Response, form: Option<PayloadForm>) -> (&'static str, String) {
+fn describe_response(response: &Response, payload: Option<&Shown>) -> (&'static str, String) {
     let rpc = match &response.query {
         Some(query) => rpc(&query.rpc),
         None => "(query not seen)".to_owned(),
     };
     let mut rest = format!("{rpc}  id {}", response.id);
-    let kind = match &response.item {
-        ResponseItem::Answer(payload) => {
-            push_payload(&mut rest, payload, form);
-            "response"
-        }
-        ResponseItem::Initial(payload) => {
-            push_payload(&mut rest, payload, form);
-            "initial"
-        }
-        ResponseItem::InitialError(payload) => {
-            push_payload(&mut rest, payload, form);
-            "initial error"
-        }
+    let (kind, bytes) = match &response.item {
+        ResponseItem::Answer(bytes) => ("response", Some(bytes)),
+        ResponseItem::Initial(bytes) => ("initial", Some(bytes)),
+        ResponseItem::InitialError(bytes) => ("initial error", Some(bytes)),
         ResponseItem::Update { number, payload } => {
             push(&mut rest, format_args!("  number {number}"));
-            push_payload(&mut rest, payload, form);
-            "update"
+            ("update", Some(payload))
         }
-        ResponseItem::End => "end",
+        ResponseItem::End => ("end", None),
         ResponseItem::Error(error) => {
-            let error = shown(error.to_string().as_bytes(), TEXT_LIMIT);
+            let error = cut(one_line(&error.to_sexp()), TEXT_LIMIT);
             push(&mut rest, format_args!("  {error}"));
-            "error"
+            ("error", None)
         }
         ResponseItem::Malformed(malformed) => {
             push(&mut rest, format_args!("  malformed: {malformed}"));
-            "response"
+            ("response", None)
         }
-        _ => "response",
+        _ => ("response", None),
     };
+    if let (Some(bytes), Some(payload)) = (bytes, payload) {
+        push_payload(&mut rest, bytes, payload);
+    }
     (kind, rest)
 }
 
@@ -159,10 +152,16 @@ fn rpc(rpc: &Rpc) -> String {
     }
 }
 
-fn push_payload(line: &mut String, payload: &[u8], form: Option<PayloadForm>) {
-    push(line, format_args!("  payload {} B", payload.len()));
-    match form {
-        Some(PayloadForm::Hex) => push(line, format_args!("  {}", hex(payload))),
-        None => {}
+fn push_payload(line: &mut String, bytes: &[u8], payload: &Shown) {
+    push(line, format_args!("  payload {} B", bytes.len()));
+    match payload {
+        Shown::Nothing => {}
+        Shown::Hex(digits) => push(line, format_args!("  {digits}")),
+        Shown::NoShape(digits) => push(line, format_args!("  no shape: {digits}")),
+        Shown::Value(value) => push(line, format_args!("  {}", one_line(&value.to_sexp()))),
+        Shown::Misfit { error, bytes } => {
+            let error = shown(error.as_bytes(), TEXT_LIMIT);
+            push(line, format_args!("  misfit: {error}: {bytes}"));
+        }
     }
 }

@@ -1,4 +1,6 @@
-//! Makes bytes from a peer safe to print.
+//! Makes what comes from a peer safe to print.
+
+use bin_prot::Sexp;
 
 /// The bytes on one line of at most about `limit` characters: what a terminal would act upon or
 /// hide is escaped, as are bytes that are no UTF-8. What is cut off is shown as `…`.
@@ -25,6 +27,39 @@ pub(super) fn shown(bytes: &[u8], limit: usize) -> String {
         }
     }
     shown
+}
+
+/// The S-expression on one line, its parts apart. OCaml's quoting leaves nothing in it that a
+/// terminal would act upon.
+pub(super) fn one_line(sexp: &Sexp) -> String {
+    let mut line = String::new();
+    push_sexp(&mut line, sexp);
+    line
+}
+
+fn push_sexp(line: &mut String, sexp: &Sexp) {
+    match sexp {
+        Sexp::Atom(_) => line.push_str(&sexp.to_string()),
+        Sexp::List(items) => {
+            line.push('(');
+            for (index, item) in items.iter().enumerate() {
+                if index > 0 {
+                    line.push(' ');
+                }
+                push_sexp(line, item);
+            }
+            line.push(')');
+        }
+    }
+}
+
+/// The beginning of a text that is safe already.
+pub(super) fn cut(mut text: String, limit: usize) -> String {
+    if let Some((end, _)) = text.char_indices().nth(limit) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 /// The bytes as hex digits.
@@ -60,6 +95,13 @@ mod tests {
         check(b"abcde", 4, "abcd…");
         check(&[0xff; 3], 4, "\\xff…");
         check(b"abcde", 0, "…");
+    }
+
+    #[test]
+    fn s_expressions_are_on_one_line() {
+        let text = r#"((name "a b")(empty "")(list()) (lines "x\ny\027[2J\195\188"))"#;
+        let expected = r#"((name "a b") (empty "") (list ()) (lines "x\ny\027[2J\195\188"))"#;
+        assert_eq!(one_line(&text.parse().unwrap()), expected);
     }
 
     #[test]

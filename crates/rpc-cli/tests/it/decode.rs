@@ -1,5 +1,7 @@
 //! `rpc decode`, as a process that reads files.
 
+mod values;
+
 use std::fs;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
@@ -12,6 +14,7 @@ use serde_json::Value;
 /// What the command printed, and whether it was content.
 struct Decoded {
     is_success: bool,
+    status: Option<i32>,
     stdout: String,
     stderr: String,
 }
@@ -29,6 +32,7 @@ fn decode(args: &[&str]) -> Decoded {
     } = output.unwrap();
     Decoded {
         is_success: status.success(),
+        status: status.code(),
         stdout: String::from_utf8(stdout).unwrap(),
         stderr: String::from_utf8(stderr).unwrap(),
     }

@@ -71,8 +71,13 @@ pub(super) fn query(
     let payload = message.payload.bytes();
     let (form, payload) = match payload {
         Ok(payload) => {
-            let is_plain = entry.is_some_and(|entry| entry.digests.are_of_no_stream())
-                || matches!(&rpc, Rpc::Named(name) if plain_rpcs.contains(&**name));
+            // The callee knows best.
+            let is_stream = entry.and_then(|entry| entry.digests.is_stream());
+            let is_plain = match (is_stream, &rpc) {
+                (Some(is_stream), _) => !is_stream,
+                (None, Rpc::Named(rpc)) => plain_rpcs.contains(&**rpc),
+                (None, Rpc::Rank(_)) => false,
+            };
             let (form, payload) = match is_plain {
                 true => (QueryForm::Plain, payload),
                 false => form_of(payload),

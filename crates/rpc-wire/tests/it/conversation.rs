@@ -595,27 +595,38 @@ fn payload_of_a_plain_rpc_is_no_stream_query() {
         Conversation::default().plain_rpcs(Arc::new(rpcs.iter().cloned().collect()))
     };
     let found = answered(&hex(MENU), plain(&[Description::new("echo", 2)]));
-    assert_eq!(found, (by_looks, vec![false]));
+    assert_eq!(found, (by_looks.clone(), vec![false]));
     let found = answered(&hex(MENU), plain(&[Description::new("echo", 1)]));
     assert_eq!(found, as_plain);
 
     let digest = ShapeDigest(i64::bin_shape().digest().unwrap());
-    let digests = RpcDigests::Rpc {
+    let menu = |digests| {
+        let menu = Menu::with_digests([(Description::new("echo", 1), digests)]);
+        let metadata = PeerMetadata {
+            identification: None,
+            menu: Some(menu.unwrap()),
+        };
+        let message = metadata.to_message(ProtocolVersion::MAX).unwrap();
+        let mut frame = Vec::new();
+        frame::append(&mut frame, usize::MAX, message.bin_size(), |buffer| {
+            message.bin_write(buffer)
+        })
+        .unwrap();
+        frame
+    };
+    let of_plain = menu(RpcDigests::Rpc {
         query: digest,
         response: digest,
-    };
-    let menu = Menu::with_digests([(Description::new("echo", 1), digests)]).unwrap();
-    let metadata = PeerMetadata {
-        identification: None,
-        menu: Some(menu),
-    };
-    let message = metadata.to_message(ProtocolVersion::MAX).unwrap();
-    let mut menu = Vec::new();
-    frame::append(&mut menu, usize::MAX, message.bin_size(), |buffer| {
-        message.bin_write(buffer)
-    })
-    .unwrap();
-    assert_eq!(answered(&menu, Conversation::default()), as_plain);
+    });
+    assert_eq!(answered(&of_plain, Conversation::default()), as_plain);
+    let of_stream = menu(RpcDigests::StreamingRpc {
+        query: digest,
+        initial_response: digest,
+        update_response: digest,
+        error: digest,
+    });
+    let found = answered(&of_stream, plain(&[Description::new("echo", 1)]));
+    assert_eq!(found, (by_looks, vec![false]));
 }
 
 /// Captures are decoded on whatever thread has time.
