@@ -1,29 +1,32 @@
 //! What takes time.
 
-use tokio::task::JoinSet;
+use bin_prot::from_slice;
+use rpc_wire::Message;
 use tokio::time::sleep;
 
-use crate::interop::check::{Failure, Outcome, answered, call_for, equal, within};
+use crate::interop::check::{Outcome, answered, call_for, equal};
 use crate::interop::rpcs::{ECHO_STRING, SLEEP};
 use crate::interop::session::{HEARTBEAT_EVERY, Session};
 
 /// Three calls at once are answered in the order in which they are ready.
 pub(super) async fn out_of_order(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
-    let mut calls = JoinSet::new();
-    for milliseconds in [120, 60, 5] {
-        calls.spawn(answered(
-            "sleep",
-            SLEEP.dispatch(&connection, &milliseconds),
-        ));
+    // When several answers come with one read, only their bytes tell the order.
+    let (connection, seen) = session.target.connect_tapped().await?;
+    let calls = [120, 60, 5].map(|milliseconds| {
+        let call = SLEEP.dispatch(&connection, &milliseconds);
+        (milliseconds, call)
+    });
+    for (milliseconds, call) in calls {
+        equal("sleep", answered("sleep", call).await?, milliseconds)?;
     }
-    for expected in [5, 60, 120] {
-        let Some(Ok(answer)) = within("sleep", calls.join_next()).await? else {
-            return Err(Failure::unexpected("sleep", "nothing", expected));
-        };
-        equal("sleep", answer?, expected)?;
-    }
-    Ok(())
+    let mut answers = Vec::new();
+    seen.received(|message| {
+        if let Message::Response(response) = message {
+            let data = response.result.ok().and_then(|data| data.bytes().ok());
+            answers.extend(data.and_then(|bytes| from_slice::<i64>(bytes).ok()));
+        }
+    });
+    equal("order of the answers", answers, vec![5, 60, 120])
 }
 
 /// Nothing but heartbeats for a while, and the connection is still there.
