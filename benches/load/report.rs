@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use benches::{Spread, median};
+
 use crate::system::{Sample, Workload};
 
 /// The samples of one workload, by system and round.
@@ -72,50 +74,15 @@ fn cpu_micros(sample: &Sample) -> f64 {
     sample.cpu.as_secs_f64() * 1e6 / sample.count as f64
 }
 
-/// The middle of all rounds, and how far they lie apart.
-#[derive(Debug, PartialEq)]
-struct Spread {
-    min: f64,
-    median: f64,
-    max: f64,
-}
-
-impl Spread {
-    fn to_text(&self, decimals: usize) -> String {
-        let Self { min, median, max } = self;
-        format!("{median:.decimals$} ({min:.decimals$} to {max:.decimals$})")
-    }
-}
-
 fn spread(samples: &[Sample], figure: fn(&Sample) -> f64) -> Spread {
-    let mut figures: Vec<f64> = samples.iter().map(figure).collect();
-    figures.sort_by(f64::total_cmp);
-    Spread {
-        min: figures.first().copied().unwrap_or(f64::NAN),
-        median: median_of_sorted(&figures),
-        max: figures.last().copied().unwrap_or(f64::NAN),
-    }
+    Spread::of(samples.iter().map(figure))
 }
 
 /// The median over the rounds of one system's figure divided by another's of the same round, which
 /// leaves out what disturbed both.
 fn ratio(samples: &[Sample], others: &[Sample], figure: fn(&Sample) -> f64) -> f64 {
-    let mut ratios: Vec<f64> = samples
-        .iter()
-        .zip(others)
-        .map(|(sample, other)| figure(sample) / figure(other))
-        .collect();
-    ratios.sort_by(f64::total_cmp);
-    median_of_sorted(&ratios)
-}
-
-fn median_of_sorted(figures: &[f64]) -> f64 {
-    let upper = figures.len() / 2;
-    match (figures.len() % 2, figures) {
-        (_, []) => f64::NAN,
-        (1, _) => figures[upper],
-        _ => f64::midpoint(figures[upper - 1], figures[upper]),
-    }
+    let rounds = samples.iter().zip(others);
+    median(rounds.map(|(sample, other)| figure(sample) / figure(other)))
 }
 
 /// The 50th and 99th percentile of the calls of all rounds, or nothing if they were not timed.

@@ -1,4 +1,4 @@
-//! Runs the benchmarks of the package `benches`.
+//! Runs the benchmarks of the package `benches`, which is a workspace of its own.
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Which {
-    /// Encoding and decoding of frames, by criterion.
+    /// Frames, headers and values beside other formats and beside a copy of the same bytes.
     Framing,
     /// Calls and updates over TCP, beside a raw echo.
     Load,
@@ -26,11 +26,17 @@ enum Which {
 impl Which {
     /// Its command, up to the benchmark's own arguments.
     fn cargo(self) -> Cargo {
-        Cargo::new(match self {
-            Self::Framing => "bench -p benches --bench framing --",
-            Self::Load => "run --release -p benches --bin load --",
-        })
+        let name = match self {
+            Self::Framing => "framing",
+            Self::Load => "load",
+        };
+        in_benches(&format!("run --release --bin {name}")).arguments(&["--".to_owned()])
     }
+}
+
+/// A command of cargo for the package.
+fn in_benches(line: &str) -> Cargo {
+    Cargo::new(&format!("{line} --manifest-path benches/Cargo.toml"))
 }
 
 /// Runs what was asked for, at full length unless the arguments say otherwise.
@@ -47,15 +53,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         .try_for_each(|which| which.cargo().arguments(&arguments.rest).run())
 }
 
-/// Builds all benchmarks and runs each for a moment: proves that they work, measures nothing.
+/// Everything that CI asks of the package, and each benchmark for a moment: proves that they work,
+/// measures nothing.
 ///
 /// # Errors
 /// The command that failed.
 pub(crate) fn smoke() -> Result<()> {
-    Cargo::new("bench -p benches --no-run").run()?;
-    Which::Framing
-        .cargo()
-        .arguments(&["--test".to_owned()])
+    in_benches("fmt --check").run()?;
+    // In the profile in which they run, so that dependencies are built once.
+    in_benches("clippy --release --all-targets")
+        .arguments(&["--", "-D", "warnings"].map(str::to_owned))
         .run()?;
-    Which::Load.cargo().arguments(&["--quick".to_owned()]).run()
+    in_benches("test --release").run()?;
+    Which::value_variants()
+        .iter()
+        .try_for_each(|which| which.cargo().arguments(&["--quick".to_owned()]).run())
 }

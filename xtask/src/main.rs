@@ -27,7 +27,7 @@ struct Arguments {
 enum Command {
     /// Run everything that CI runs, in order, up to the first failure.
     Ci,
-    /// Run the benchmarks: the codec's, and the load over TCP beside a raw echo.
+    /// Run the benchmarks: the codec beside others, and the load over TCP beside a raw echo.
     Bench(bench::Arguments),
     /// Run both ends of the interoperability suite against each other, at every wire version.
     Interop,

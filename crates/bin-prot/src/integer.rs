@@ -66,30 +66,86 @@ pub const fn nat0_size(value: usize) -> usize {
     }
 }
 
-#[inline]
+/// The size of the longest form.
+const LONGEST: usize = 9;
+
+#[inline(always)]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the arm casts to a type that holds its range"
+)]
 pub(crate) fn put_nat0(buffer: &mut Vec<u8>, value: u64) {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "each arm casts to a type that holds its range"
-    )]
     match value {
         0..=0x7f => buffer.push(value as u8),
-        0x80..=0xffff => put_code(buffer, INT16, (value as u16).to_le_bytes()),
-        0x1_0000..=0xffff_ffff => put_code(buffer, INT32, (value as u32).to_le_bytes()),
-        _ => put_code(buffer, INT64, value.to_le_bytes()),
+        _ => put_large_nat0(buffer, value),
     }
 }
 
-#[inline]
-fn put_code<const N: usize>(buffer: &mut Vec<u8>, code: u8, bytes: [u8; N]) {
-    // One reservation for code and bytes: a second capacity check would double the cost.
-    let mut whole = [code; 9];
-    if let Some(tail) = whole.get_mut(1..=N) {
-        tail.copy_from_slice(&bytes);
+#[inline(never)]
+fn put_large_nat0(buffer: &mut Vec<u8>, value: u64) {
+    let (code, width) = match value {
+        0..=0xffff => (INT16, 2),
+        0x1_0000..=0xffff_ffff => (INT32, 4),
+        _ => (INT64, 8),
+    };
+    put_code(buffer, code, value, width);
+}
+
+#[inline(always)]
+fn put_signed(buffer: &mut Vec<u8>, value: i64) {
+    match small(value) {
+        Some(byte) => buffer.push(byte),
+        None => put_large_signed(buffer, value),
     }
-    if let Some(used) = whole.get(..=N) {
-        buffer.extend_from_slice(used);
+}
+
+/// The only byte of a number that is its own code.
+#[inline(always)]
+fn small(value: i64) -> Option<u8> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the arm casts to a type that holds its range"
+    )]
+    match value {
+        0..=0x7f => Some(value as u8),
+        _ => None,
     }
+}
+
+#[inline(always)]
+fn put_large_signed(buffer: &mut Vec<u8>, value: i64) {
+    let (code, width) = match value {
+        -0x80..=-1 => (NEG_INT8, 1),
+        -0x8000..=0x7fff => (INT16, 2),
+        -0x8000_0000..=0x7fff_ffff => (INT32, 4),
+        _ => (INT64, 8),
+    };
+    put_code(buffer, code, value.cast_unsigned(), width);
+}
+
+/// Appends a code and the low `width` bytes of `value`, little endian.
+#[inline(always)]
+fn put_code(buffer: &mut Vec<u8>, code: u8, value: u64, width: usize) {
+    if buffer.capacity() - buffer.len() < LONGEST {
+        return put_last_code(buffer, code, value, width);
+    }
+    // Storing all nine bytes and cutting off the surplus takes no branch for each width.
+    let end = buffer.len() + 1 + width;
+    buffer.extend_from_slice(&with_code(code, value));
+    buffer.truncate(end);
+}
+
+#[inline(always)]
+fn with_code(code: u8, value: u64) -> [u8; LONGEST] {
+    let [b0, b1, b2, b3, b4, b5, b6, b7] = value.to_le_bytes();
+    [code, b0, b1, b2, b3, b4, b5, b6, b7]
+}
+
+/// The same for a buffer with little room left, which must not grow beyond what was asked for.
+#[cold]
+fn put_last_code(buffer: &mut Vec<u8>, code: u8, value: u64, width: usize) {
+    buffer.extend(with_code(code, value).iter().take(1 + width));
 }
 
 #[inline]
@@ -100,22 +156,6 @@ const fn signed_size(value: i64) -> usize {
         -0x8000..=0x7fff => 3,
         -0x8000_0000..=0x7fff_ffff => 5,
         _ => 9,
-    }
-}
-
-#[inline]
-fn put_signed(buffer: &mut Vec<u8>, value: i64) {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "each arm casts to a type that holds its range"
-    )]
-    match value {
-        0..=0x7f => buffer.push(value as u8),
-        -0x80..=-1 => put_code(buffer, NEG_INT8, (value as i8).to_le_bytes()),
-        -0x8000..=0x7fff => put_code(buffer, INT16, (value as i16).to_le_bytes()),
-        -0x8000_0000..=0x7fff_ffff => put_code(buffer, INT32, (value as i32).to_le_bytes()),
-        _ => put_code(buffer, INT64, value.to_le_bytes()),
     }
 }
 
@@ -177,14 +217,14 @@ impl Reader<'_> {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn put_int(buffer: &mut Vec<u8>, value: i64) -> Result<(), WriteError> {
-    if is_int63(value) {
-        put_signed(buffer, value);
-        Ok(())
-    } else {
-        Err(int_overflow(value.into()))
+    match small(value) {
+        Some(byte) => buffer.push(byte),
+        None if is_int63(value) => put_large_signed(buffer, value),
+        None => return Err(int_overflow(value.into())),
     }
+    Ok(())
 }
 
 #[cold]

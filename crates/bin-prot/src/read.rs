@@ -1,6 +1,9 @@
 //! Reading: the [`Reader`] cursor, the only place that compares a length with what is left, and
 //! the [`BinRead`] trait on top of it.
 
+use std::hint::cold_path;
+use std::num::NonZeroUsize;
+
 use crate::error::{ReadError, ReadErrorKind};
 use crate::limits::Limits;
 
@@ -48,7 +51,7 @@ pub struct Reader<'a> {
     reservable: usize,
     limits: Limits,
     /// The length of an input beyond the limit, of which nothing is read.
-    too_long: Option<usize>,
+    too_long: Option<NonZeroUsize>,
 }
 
 /// What a list may reserve before its first element was read, in bytes of memory. An element may
@@ -82,7 +85,7 @@ impl<'a> Reader<'a> {
         self.depth_left = limits.depth;
         self.limits = limits;
         if self.rest.len() > limits.length {
-            self.too_long = Some(self.rest.len());
+            self.too_long = NonZeroUsize::new(self.rest.len());
             self.total = self.offset();
             self.rest = &[];
         }
@@ -115,17 +118,17 @@ impl<'a> Reader<'a> {
     }
 
     /// An error at the present position.
-    #[cold]
+    #[inline]
     pub fn error(&self, kind: ReadErrorKind) -> ReadError {
-        ReadError {
-            kind,
-            offset: self.offset(),
-        }
+        self.error_at(self.offset(), kind)
     }
 
     /// An error at a position noted earlier with [`offset`](Self::offset).
-    #[cold]
+    #[inline]
     pub fn error_at(&self, offset: usize, kind: ReadErrorKind) -> ReadError {
+        // Inlined and marked, not a cold function: a call would need the reader in memory, where
+        // it would then be kept on the usual path too.
+        cold_path();
         ReadError { kind, offset }
     }
 
@@ -204,7 +207,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[cold]
+    #[inline]
     fn bad_count(&self, start: usize, count: u64, min_size: usize, fitting: usize) -> ReadError {
         let limit = match min_size {
             0 => fitting.min(self.limits.count) as u64,
@@ -280,11 +283,11 @@ impl<'a> Reader<'a> {
         }
     }
 
-    #[cold]
+    #[inline]
     fn short(&self, needed: u64) -> ReadError {
         self.error(match self.too_long {
             Some(length) => ReadErrorKind::TooLong {
-                length,
+                length: length.get(),
                 limit: self.limits.length,
             },
             None => ReadErrorKind::BufferShort {

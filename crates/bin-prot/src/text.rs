@@ -99,10 +99,30 @@ fn size(bytes: &[u8]) -> usize {
     nat0_size(bytes.len()) + bytes.len()
 }
 
-#[inline]
+#[inline(always)]
 fn put(buffer: &mut Vec<u8>, bytes: &[u8]) {
     write_nat0(buffer, bytes.len());
-    buffer.extend_from_slice(bytes);
+    // For short ones a call of `memcpy` would take longer than the copy.
+    if !put_short::<8>(buffer, bytes) && !put_short::<16>(buffer, bytes) {
+        buffer.extend_from_slice(bytes);
+    }
+}
+
+/// Appends bytes that are `N` to twice `N` long: the first `N` and the last `N`, which may overlap.
+/// Others are left to the caller, and the answer is false.
+#[inline(always)]
+fn put_short<const N: usize>(buffer: &mut Vec<u8>, bytes: &[u8]) -> bool {
+    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else {
+        return false;
+    };
+    if bytes.len() > 2 * N {
+        return false;
+    }
+    let end = buffer.len() + bytes.len();
+    buffer.extend_from_slice(first);
+    buffer.truncate(end - N);
+    buffer.extend_from_slice(last);
+    true
 }
 
 macro_rules! write_as_bytes {

@@ -201,7 +201,7 @@ impl CloseReason {
     /// The message that tells a peer at `version`; `None` below version 4.
     pub fn to_message(&self, version: ProtocolVersion) -> Option<crate::Message<'static>> {
         if version.has_structured_close_reason() {
-            Some(crate::Message::CloseReasonV2(self.to_v2()))
+            Some(crate::Message::CloseReasonV2(Box::new(self.to_v2())))
         } else if version.has_close_reason() {
             Some(crate::Message::CloseReason(self.to_info()))
         } else {

@@ -506,7 +506,7 @@ impl Conversation {
                 Ok(Content::CloseReason(info.into()))
             }
             OwnedMessage::CloseStarted => Ok(Content::CloseStarted),
-            OwnedMessage::CloseReasonV2(reason) => Ok(Content::CloseReason(reason.into())),
+            OwnedMessage::CloseReasonV2(reason) => Ok(Content::CloseReason((*reason).into())),
         }
     }
 }

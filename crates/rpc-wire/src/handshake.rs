@@ -76,7 +76,7 @@ impl PeerMetadata {
                 return Err(MetadataError::Closed(Box::new(info.into())));
             }
             Message::CloseReasonV2(reason) => {
-                return Err(MetadataError::Closed(Box::new(reason.into())));
+                return Err(MetadataError::Closed(Box::new((*reason).into())));
             }
             Message::Metadata(Metadata {
                 identification,

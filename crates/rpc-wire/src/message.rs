@@ -44,8 +44,9 @@ pub enum Message<'a> {
     CloseReasonDuplicated(Info),
     /// The sender takes no new queries and finishes the open ones.
     CloseStarted,
-    /// Why the sender closes, structured: from version 10.
-    CloseReasonV2(CloseReasonV2),
+    /// Why the sender closes, structured: from version 10. Boxed, since it is more than twice as
+    /// large as a query, and every message would be copied at that size.
+    CloseReasonV2(Box<CloseReasonV2>),
 }
 
 /// A message's constructor, for errors and logs.
@@ -110,19 +111,32 @@ impl<'a> BinRead<'a> for Message<'a> {
     fn bin_read(reader: &mut Reader<'a>) -> Result<Self, ReadError> {
         let tag = variant::read_tag(reader, CONSTRUCTORS)?;
         match tag {
-            0x00 => Ok(Self::Heartbeat),
             query::V1 | query::V2 | query::V3 | query::V4 => {
                 Query::read_after_tag(tag, reader).map(Self::Query)
             }
             response::V1 | response::V2 => {
                 Response::read_after_tag(tag, reader).map(Self::Response)
             }
+            _ => Self::read_rare(tag, reader),
+        }
+    }
+}
+
+impl<'a> Message<'a> {
+    /// Reads what follows the tag of a message that is neither query nor response. A function of
+    /// its own, so that those two stay small enough to be inlined.
+    #[cold]
+    fn read_rare(tag: u8, reader: &mut Reader<'a>) -> Result<Self, ReadError> {
+        match tag {
+            0x00 => Ok(Self::Heartbeat),
             0x04 => Metadata::bin_read(reader).map(Self::Metadata),
             0x05 => Info::bin_read(reader).map(Self::CloseReason),
             0x06 => Info::bin_read(reader).map(Self::CloseReasonDuplicated),
             0x07 => MetadataV2::bin_read(reader).map(Self::MetadataV2),
             0x0a => Ok(Self::CloseStarted),
-            0x0b => CloseReasonV2::bin_read(reader).map(Self::CloseReasonV2),
+            0x0b => {
+                CloseReasonV2::bin_read(reader).map(|reason| Self::CloseReasonV2(Box::new(reason)))
+            }
             _ => Err(variant::bad_tag(reader, tag.into(), CONSTRUCTORS)),
         }
     }

@@ -52,7 +52,7 @@ pub enum OwnedMessage {
     /// See [`Message::CloseStarted`].
     CloseStarted,
     /// See [`Message::CloseReasonV2`].
-    CloseReasonV2(CloseReasonV2),
+    CloseReasonV2(Box<CloseReasonV2>),
 }
 
 /// A query message that owns its frame.

@@ -292,7 +292,7 @@ impl Driver {
                 Message::CloseReason(info) | Message::CloseReasonDuplicated(info) => {
                     Some(End::ByPeer(Box::new(info.into())))
                 }
-                Message::CloseReasonV2(reason) => Some(End::ByPeer(Box::new(reason.into()))),
+                Message::CloseReasonV2(reason) => Some(End::ByPeer(Box::new((*reason).into()))),
                 Message::Metadata(_) | Message::MetadataV2(_) => Some(End::Fatal(Info::from(
                     "connection metadata after the handshake",
                 ))),

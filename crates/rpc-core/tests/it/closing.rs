@@ -150,7 +150,7 @@ async fn close_reason_of_the_peer_is_the_reason() {
                 CloseReason::debug("bye"),
             ),
             (
-                Message::CloseReasonV2(structured.clone()),
+                Message::CloseReasonV2(Box::new(structured.clone())),
                 CloseReason::user("bye"),
             ),
         ] {
@@ -220,7 +220,8 @@ async fn reason_of_the_peer_suppresses_sending_ours() {
     connection.close_with_reason("ours");
     settle().await;
     let theirs = CloseReason::user("theirs");
-    peer.send(&Message::CloseReasonV2(theirs.to_v2())).await;
+    peer.send(&Message::CloseReasonV2(Box::new(theirs.to_v2())))
+        .await;
     settle().await;
     assert_eq!(peer.expect_query().await.payload.len(), 1003);
     peer.expect_end().await;

@@ -401,7 +401,7 @@ impl Peer {
         let body = self.expect_frame().await;
         match Message::decode(&body) {
             Ok(Message::CloseReason(info)) => info.into(),
-            Ok(Message::CloseReasonV2(reason)) => reason.into(),
+            Ok(Message::CloseReasonV2(reason)) => (*reason).into(),
             _ => panic!("{body:02x?} is no close reason"),
         }
     }

@@ -213,26 +213,36 @@ impl<'a> QueryHeader<'a> {
 }
 
 impl<'a> QueryHeader<'a> {
+    #[inline]
     fn read_after_tag(tag: u8, reader: &mut Reader<'a>) -> Result<Self, ReadError> {
-        let specifier = match tag {
-            V4 => Specifier::bin_read(reader)?,
-            _ => Specifier::Description(DescriptionRef::bin_read(reader)?),
-        };
-        let id = QueryId::bin_read(reader)?;
-        let envelope = match (tag, specifier) {
-            (V1, Specifier::Description(rpc)) => Envelope::V1 { rpc },
-            (V2, Specifier::Description(rpc)) => Envelope::V2 {
-                rpc,
-                metadata: OrNull::bin_read(reader)?.0,
-            },
-            (V3, Specifier::Description(rpc)) => Envelope::V3 {
-                rpc,
-                metadata: OrNull::bin_read(reader)?.0,
-            },
-            (_, specifier) => Envelope::V4 {
-                specifier,
-                metadata: OrNull::bin_read(reader)?.0,
-            },
+        // The id stands between the RPC and the metadata.
+        let (envelope, id) = match tag {
+            V1 => {
+                let rpc = DescriptionRef::bin_read(reader)?;
+                (Envelope::V1 { rpc }, QueryId::bin_read(reader)?)
+            }
+            V2 => {
+                let rpc = DescriptionRef::bin_read(reader)?;
+                let id = QueryId::bin_read(reader)?;
+                let OrNull(metadata) = OrNull::bin_read(reader)?;
+                (Envelope::V2 { rpc, metadata }, id)
+            }
+            V3 => {
+                let rpc = DescriptionRef::bin_read(reader)?;
+                let id = QueryId::bin_read(reader)?;
+                let OrNull(metadata) = OrNull::bin_read(reader)?;
+                (Envelope::V3 { rpc, metadata }, id)
+            }
+            _ => {
+                let specifier = Specifier::bin_read(reader)?;
+                let id = QueryId::bin_read(reader)?;
+                let OrNull(metadata) = OrNull::bin_read(reader)?;
+                let envelope = Envelope::V4 {
+                    specifier,
+                    metadata,
+                };
+                (envelope, id)
+            }
         };
         Ok(Self { envelope, id })
     }
@@ -250,6 +260,7 @@ impl<'a> BinRead<'a> for QueryHeader<'a> {
 }
 
 impl<'a> Query<'a> {
+    #[inline]
     pub(super) fn read_after_tag(tag: u8, reader: &mut Reader<'a>) -> Result<Self, ReadError> {
         let header = QueryHeader::read_after_tag(tag, reader)?;
         let data = Data::bin_read(reader)?;

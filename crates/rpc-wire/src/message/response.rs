@@ -118,7 +118,14 @@ impl ResponseHeader {
     }
 }
 
+/// Not inlined into the reading of answers, of which it would be the largest part.
+#[cold]
+fn read_error(reader: &mut Reader<'_>) -> Result<RpcError, ReadError> {
+    RpcError::bin_read(reader)
+}
+
 impl<'a> Response<'a> {
+    #[inline]
     pub(super) fn read_after_tag(tag: u8, reader: &mut Reader<'a>) -> Result<Self, ReadError> {
         let id = QueryId::bin_read(reader)?;
         let form = match tag {
@@ -129,7 +136,7 @@ impl<'a> Response<'a> {
         };
         let result = match variant::read_tag(reader, 2)? {
             OK => Ok(Data::bin_read(reader)?),
-            _ => Err(RpcError::bin_read(reader)?),
+            _ => Err(read_error(reader)?),
         };
         Ok(Self {
             header: ResponseHeader { form, id },

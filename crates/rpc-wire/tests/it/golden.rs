@@ -180,7 +180,7 @@ fn check_version(version: ProtocolVersion, message: &Message<'_>, name: &str) {
             assert_eq!(reason.to_message(version).as_ref(), Some(message), "{name}");
         }
         Message::CloseReasonV2(reason) => {
-            let reason = CloseReason::from(reason.clone());
+            let reason = CloseReason::from((**reason).clone());
             assert_eq!(reason.to_message(version).as_ref(), Some(message), "{name}");
         }
         Message::CloseStarted => assert!(version.has_close_started(), "{name}"),

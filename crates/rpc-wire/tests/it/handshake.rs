@@ -248,7 +248,10 @@ fn close_reason_in_place_of_metadata_is_told() {
         kind: rpc_wire::CloseReasonKind::ConnectionLimitReached,
         ..CloseReason::user("full")
     };
-    check_refused(&Message::CloseReasonV2(reason.to_v2()), closed(reason));
+    check_refused(
+        &Message::CloseReasonV2(Box::new(reason.to_v2())),
+        closed(reason),
+    );
 }
 
 /// Rule C-HF-15, and *protocol* §14 for a query without payload and an error.

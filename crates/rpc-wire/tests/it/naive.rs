@@ -280,7 +280,9 @@ impl NaiveMessage<Vec<u8>> {
             Self::CloseReason(info) => Message::CloseReason(info.clone()),
             Self::CloseReasonDuplicated(info) => Message::CloseReasonDuplicated(info.clone()),
             Self::CloseStarted => Message::CloseStarted,
-            Self::CloseReasonV2(reason) => Message::CloseReasonV2(reason.close_reason().to_v2()),
+            Self::CloseReasonV2(reason) => {
+                Message::CloseReasonV2(Box::new(reason.close_reason().to_v2()))
+            }
         }
     }
 }

@@ -285,7 +285,7 @@ fn close_reasons_arrive_as_the_version_can_tell_them() {
     for version in ProtocolVersion::all() {
         let arrived = match reason.to_message(version) {
             Some(Message::CloseReason(info)) => Some(CloseReason::from(info)),
-            Some(Message::CloseReasonV2(v2)) => Some(CloseReason::from(v2)),
+            Some(Message::CloseReasonV2(v2)) => Some(CloseReason::from(*v2)),
             None => None,
             other => panic!("{other:?}"),
         };

@@ -1,0 +1,5 @@
+//! What the benchmarks have in common: the figures of repeated measurements.
+
+mod spread;
+
+pub use spread::{Spread, median};
