@@ -90,7 +90,8 @@ pub(crate) fn run() -> Result<()> {
 fn tests() -> Result<()> {
     Cargo::new("test --workspace").run()?;
     Cargo::new("test -p bin-prot --all-features").run()?;
-    Cargo::new("test -p rpc-wire --all-features").run()
+    Cargo::new("test -p rpc-wire --all-features").run()?;
+    Cargo::new("test -p rpc-core --all-features").run()
 }
 
 fn features() -> Result<()> {

@@ -12,18 +12,16 @@ mod named;
 pub(crate) mod one_way;
 pub(crate) mod plain;
 pub(crate) mod streaming;
+mod text;
 
-use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use bin_prot::{ByteString, Sexp};
 use futures_core::Stream;
-use rpc_wire::{Description, RpcDigests, ShapeDigest};
+use rpc_wire::{Description, RpcDigests};
 
-use crate::error::{Failure, HandlerError};
+use crate::error::HandlerError;
 use crate::on_exception::OnException;
 use crate::payload::{BinProt, Codec};
-use crate::query_context::QueryContext;
 use crate::responder::{ExpertQuery, Reply, Responder};
 use crate::{OneWay, PipeRpc, Rpc, StateRpc};
 use blocking::Blocking;
@@ -276,91 +274,6 @@ impl<S: Send + 'static> Implementation<S> {
     }
 }
 
-/// The state of each query is made from a wider one, in the end from the connection's, by a
-/// function that runs for every query that is answered: not once for a connection, and not for
-/// aborts or undecodable queries (rule R-AU-1).
-///
-/// The last lift added is the first to run; the first that fails decides, and neither those
-/// inside it nor the handler run (rule R-AU-3). Deferred lifts lose the order of [what answers at
-/// once](crate#ordering): a later query may overtake (rule R-AU-4). A lifting function that
-/// panics counts as a handler that does (rule R-AU-6).
-///
-/// `Result` and `Option` combine what is needed to authorize: `?` and `and_then` to demand several
-/// things, `or_else` for alternatives.
-impl<S: Send + 'static> Implementation<S> {
-    /// For connections whose state is `W`: the state is lifted by a function that cannot fail.
-    #[must_use]
-    pub fn lift<W: Send + 'static>(
-        self,
-        lift: impl Fn(&W, &QueryContext<'_>) -> S + Send + Sync + 'static,
-    ) -> Implementation<W> {
-        self.try_lift(move |state, context| Ok(lift(state, context)))
-    }
-
-    /// The same by a function that can fail: the caller is answered *Lift_error* (below version
-    /// 5 a substitute for it, rule C-OP-6).
-    #[must_use]
-    pub fn try_lift<W: Send + 'static>(
-        self,
-        lift: impl Fn(&W, &QueryContext<'_>) -> Result<S, HandlerError> + Send + Sync + 'static,
-    ) -> Implementation<W> {
-        self.lifted_by(lift::at_once(lift, Failure::NotLifted))
-    }
-
-    /// The same by a function that can refuse: the caller is answered *Authorization_failure*
-    /// (below version 3 *Uncaught_exn*, rule C-OP-6). A one-way message is ignored then
-    /// (rule R-OW-3).
-    #[must_use]
-    pub fn authorize<W: Send + 'static>(
-        self,
-        lift: impl Fn(&W, &QueryContext<'_>) -> Result<S, HandlerError> + Send + Sync + 'static,
-    ) -> Implementation<W> {
-        self.lifted_by(lift::at_once(lift, Failure::NotAuthorized))
-    }
-
-    /// [`lift`](Self::lift) by a function that may suspend.
-    #[must_use]
-    pub fn lift_async<W, Fut>(
-        self,
-        lift: impl Fn(&W, &QueryContext<'_>) -> Fut + Send + Sync + 'static,
-    ) -> Implementation<W>
-    where
-        W: Send + 'static,
-        Fut: Future<Output = S> + Send + 'static,
-    {
-        self.try_lift_async(move |state, context| {
-            let lifted = lift(state, context);
-            async move { Ok(lifted.await) }
-        })
-    }
-
-    /// [`try_lift`](Self::try_lift) by a function that may suspend.
-    #[must_use]
-    pub fn try_lift_async<W, Fut>(
-        self,
-        lift: impl Fn(&W, &QueryContext<'_>) -> Fut + Send + Sync + 'static,
-    ) -> Implementation<W>
-    where
-        W: Send + 'static,
-        Fut: Future<Output = Result<S, HandlerError>> + Send + 'static,
-    {
-        self.lifted_by(lift::deferred(lift, Failure::NotLifted))
-    }
-
-    /// [`authorize`](Self::authorize) by a function that may suspend.
-    #[must_use]
-    pub fn authorize_async<W, Fut>(
-        self,
-        lift: impl Fn(&W, &QueryContext<'_>) -> Fut + Send + Sync + 'static,
-    ) -> Implementation<W>
-    where
-        W: Send + 'static,
-        Fut: Future<Output = Result<S, HandlerError>> + Send + 'static,
-    {
-        self.lifted_by(lift::deferred(lift, Failure::NotAuthorized))
-    }
-}
-
 impl<S> Implementation<S> {
     /// Replaces what happens when the handler raises, which is otherwise up to the table
     /// (rule R-IM-10).
@@ -381,64 +294,11 @@ impl<S> Implementation<S> {
         *self.digests.get_or_init(|| self.handler.digests())
     }
 
-    /// Everything that is known of the implementation: kind, name, version, digests and policy
-    /// (rule R-IM-9).
-    pub fn to_sexp(&self) -> Sexp {
-        let name = Sexp::atom(self.description.name.clone());
-        let version = Sexp::atom(self.description.version.to_string());
-        let policy = self.on_exception.as_ref();
-        let policy = policy.map(|policy| Sexp::atom(format!("{policy:?}")));
-        Sexp::record([
-            ("tag", Sexp::atom(self.handler.kind().tag())),
-            ("version", version),
-            ("f", name),
-            ("shapes", digests_sexp(self.digests())),
-            ("on_exception", Sexp::list(policy)),
-        ])
-    }
-
     pub(crate) fn handler(&self) -> &dyn Handler<S> {
         &*self.handler
     }
 
     pub(crate) fn own_policy(&self) -> Option<&OnException> {
         self.on_exception.as_ref()
-    }
-}
-
-fn digests_sexp(digests: RpcDigests) -> Sexp {
-    fn variant<const N: usize>(name: &str, fields: [(&str, ShapeDigest); N]) -> Sexp {
-        let fields = fields.map(|(name, digest)| {
-            let digest = Sexp::atom(ByteString::from(digest.0.to_string()));
-            Sexp::list([Sexp::atom(name), digest])
-        });
-        Sexp::list([Sexp::atom(name)].into_iter().chain(fields))
-    }
-    match digests {
-        RpcDigests::Rpc { query, response } => {
-            variant("Rpc", [("query", query), ("response", response)])
-        }
-        RpcDigests::OneWay { msg } => variant("One_way", [("msg", msg)]),
-        RpcDigests::StreamingRpc {
-            query,
-            initial_response,
-            update_response,
-            error,
-        } => variant(
-            "Streaming_rpc",
-            [
-                ("query", query),
-                ("initial_response", initial_response),
-                ("update_response", update_response),
-                ("error", error),
-            ],
-        ),
-        RpcDigests::Unknown => Sexp::atom("Unknown"),
-    }
-}
-
-impl<S> fmt::Debug for Implementation<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_sexp().fmt(f)
     }
 }

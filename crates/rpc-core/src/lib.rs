@@ -50,6 +50,29 @@
 //! message is handled (rule R-OR-3). Handlers that suspend answer in order of completion. Within
 //! a stream the initial response comes first, then the updates in order, then the end.
 //!
+//! # Handlers
+//!
+//! An [`Implementation`] is a handler with its RPC's name and version; [`Implementations`] is a
+//! table of them. A handler gets a query and a state, which is the connection's, or is
+//! [lifted](Implementation::lift) from it for every query: by a function that sees the
+//! [query's context](QueryContext), and that may [refuse](Implementation::authorize). An error or
+//! a panic of a handler reaches its caller; [`OnException`] says what else happens then, and
+//! [`OnUnknownRpc`] what happens with a query for something else.
+//! [Expert handlers](Implementation::expert) see bytes instead of values.
+//!
+//! # Payloads
+//!
+//! Values are encoded by the [codec](payload) that the RPC's definition names: bin_prot, unless
+//! it says otherwise.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | Feature | adds |
+//! |---|---|
+//! | `prost` | the codec `payload::Protobuf`, for types of the crate `prost` |
+//!
 //! # Deadlines and cancelling
 //!
 //! Dropping any future or stream of this crate is safe at any await: nothing closes, nothing

@@ -1,4 +1,16 @@
 //! How the user's values become bytes inside a message.
+//!
+//! | Codec | For | Digests in menus |
+//! |---|---|---|
+//! | [`BinProt`] | what OCaml peers use; the default | yes |
+//! | [`Raw`] | bytes that are encoded already | no |
+//! | `Protobuf`, with the feature `prost` | Protocol Buffers | no |
+//!
+//! An RPC's definition names its codec; any other can be made by implementing [`Codec`].
+
+#[cfg(feature = "prost")]
+mod prost;
+mod raw;
 
 use std::fmt;
 use std::panic::catch_unwind;
@@ -9,10 +21,54 @@ use rpc_wire::Data;
 
 use crate::error::HandlerError;
 
+#[cfg(feature = "prost")]
+pub use prost::Protobuf;
+pub use raw::Raw;
+
 /// Encodes and decodes the values of one type: the payload of an RPC.
 ///
 /// The envelope around it is always bin_prot; both ends have to agree on the payload's codec.
 /// [`BinProt`] is the default of every RPC definition.
+///
+/// A value is encoded where the output is being collected, and the connection is locked
+/// meanwhile; so a codec computes, and does nothing else. A codec that panics spoils the one
+/// message.
+///
+/// ```
+/// use std::fmt::Display;
+/// use std::str::FromStr;
+///
+/// use bin_prot::WriteError;
+/// use bin_prot::shape::Digest;
+/// use rpc_core::Rpc;
+/// use rpc_core::payload::{Codec, Undecodable};
+///
+/// /// Values as people write them.
+/// enum Text {}
+///
+/// impl<T: Display + FromStr<Err: Display>> Codec<T> for Text {
+///     fn size(value: &T) -> usize {
+///         value.to_string().len()
+///     }
+///
+///     fn write(value: &T, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+///         buffer.extend_from_slice(value.to_string().as_bytes());
+///         Ok(())
+///     }
+///
+///     fn read(bytes: &[u8]) -> Result<T, Undecodable> {
+///         let text = std::str::from_utf8(bytes).map_err(Undecodable::new)?;
+///         text.parse().map_err(Undecodable::new)
+///     }
+///
+///     fn digest() -> Option<Digest> {
+///         None
+///     }
+/// }
+///
+/// static SQUARE_ROOT: Rpc<f64, f64, Text> = Rpc::new("square-root", 1);
+/// # let _ = &SQUARE_ROOT;
+/// ```
 pub trait Codec<T>: Send + Sync + 'static {
     /// The exact number of bytes that [`write`](Self::write) appends.
     fn size(value: &T) -> usize;

@@ -9,9 +9,95 @@ use std::sync::Arc;
 
 use rpc_wire::RpcDigests;
 
+use super::Implementation;
 use super::handler::{BoxFuture, Handler, HandlerKind, Received, Started};
 use crate::error::{Failure, HandlerError};
 use crate::query_context::QueryContext;
+
+/// The state of each query is made from a wider one, in the end from the connection's, by a
+/// function that runs for every query that is answered: not once for a connection, and not for
+/// aborts or undecodable queries (rule R-AU-1).
+///
+/// The last lift added is the first to run; the first that fails decides, and neither those
+/// inside it nor the handler run (rule R-AU-3). Deferred lifts lose the order of [what answers at
+/// once](crate#ordering): a later query may overtake (rule R-AU-4). A lifting function that
+/// panics counts as a handler that does (rule R-AU-6).
+///
+/// `Result` and `Option` combine what is needed to authorize: `?` and `and_then` to demand several
+/// things, `or_else` for alternatives.
+impl<S: Send + 'static> Implementation<S> {
+    /// For connections whose state is `W`: the state is lifted by a function that cannot fail.
+    #[must_use]
+    pub fn lift<W: Send + 'static>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> S + Send + Sync + 'static,
+    ) -> Implementation<W> {
+        self.try_lift(move |state, context| Ok(lift(state, context)))
+    }
+
+    /// The same by a function that can fail: the caller is answered *Lift_error* (below version
+    /// 5 a substitute for it, rule C-OP-6).
+    #[must_use]
+    pub fn try_lift<W: Send + 'static>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> Result<S, HandlerError> + Send + Sync + 'static,
+    ) -> Implementation<W> {
+        self.lifted_by(at_once(lift, Failure::NotLifted))
+    }
+
+    /// The same by a function that can refuse: the caller is answered *Authorization_failure*
+    /// (below version 3 *Uncaught_exn*, rule C-OP-6). A one-way message is ignored then
+    /// (rule R-OW-3).
+    #[must_use]
+    pub fn authorize<W: Send + 'static>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> Result<S, HandlerError> + Send + Sync + 'static,
+    ) -> Implementation<W> {
+        self.lifted_by(at_once(lift, Failure::NotAuthorized))
+    }
+
+    /// [`lift`](Self::lift) by a function that may suspend.
+    #[must_use]
+    pub fn lift_async<W, Fut>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> Fut + Send + Sync + 'static,
+    ) -> Implementation<W>
+    where
+        W: Send + 'static,
+        Fut: Future<Output = S> + Send + 'static,
+    {
+        self.try_lift_async(move |state, context| {
+            let lifted = lift(state, context);
+            async move { Ok(lifted.await) }
+        })
+    }
+
+    /// [`try_lift`](Self::try_lift) by a function that may suspend.
+    #[must_use]
+    pub fn try_lift_async<W, Fut>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> Fut + Send + Sync + 'static,
+    ) -> Implementation<W>
+    where
+        W: Send + 'static,
+        Fut: Future<Output = Result<S, HandlerError>> + Send + 'static,
+    {
+        self.lifted_by(deferred(lift, Failure::NotLifted))
+    }
+
+    /// [`authorize`](Self::authorize) by a function that may suspend.
+    #[must_use]
+    pub fn authorize_async<W, Fut>(
+        self,
+        lift: impl Fn(&W, &QueryContext<'_>) -> Fut + Send + Sync + 'static,
+    ) -> Implementation<W>
+    where
+        W: Send + 'static,
+        Fut: Future<Output = Result<S, HandlerError>> + Send + 'static,
+    {
+        self.lifted_by(deferred(lift, Failure::NotAuthorized))
+    }
+}
 
 /// Where a handler gets the state for one query.
 pub(crate) trait Source<S> {

@@ -7,8 +7,9 @@ use std::error::Error;
 use rpc_core::connection::{self, Closed, Config, HandshakeError, HandshakeFailure};
 use rpc_core::{
     Builder, Client, ConnectError, Connection, ConnectionClosed, Dispatch, DispatchError,
-    DuplicateImplementations, HandlerError, Implementations, OneWay, Pipe, PipeCloseReason,
-    PipeRpc, Rpc, Server, ServerBuilder, StateRpc,
+    DuplicateImplementations, Exception, ExpertQuery, HandlerError, Implementation,
+    Implementations, NotImplemented, OnException, OnUnknownRpc, OneWay, Pipe, PipeCloseReason,
+    PipeRpc, QueryContext, Reply, RespondError, Responder, Rpc, Server, ServerBuilder, StateRpc,
 };
 
 use crate::rpcs::{COUNT, COUNTER, ECHO, table};
@@ -37,12 +38,20 @@ fn handles_and_values_are_send_sync_and_unpin() {
     shared::<Dispatch<SendOnly>>();
     shared::<Pipe<String>>();
     moved::<Pipe<SendOnly>>();
+    shared::<OnException>();
+    shared::<Exception>();
+    shared::<QueryContext<'_>>();
+    shared::<ExpertQuery<'_>>();
+    shared::<Responder>();
+    moved::<Reply>();
 }
 
 #[test]
 fn tables_and_definitions_do_not_depend_on_the_types_they_name() {
     shared::<Implementations<Neither>>();
     shared::<Builder<Neither>>();
+    shared::<Implementation<Neither>>();
+    shared::<OnUnknownRpc<Neither>>();
     shared::<Rpc<Neither, Neither>>();
     shared::<OneWay<Neither>>();
     shared::<PipeRpc<Neither, Neither, Neither>>();
@@ -57,6 +66,8 @@ fn errors_go_into_boxes_and_across_threads() {
     error::<HandshakeFailure>();
     error::<ConnectError>();
     error::<DuplicateImplementations>();
+    error::<NotImplemented>();
+    error::<RespondError>();
     shared::<HandlerError>();
 }
 

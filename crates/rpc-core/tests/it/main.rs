@@ -3,21 +3,30 @@
 //! All of it but `sockets` runs in memory on a paused clock: time passes only when nothing else
 //! can happen, and then at once.
 
+mod authorization;
 mod auto_traits;
 mod calls;
 mod closing;
 mod dropping;
 mod events;
+mod exceptions;
+mod expert;
 mod heartbeat;
 mod hostile;
+mod lifting;
+mod logs;
 mod metadata;
 mod misbehaving;
+mod one_way;
 mod pair;
 mod panics;
+mod payload;
 mod peer;
 mod replay;
 mod rpcs;
 mod sockets;
 mod source;
 mod streams;
+mod table;
 mod trace;
+mod unknown;

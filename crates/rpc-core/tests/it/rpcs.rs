@@ -39,6 +39,11 @@ impl Notes {
     pub(crate) fn get(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
+
+    /// What was noted since the last time.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
 }
 
 /// Implements all of them. Queries for others are answered, and nothing more.
