@@ -45,7 +45,8 @@ fn excerpt(bytes: &[u8], at: usize) -> String {
     let digits: String = shown.iter().map(|byte| format!("{byte:02x}")).collect();
     let before = if start > 0 { "…" } else { "" };
     let after = if end < bytes.len() { "…" } else { "" };
-    format!("{before}{digits}{after} ({} bytes)", bytes.len())
+    let unit = if bytes.len() == 1 { "byte" } else { "bytes" };
+    format!("{before}{digits}{after} ({} {unit})", bytes.len())
 }
 
 /// Two values as JSON.

@@ -14,6 +14,8 @@ mod recordings;
 mod report;
 mod run;
 mod shape;
+#[cfg(test)]
+mod tests;
 mod types;
 mod vectors;
 

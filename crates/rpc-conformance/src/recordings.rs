@@ -29,7 +29,7 @@ pub(crate) fn check(recording: &Recording, types: &Types) -> Checked {
     for (this, opposite) in [(&client, &server), (&server, &client)] {
         this.check_rewritten()?;
         sent::check(this, version)?;
-        calls::check(this)?;
+        calls::check(this, opposite)?;
         payloads::check(this, opposite, types)?;
     }
     Ok(())

@@ -159,32 +159,23 @@ fn list(json: &Json) -> Checked<&[Json]> {
 /// Both are walked together: a canonical form shares its parts and may be exponentially longer as
 /// text, but what a vector spells out is as long as it is.
 pub(crate) fn check_canonical(expected: &Json, found: &Canonical) -> Checked {
-    compare_forms(expected, found, &mut Vec::new()).map_err(|(path, problem)| {
-        match path.is_empty() {
-            true => problem.within("canonical form"),
-            false => problem.within(format!("canonical form, in {}", path.join(" "))),
-        }
-    })
+    check_form(expected, found, &mut String::new())
 }
 
-type Difference = (Vec<String>, Problem);
-
-fn compare_forms(
-    expected: &Json,
-    found: &Canonical,
-    path: &mut Vec<String>,
-) -> Result<(), Difference> {
-    let own = |expected: &Json, path: &[String]| {
-        let problem = Problem::differs("here", compare::short(expected), describe(found.form()));
-        Err((path.to_vec(), problem))
-    };
+fn check_form(expected: &Json, found: &Canonical, path: &mut String) -> Checked {
     let Some(parts) = parts_of(expected, found.form()) else {
-        return own(expected, path);
+        let what = match path.as_str() {
+            "" => "canonical form".to_owned(),
+            path => format!("canonical form at {path}"),
+        };
+        let (expected, found) = (compare::short(expected), describe(found.form()));
+        return Err(Problem::differs(what, expected, found));
     };
     for (step, expected, found) in parts {
-        path.push(step);
-        compare_forms(expected, found, path)?;
-        path.pop();
+        let length = path.len();
+        path.push_str(&step);
+        check_form(expected, found, path)?;
+        path.truncate(length);
     }
     Ok(())
 }
@@ -195,21 +186,19 @@ type Part<'a> = (String, &'a Json, &'a Canonical);
 /// The parts to be compared next, if what is around them is equal.
 fn parts_of<'a>(expected: &'a Json, found: &'a Form) -> Option<Vec<Part<'a>>> {
     let name = |name: &ByteString| Json::from(name.to_string());
-    let step = |step: &ByteString| step.to_string();
+    let step = |step: &ByteString| format!(".{step}");
     match found {
         Form::Base(base, arguments) if arguments.is_empty() && expected.is_string() => {
             (*expected == name(base)).then(Vec::new)
         }
         Form::Base(base, arguments) if expected["base"] == name(base) => {
-            indexed("argument", expected.get("args"), arguments)
+            indexed("", expected.get("args"), arguments)
         }
         Form::Annotate(id, inner) if expected["annotate"] == name(id) => {
             Some(vec![(step(id), expected.get("of")?, inner)])
         }
-        Form::Tuple(parts) => indexed("component", Some(expected.get("tuple")?), parts),
-        Form::UnboxedTuple(parts) => {
-            indexed("component", Some(expected.get("unboxed_tuple")?), parts)
-        }
+        Form::Tuple(parts) => indexed("", Some(expected.get("tuple")?), parts),
+        Form::UnboxedTuple(parts) => indexed("", Some(expected.get("unboxed_tuple")?), parts),
         Form::Record(fields) => {
             let expected = expected.get("record")?.as_array()?;
             let pair = |(expected, (field, part)): (&'a Json, &'a (ByteString, Canonical))| {
@@ -242,15 +231,15 @@ fn parts_of<'a>(expected: &'a Json, found: &'a Form) -> Option<Vec<Part<'a>>> {
         }
         Form::Application(definition, arguments) => {
             let mut all = vec![(
-                "definition".to_owned(),
+                ".definition".to_owned(),
                 expected.get("application")?,
                 definition,
             )];
-            all.extend(indexed("argument", expected.get("args"), arguments)?);
+            all.extend(indexed("", expected.get("args"), arguments)?);
             Some(all)
         }
         Form::RecursiveUse(level, arguments) if expected["rec_app"] == json!(level) => {
-            indexed("argument", expected.get("args"), arguments)
+            indexed("", expected.get("args"), arguments)
         }
         Form::Parameter(index) => (expected["var"] == json!(index)).then(Vec::new),
         _ => None,
@@ -266,7 +255,7 @@ fn indexed<'a>(
     let expected = expected.map_or(Some(&[][..]), |json| json.as_array().map(Vec::as_slice))?;
     let parts = expected.iter().zip(found).enumerate();
     let parts =
-        parts.map(|(index, (expected, found))| (format!("{name} {index}"), expected, found));
+        parts.map(|(index, (expected, found))| (format!("{name}[{index}]"), expected, found));
     (expected.len() == found.len()).then(|| parts.collect())
 }
 

@@ -17,7 +17,7 @@
 //! | record | an object |
 //! | variant | `{"tag": …, "args": […]}` |
 //! | polymorphic variant | `{"tag": …}` or `{"tag": …, "arg": …}` |
-//! | date | `{"year": …, "month": "Jan", "day": …}` |
+//! | date | `{"year": …, "month": "Jan", "day": …}`; also read: a month as a number from 1 |
 //! | Sexp | the variant that it is |
 //!
 //! ```
@@ -33,7 +33,7 @@
 
 mod parse;
 
-use serde_json::{Map, Value as Json, json};
+use serde_json::Value as Json;
 
 use super::{Name, Value};
 use crate::Sexp;
@@ -46,39 +46,47 @@ impl Value {
             Self::Bool(value) => (*value).into(),
             Self::Char(value) => (*value).into(),
             Self::Int(value) => (*value).into(),
-            Self::Float(value) => json!({"f64": format!("{:016x}", value.to_bits())}),
-            Self::Float32(value) => json!({"f32": format!("{:08x}", value.to_bits())}),
+            Self::Float(value) => object([("f64", format!("{:016x}", value.to_bits()).into())]),
+            Self::Float32(value) => object([("f32", format!("{:08x}", value.to_bits()).into())]),
             Self::Bytes(value) => text_or_hex(value.as_bytes()),
-            Self::Md5(value) => json!({"hex": value.to_string()}),
-            Self::Date(value) => json!({
-                "year": value.year(),
-                "month": format!("{:?}", value.month()),
-                "day": value.day(),
-            }),
+            Self::Md5(value) => object([("hex", value.to_string().into())]),
+            Self::Date(value) => object([
+                ("year", value.year().into()),
+                ("month", format!("{:?}", value.month()).into()),
+                ("day", value.day().into()),
+            ]),
             Self::Sexp(value) => sexp(value),
             Self::Option(None) => Json::Null,
-            Self::Option(Some(value)) => json!({"some": value.to_json()}),
+            Self::Option(Some(value)) => object([("some", value.to_json())]),
             Self::List(values) | Self::Tuple(values) => all(values),
             Self::Matrix(matrix) => {
                 let rows = matrix
                     .rows()
                     .map(|row| row.map(Self::to_json).collect::<Json>());
-                json!({"rows": rows.collect::<Json>()})
+                object([("rows", rows.collect())])
             }
             Self::Record(fields) => fields
                 .iter()
                 .map(|(name, value)| (name.to_string(), value.to_json()))
                 .collect(),
-            Self::Variant(name, arguments) => json!({"tag": text(name), "args": all(arguments)}),
-            Self::Polymorphic(name, argument) => {
-                let mut object = Map::from_iter([("tag".to_owned(), text(name))]);
-                if let Some(argument) = argument {
-                    object.insert("arg".into(), argument.to_json());
-                }
-                object.into()
+            Self::Variant(name, arguments) => {
+                object([("tag", text(name)), ("args", all(arguments))])
+            }
+            Self::Polymorphic(name, None) => object([("tag", text(name))]),
+            Self::Polymorphic(name, Some(argument)) => {
+                object([("tag", text(name)), ("arg", argument.to_json())])
             }
         }
     }
+}
+
+/// An object of these members. `json!` would copy each, and what is in it, once more at every
+/// level.
+fn object<const MEMBERS: usize>(members: [(&str, Json); MEMBERS]) -> Json {
+    let members = members.into_iter();
+    members
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
 }
 
 fn all(values: &[Value]) -> Json {
@@ -90,13 +98,11 @@ fn text(name: &Name) -> Json {
 }
 
 fn sexp(value: &Sexp) -> Json {
-    match value {
-        Sexp::Atom(atom) => json!({"tag": "Atom", "args": [text_or_hex(atom.as_bytes())]}),
-        Sexp::List(items) => {
-            let items: Json = items.iter().map(sexp).collect();
-            json!({"tag": "List", "args": [items]})
-        }
-    }
+    let (tag, argument) = match value {
+        Sexp::Atom(atom) => ("Atom", text_or_hex(atom.as_bytes())),
+        Sexp::List(items) => ("List", items.iter().map(sexp).collect()),
+    };
+    object([("tag", tag.into()), ("args", Json::Array(vec![argument]))])
 }
 
 fn text_or_hex(bytes: &[u8]) -> Json {
@@ -104,7 +110,7 @@ fn text_or_hex(bytes: &[u8]) -> Json {
         Ok(text) if bytes.iter().all(|byte| matches!(byte, b' '..=b'~')) => text.into(),
         Ok(_) | Err(_) => {
             let digits = bytes.iter().map(|byte| format!("{byte:02x}"));
-            json!({"hex": digits.collect::<String>()})
+            object([("hex", digits.collect::<String>().into())])
         }
     }
 }

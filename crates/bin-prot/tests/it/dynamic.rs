@@ -2,6 +2,8 @@
 //! where.
 
 mod hostile;
+#[cfg(feature = "json")]
+mod json;
 
 use bin_prot::dynamic::{CompileError, Type, Value};
 use bin_prot::shape::{BinShape, Definition, Group, Shape, ShapeError};

@@ -1,25 +1,21 @@
 //! Calls and their answers: every response has its query, streams go from their initial response
 //! to their end, and menu indices name what was called (*protocol* §8, §11).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use rpc_wire::conversation::{Content, Query, QueryForm, Response, ResponseItem, Rpc};
-use rpc_wire::{Message, ResponseForm};
+use rpc_wire::conversation::{Content, Event, Query, QueryForm, Response, ResponseItem, Rpc};
+use rpc_wire::{Message, QueryId, ResponseForm};
 
 use super::Spoken;
+use crate::compare;
 use crate::report::{Checked, Problem};
 
-pub(super) fn check(this: &Spoken<'_>) -> Checked {
-    let mut streams = HashSet::new();
+pub(super) fn check(this: &Spoken<'_>, opposite: &Spoken<'_>) -> Checked {
+    let mut calls = Calls::new(opposite);
     for sent in this.messages() {
         let (message, event) = sent?;
         let checked = match (&event.content, message) {
-            (Content::Query(query), _) => {
-                if query.form == QueryForm::Stream {
-                    streams.insert(query.id);
-                }
-                check_query(query, streams.contains(&query.id))
-            }
+            (Content::Query(query), _) => calls.check(query, event),
             (Content::Response(response), Message::Response(sent)) => check_response(response)
                 .and_then(|()| match sent.header.form {
                     ResponseForm::V2 {
@@ -34,20 +30,68 @@ pub(super) fn check(this: &Spoken<'_>) -> Checked {
     Ok(())
 }
 
-fn check_query(query: &Query, opened_stream: bool) -> Checked {
-    if let Err(overlong) = query.payload {
-        return Err(Problem::differs("query", "a whole payload", overlong));
+/// The queries of one side, as far as they were looked at.
+struct Calls<'a> {
+    /// The latest query with each id that is no abort.
+    by_id: HashMap<QueryId, (&'a Query, u64)>,
+    /// Where the queries are that the callee answered.
+    answered: HashSet<u64>,
+}
+
+impl<'a> Calls<'a> {
+    fn new(callee: &Spoken<'_>) -> Self {
+        let answered = callee
+            .frames
+            .iter()
+            .filter_map(|(_, event)| match &event.content {
+                Content::Response(response) => Some(response.query.as_ref()?.offset),
+                _ => None,
+            });
+        Self {
+            by_id: HashMap::new(),
+            answered: answered.collect(),
+        }
     }
-    match (query.form, opened_stream) {
-        (QueryForm::Abort, false) => {
-            let what = format!("abort with id {}", query.id);
-            Err(Problem::differs(
+
+    fn check(&mut self, query: &'a Query, event: &Event) -> Checked {
+        if let Err(overlong) = query.payload {
+            return Err(Problem::differs("query", "a whole payload", overlong));
+        }
+        if query.form == QueryForm::Abort {
+            return self.check_abort(query);
+        }
+        let earlier = self.by_id.insert(query.id, (query, event.offset));
+        match earlier {
+            // One-way messages are never answered and may share an id. What is answered once is a
+            // call, and so was the same query before it.
+            Some((other, offset))
+                if other.rpc == query.rpc
+                    && self.answered.contains(&event.offset)
+                    && !self.answered.contains(&offset) =>
+            {
+                let found = format!("that of the query at byte {offset}, which waits");
+                Err(Problem::differs(
+                    format!("id {}", query.id),
+                    "an unused one",
+                    found,
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_abort(&self, abort: &Query) -> Checked {
+        let what = format!("abort with id {}", abort.id);
+        match self.by_id.get(&abort.id) {
+            Some((query, _)) if query.form == QueryForm::Stream => {
+                compare::equal(what, query.rpc.to_string(), abort.rpc.to_string())
+            }
+            _ => Err(Problem::differs(
                 what,
                 "an earlier query of a stream",
                 "none",
-            ))
+            )),
         }
-        (QueryForm::Abort, true) | (QueryForm::Plain | QueryForm::Stream, _) => Ok(()),
     }
 }
 
@@ -74,11 +118,8 @@ fn check_index(this: &Spoken<'_>, response: &Response, index: u64) -> Checked {
             let show = |rpc: Option<String>| rpc.unwrap_or_else(|| "nothing".to_owned());
             let what = format!("entry {index} of the menu");
             let called = show(called.map(ToString::to_string));
-            Err(Problem::differs(
-                what,
-                called,
-                show(listed.map(ToString::to_string)),
-            ))
+            let listed = show(listed.map(ToString::to_string));
+            Err(Problem::differs(what, called, listed))
         }
     }
 }

@@ -1,13 +1,18 @@
 //! What a version sends: the form of each message, and what comes after what (*protocol* §3, §4).
 
 use rpc_wire::conversation::Content;
-use rpc_wire::{Envelope, Message, ProtocolVersion, ResponseForm};
+use rpc_wire::{Envelope, Header, Message, ProtocolVersion, ResponseForm};
 
 use super::Spoken;
 use crate::compare;
 use crate::report::{Checked, Problem};
 
 pub(super) fn check(this: &Spoken<'_>, version: ProtocolVersion) -> Checked {
+    for (_, event) in &this.frames {
+        if let Content::Header(header) = &event.content {
+            check_header(header).map_err(|problem| problem.within(this.place(event)))?;
+        }
+    }
     let mut closed = None;
     for sent in this.messages() {
         let (message, event) = sent?;
@@ -23,6 +28,30 @@ pub(super) fn check(this: &Spoken<'_>, version: ProtocolVersion) -> Checked {
         }
     }
     Ok(())
+}
+
+/// A magic number, perhaps others, then the versions in order; from legacy peers the versions
+/// alone (*protocol* §2.1).
+fn check_header(header: &Header) -> Checked {
+    let rpc = Header::new([]);
+    let entries = header.entries();
+    let versions: Vec<_> = header.versions().collect();
+    let is_legacy = entries.len() == versions.len();
+    if !is_legacy && entries.first() != rpc.entries().first() {
+        return Err(Problem::differs(
+            "header",
+            "the magic number first",
+            format_args!("{entries:?}"),
+        ));
+    }
+    match entries.ends_with(&versions) && versions.is_sorted_by(|a, b| a < b) {
+        true => Ok(()),
+        false => Err(Problem::differs(
+            "header",
+            "ascending versions at its end",
+            format_args!("{entries:?}"),
+        )),
+    }
 }
 
 /// The message is one that a sender chooses at this version.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use bin_prot::dynamic::Type;
-use bin_prot::from_slice;
+use bin_prot::{BinRead as _, Reader, from_slice};
 use rpc_wire::stream::{self, Initial, StreamQuery, StreamResponse};
 use serde_json::{Value as Json, json};
 
@@ -105,6 +105,12 @@ fn check_query(ty: &Type, json: &Json, data: &[u8]) -> Checked {
 fn check_initial(state: &Type, error: &Type, json: &Json, data: &[u8]) -> Checked {
     let (initial, inner) =
         Initial::split(data).map_err(|error| undecodable("initial response", error))?;
+    let unused_query_id = i64::bin_read(&mut Reader::new(data)).unwrap_or_default();
+    compare::json(
+        "unused id",
+        &json["unused_query_id"],
+        &json!(unused_query_id),
+    )?;
     let (ty, constructor) = match initial {
         Initial::Ok => (state, "Ok"),
         Initial::Error => (error, "Error"),
@@ -114,8 +120,8 @@ fn check_initial(state: &Type, error: &Type, json: &Json, data: &[u8]) -> Checke
     let mut written = Vec::new();
     initial.write_before(&mut written);
     written.extend_from_slice(inner);
-    // The unused id is ignored, and always 0 in what we write (C-DI-2).
-    if json["unused_query_id"] == json!(0) {
+    // What we write has always 0 there (C-DI-2).
+    if unused_query_id == 0 {
         compare::bytes("encoding", data, &written)?;
         compare::equal("size", data.len(), Initial::payload_size(inner.len()))?;
     }

@@ -255,10 +255,12 @@ fn simple(node: &Node, json: &Json) -> Option<Value> {
         Node::Md5 => Value::Md5(json.get("hex")?.as_str()?.parse().ok()?),
         Node::Date => {
             let number = |name: &str| json.get(name)?.as_u64();
-            let month = json.get("month")?.as_str()?;
-            let month = Month::ALL
-                .into_iter()
-                .find(|each| format!("{each:?}") == month)?;
+            let month = match json.get("month")? {
+                Json::String(name) => Month::ALL
+                    .into_iter()
+                    .find(|month| format!("{month:?}") == *name)?,
+                number => Month::from_number(number.as_u64()?.try_into().ok()?)?,
+            };
             let year = number("year")?.try_into().ok()?;
             Value::Date(Date::new(year, month, number("day")?.try_into().ok()?)?)
         }
