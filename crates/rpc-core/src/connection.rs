@@ -11,6 +11,7 @@
 //! This file is the handle; the loops are in the task that owns the transport.
 
 mod closed;
+mod closing;
 mod config;
 mod driver;
 mod end;
@@ -35,7 +36,7 @@ use std::time::Duration;
 use bin_prot::{ByteString, Info};
 use bytes::Bytes;
 use rpc_wire::handshake::PeerMetadata;
-use rpc_wire::{CloseReason, DescriptionRef, Menu, ProtocolVersion, QueryMetadata};
+use rpc_wire::{DescriptionRef, Menu, ProtocolVersion, QueryMetadata};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -49,6 +50,8 @@ use reader::Reader;
 pub(crate) use shared::{Asking, NO_METADATA, Shared};
 
 pub use closed::{Closed, ClosedBy};
+pub(crate) use closing::Cause;
+pub use closing::Close;
 pub use config::Config;
 pub use handshake::{HandshakeError, HandshakeFailure, Step};
 pub use metadata_hook::{HookAlreadySet, MetadataHook};
@@ -56,9 +59,6 @@ pub use metadata_hook::{HookAlreadySet, MetadataHook};
 /// A stream of bytes in both directions: TCP, Unix sockets, in-memory pipes, TLS …
 pub trait Transport: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + 'static> Transport for T {}
-
-/// What this side says when it closes without a reason of its own (rule C-CL-5).
-const CLOSED_WITHOUT_REASON: &str = "Rpc.Connection.close";
 
 /// A handle to a connection: dispatch through it, close it, ask about it.
 ///
@@ -78,8 +78,7 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let reason = CloseReason::debug(CLOSED_WITHOUT_REASON);
-        self.shared.start_closing(ClosedBy::Local, reason);
+        self.shared.start_closing(Close::new().into());
     }
 }
 
@@ -249,18 +248,33 @@ impl Connection {
 
     /// Starts closing without telling the peer why; it sees the end of the stream.
     ///
-    /// New dispatches fail from now on; what is in the output buffer is sent, within
-    /// [`Config::flush_timeout`]. Only the first close of a connection counts (rule C-CL-2).
+    /// New dispatches fail from now on; what is in the output buffer is sent, and what the
+    /// streams that this side serves have ready, within [`Config::flush_timeout`]. Only the first
+    /// close of a connection counts (rule C-CL-2).
     pub fn close(&self) {
-        let reason = CloseReason::debug(CLOSED_WITHOUT_REASON);
-        self.shared().start_closing(ClosedBy::Local, reason);
+        self.close_with(Close::new());
     }
 
     /// Starts closing and tells the peer why, after everything that was sent before. Peers below
     /// version 4 see only the end of the stream.
     pub fn close_with_reason(&self, reason: impl Into<Info>) {
-        let reason = CloseReason::user(reason);
-        self.shared().start_closing(ClosedBy::Local, reason);
+        self.close_with(Close::new().reason(reason));
+    }
+
+    /// Starts closing in the way that `close` says: with which reason, and what to wait for. A
+    /// [`CloseReason`](rpc_wire::CloseReason) is one, too.
+    pub fn close_with(&self, close: impl Into<Close>) {
+        self.shared().start_closing(close.into().into());
+    }
+
+    /// Waits until closing has been started on this side: by one of the functions above, by the
+    /// peer, or by what went wrong. A peer that only asked for no more queries has not started
+    /// it (rule C-CL-11).
+    ///
+    /// # Cancel safety
+    /// Nothing is lost by dropping the future.
+    pub async fn close_started(&self) -> Arc<Closed> {
+        self.shared().started().await
     }
 
     /// Waits until the connection is over: the transport closed, all calls answered, all handlers
@@ -306,6 +320,12 @@ impl Connection {
     /// lost beyond that.
     pub fn tracing_events(&self, capacity: NonZeroUsize) -> TracingEvents {
         TracingEvents::new(&self.shared().events, capacity)
+    }
+
+    /// Bytes that were sent and that the transport has not accepted yet, the messages' lengths
+    /// included. None once the connection is over (rule C-CT-1).
+    pub fn bytes_to_write(&self) -> u64 {
+        self.shared().output.bytes_to_write()
     }
 
     /// Number of queries of ours that have no (last) answer yet: streams included, and also those

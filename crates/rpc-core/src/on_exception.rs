@@ -5,9 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use bin_prot::{Info, Sexp};
-use rpc_wire::{CloseReason, Description, QueryId};
+use rpc_wire::{Description, QueryId};
 
-use crate::connection::ClosedBy;
+use crate::connection::Cause;
 use crate::error::HandlerError;
 use crate::implementation::{Call, Stop};
 
@@ -117,9 +117,8 @@ impl OnException {
             Self::LogOnBackgroundException if raised == Raised::BeforeReturn => {}
             Self::Log | Self::LogOnBackgroundException => log(call, &exception),
             Self::CloseConnection => {
-                let error = Info::Sexp(exception.error);
-                let reason = CloseReason::debug(error.tag("Uncaught exception in implementation"));
-                call.shared().close_and_tell(ClosedBy::Local, reason);
+                let cause = Cause::implementation_raised(exception.error);
+                call.shared().start_closing(cause);
             }
             Self::RaiseToMonitor(monitor) => {
                 let called = catch_unwind(AssertUnwindSafe(|| monitor(exception)));

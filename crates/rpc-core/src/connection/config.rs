@@ -31,6 +31,7 @@ pub struct Config {
     pub(crate) max_message_size: usize,
     pub(crate) max_buffered_output: usize,
     pub(crate) max_metadata_bytes_per_key: usize,
+    pub(crate) write_timeout: Duration,
     pub(crate) flush_timeout: Duration,
     pub(crate) reader_drain_timeout: Duration,
 }
@@ -47,6 +48,7 @@ impl Default for Config {
             max_message_size: frame::DEFAULT_LIMIT,
             max_buffered_output: 256 * 1024 * 1024,
             max_metadata_bytes_per_key: 1024,
+            write_timeout: Duration::from_secs(120),
             flush_timeout: Duration::from_secs(5),
             reader_drain_timeout: Duration::from_secs(5),
         }
@@ -131,8 +133,21 @@ impl Config {
         self
     }
 
-    /// How long closing may wait for what is in the output buffer to be taken by the transport.
-    /// Default 5 s. What is then still unsent is lost.
+    /// How long what was sent may wait for the transport to take it. Default 2 minutes. A peer
+    /// that makes its oldest byte wait longer is given up: the connection closes (rule C-BP-7).
+    ///
+    /// Heartbeats usually find out sooner. They do not when the peer goes on sending, and does not
+    /// read.
+    #[must_use]
+    pub fn write_timeout(mut self, timeout: Duration) -> Self {
+        self.write_timeout = timeout;
+        self
+    }
+
+    /// How long closing may wait for what is in the output buffer, and for what streams have
+    /// ready, to be taken by the transport, unless the
+    /// [close](super::Close::flush_timeout) says otherwise. Default 5 s. What is then still
+    /// unsent is lost.
     #[must_use]
     pub fn flush_timeout(mut self, timeout: Duration) -> Self {
         self.flush_timeout = timeout;

@@ -1,12 +1,19 @@
 //! The task that owns a connection's transport: reads, hands over, writes, and closes.
 //!
 //! ```text
-//!  OPEN ── end of input, bad bytes, close reason, silence, failed transport, `close` ──► CLOSING
-//!            CLOSING: what is in the output buffer is written, answers are still read and sent
-//!            STOPPED: implementations' answers are dropped; the close reason is sent
-//!            ENDED:   nothing is sent; the transport is closed; waiting calls get their error
+//!  OPEN ──┬── `close`, with a wait ──► WAITING ── nothing is open, or the time is over ──┐
+//!         ├── `close`, bad bytes, silence ──────────────────────────────────────► FLUSHING
+//!         ├── the transport takes nothing ──► DRAINING ── the same for the input ──┐     │
+//!         └── end of input, close reason of the peer ───────────────────────► STOPPED ◄──┘
+//!
+//!  WAITING   nothing new begins on either side; what is open goes on
+//!  FLUSHING  what is in the output buffer and what streams have ready is written
+//!  DRAINING  the peer may still say why
+//!  STOPPED   implementations' answers are dropped; the close reason is sent
+//!  ENDED     nothing is sent; the transport is closed; waiting calls get their error
 //! ```
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -17,7 +24,7 @@ use rpc_wire::Message;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
-use super::end::{End, Ending, shut_down};
+use super::end::{End, Ending, Rest, shut_down};
 use super::heartbeat::{Heartbeat, Next};
 use super::output::{Class, Stage};
 use super::reader::{self, Reader};
@@ -29,6 +36,13 @@ use crate::implementations::Serve;
 
 /// Bytes to read before other tasks are let run.
 const READ_BUDGET: usize = reader::BUSY_CAPACITY;
+
+/// What to do after one round.
+enum Step {
+    Again,
+    Sleep,
+    End(End),
+}
 
 /// What became of one read.
 enum Read {
@@ -48,6 +62,8 @@ pub(super) struct Driver {
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
     phase: Phase,
+    /// Whether messages are still read.
+    reading: bool,
     flush_timeout: Duration,
     drain_timeout: Duration,
     /// Dropped last: the end is announced when everything else is gone.
@@ -58,9 +74,16 @@ pub(super) struct Driver {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Open,
-    /// Closing was requested: until the output is flushed, or this time.
-    Flushing(Instant),
-    /// The transport takes no bytes: until the input ends, or this time.
+    /// Until nothing is open, or this time.
+    Waiting(Instant),
+    /// Until the output is flushed, or this time.
+    Flushing {
+        deadline: Instant,
+        /// Whether others have had their turn since: what the sources of streams have got at the
+        /// same moment counts.
+        settled: bool,
+    },
+    /// Until the input ends, or this time.
     Draining(Instant),
 }
 
@@ -79,12 +102,13 @@ impl Driver {
             shared,
             io,
             reader,
-            writer: Writer::new(),
+            writer: Writer::new(config.write_timeout),
             callee,
             tasks: JoinSet::new(),
             heartbeat: Heartbeat::new(config.heartbeat, now),
             timer: Box::pin(sleep_until(now)),
             phase: Phase::Open,
+            reading: true,
             flush_timeout: config.flush_timeout,
             drain_timeout: config.reader_drain_timeout,
         }
@@ -92,59 +116,73 @@ impl Driver {
 
     /// Serves the connection until it is over.
     pub(super) async fn run(mut self) {
-        let end = std::future::poll_fn(|cx| self.poll_serve(cx)).await;
-        self.close(end).await;
+        let rest = std::future::poll_fn(|cx| self.poll_serve(cx)).await;
+        self.close(rest).await;
     }
 
-    fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+    fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<Rest> {
         let mut budget = READ_BUDGET;
         loop {
-            if self.phase == Phase::Open && self.shared.output.is_closing() {
-                self.phase = Phase::Flushing(after(self.flush_timeout));
-            }
-            if let Some(end) = self.poll_timers(cx) {
-                return Poll::Ready(end);
-            }
-            if let Some(stop) = self.poll_tasks(cx) {
-                return Poll::Ready(stop.into());
-            }
-            let phase = self.phase;
-            let written = self.poll_write(cx);
-            if phase != self.phase {
-                continue;
-            }
-            match phase {
-                Phase::Flushing(_) if self.is_flushed(written) => {
-                    return Poll::Ready(End::Requested);
+            match self.step(cx, &mut budget) {
+                Step::Again => {}
+                Step::Sleep => return Poll::Pending,
+                Step::End(end) => {
+                    if let Some(rest) = self.end(end) {
+                        return Poll::Ready(rest);
+                    }
                 }
-                Phase::Draining(_) if self.shared.output.is_closing() => {
-                    return Poll::Ready(End::TransportStopped);
-                }
-                Phase::Open | Phase::Flushing(_) | Phase::Draining(_) => {}
             }
-            if budget == 0 {
-                // Whoever waits for what was read has to run, or it piles up.
+        }
+    }
+
+    fn step(&mut self, cx: &mut Context<'_>, budget: &mut usize) -> Step {
+        if self.phase == Phase::Open && self.shared.output.is_closing() {
+            self.begin_closing();
+        }
+        if let Some(stop) = self.poll_tasks(cx) {
+            return Step::End(stop.into());
+        }
+        let written = match self.poll_write(cx) {
+            Ok(written) => written,
+            Err(end) => return Step::End(end),
+        };
+        if let Some(end) = self.poll_timers(cx) {
+            return Step::End(end);
+        }
+        match &mut self.phase {
+            Phase::Waiting(_) if self.shared.is_idle() => {
+                self.begin_flushing();
+                return Step::Again;
+            }
+            Phase::Flushing { settled, .. } if is_flushed(&self.shared, written) => {
+                if *settled {
+                    return Step::End(End::Requested);
+                }
+                *settled = true;
                 cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return Step::Sleep;
             }
+            Phase::Draining(_) if self.shared.output.is_closing() => {
+                return Step::End(End::TransportStopped);
+            }
+            Phase::Open | Phase::Waiting(_) | Phase::Flushing { .. } | Phase::Draining(_) => {}
+        }
+        if *budget == 0 {
+            // Whoever waits for what was read has to run, or it piles up.
+            cx.waker().wake_by_ref();
+            return Step::Sleep;
+        }
+        if self.reading {
             match self.poll_read(cx) {
-                Poll::Ready(Read::End(end)) => return Poll::Ready(end),
+                Poll::Ready(Read::End(end)) => return Step::End(end),
                 Poll::Ready(Read::Bytes(bytes)) => {
-                    budget = budget.saturating_sub(bytes);
-                    continue;
+                    *budget = budget.saturating_sub(bytes);
+                    return Step::Again;
                 }
                 Poll::Pending => {}
             }
-            let held = self.shared.gate.is_held();
-            let flushing = matches!(phase, Phase::Flushing(_));
-            // Asked again after parking: what another thread did just before wakes nobody.
-            if self.shared.output.park(cx, written, flushing)
-                && !(flushing && self.is_flushed(written))
-                && (!held || self.shared.gate.is_held())
-            {
-                return Poll::Pending;
-            }
         }
+        self.park(cx, written)
     }
 
     /// Clears away handlers that are over, and says whether one of them makes the connection stop.
@@ -160,51 +198,117 @@ impl Driver {
         None
     }
 
-    /// Whether closing has nothing more to wait for: all is written, and no source of a stream
-    /// is being drained.
-    fn is_flushed(&self, written: Poll<()>) -> bool {
-        written.is_ready() && !self.shared.serving.is_busy()
+    /// Asks once more after parking: what another thread did just before wakes nobody.
+    fn park(&self, cx: &Context<'_>, written: Poll<()>) -> Step {
+        let held = self.shared.gate.is_held();
+        let closing_is_known = matches!(self.phase, Phase::Waiting(_) | Phase::Flushing { .. });
+        if !self.shared.output.park(cx, written, closing_is_known)
+            || (held && !self.shared.gate.is_held())
+        {
+            return Step::Again;
+        }
+        let goes_on = match self.phase {
+            Phase::Waiting(_) => self.shared.is_idle(),
+            Phase::Flushing { .. } => is_flushed(&self.shared, written),
+            Phase::Open | Phase::Draining(_) => false,
+        };
+        if goes_on { Step::Again } else { Step::Sleep }
+    }
+
+    /// Notes why the connection ends, unless that has been noted. What is left of the transport,
+    /// if there is nothing to be sent before.
+    fn end(&mut self, end: End) -> Option<Rest> {
+        let rest = end.rest();
+        if let Some(cause) = end.into_cause() {
+            self.shared.start_closing(cause);
+        }
+        if rest.is_some() || self.shared.output.has_ended() {
+            return rest.or(Some(Rest {
+                told_by_peer: false,
+                input_ended: false,
+            }));
+        }
+        self.reading = false;
+        self.begin_flushing();
+        None
+    }
+
+    fn begin_closing(&mut self) {
+        match self.shared.output.plan().wait {
+            Some(wait) => self.phase = Phase::Waiting(after(wait)),
+            None => self.begin_flushing(),
+        }
+    }
+
+    fn begin_flushing(&mut self) {
+        if !matches!(self.phase, Phase::Flushing { .. }) {
+            self.shared.output.advance(Stage::Flushing);
+            self.phase = Phase::Flushing {
+                deadline: self.flush_deadline(),
+                settled: false,
+            };
+        }
+    }
+
+    /// Until when closing may go on flushing.
+    fn flush_deadline(&self) -> Instant {
+        match self.phase {
+            Phase::Flushing { deadline, .. } => deadline,
+            Phase::Open | Phase::Waiting(_) | Phase::Draining(_) => {
+                let plan = self.shared.output.plan();
+                after(plan.flush_timeout.unwrap_or(self.flush_timeout))
+            }
+        }
     }
 
     /// Heartbeats, and the ends of phases.
     fn poll_timers(&mut self, cx: &mut Context<'_>) -> Option<End> {
         loop {
-            let deadline = match self.phase {
-                Phase::Open => match self.poll_heartbeat() {
-                    Ok(next) => next?,
-                    Err(end) => return Some(end),
-                },
-                Phase::Flushing(deadline) | Phase::Draining(deadline) => deadline,
-            };
-            if self.timer.deadline() != deadline {
-                self.timer.as_mut().reset(deadline);
+            let next = self.next_moment()?;
+            if self.timer.deadline() != next {
+                self.timer.as_mut().reset(next);
             }
             if self.timer.as_mut().poll(cx).is_pending() {
                 return None;
             }
-            match self.phase {
-                Phase::Open => {}
-                Phase::Flushing(_) => return Some(End::Requested),
-                Phase::Draining(_) => return Some(End::TransportStopped),
+            let end = self.on_time(Instant::now().max(next));
+            if end.is_some() {
+                return end;
             }
         }
     }
 
-    fn poll_heartbeat(&mut self) -> Result<Option<Instant>, End> {
-        loop {
-            // The common case asks no clock.
-            match self.heartbeat.next_check() {
-                Some(next) if next == self.timer.deadline() && !self.timer.is_elapsed() => {
-                    return Ok(Some(next));
-                }
-                None => return Ok(None),
-                Some(_) => {}
+    /// When something has to be done if nothing happens before. Asks no clock.
+    fn next_moment(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Open => earlier(self.heartbeat.next_check(), self.writer.gives_up_at()),
+            Phase::Waiting(deadline) => {
+                let next = earlier(self.heartbeat.next_check(), self.writer.gives_up_at());
+                earlier(next, Some(deadline))
             }
-            match self.heartbeat.poll(Instant::now()) {
+            Phase::Flushing { deadline, .. } | Phase::Draining(deadline) => Some(deadline),
+        }
+    }
+
+    fn on_time(&mut self, now: Instant) -> Option<End> {
+        match self.phase {
+            Phase::Waiting(deadline) if deadline <= now => {
+                self.begin_flushing();
+                return None;
+            }
+            Phase::Flushing { deadline, .. } if deadline <= now => return Some(End::Requested),
+            Phase::Draining(deadline) if deadline <= now => return Some(End::TransportStopped),
+            Phase::Flushing { .. } | Phase::Draining(_) => return None,
+            Phase::Open | Phase::Waiting(_) => {}
+        }
+        if self.writer.gives_up_at().is_some_and(|time| time <= now) {
+            return Some(End::WriterFailed(self.writer.complaint()));
+        }
+        loop {
+            match self.heartbeat.poll(now) {
                 Next::Send => self.send_control(&Message::Heartbeat),
-                Next::SleepUntil(next) => return Ok(Some(next)),
-                Next::Sleep => return Ok(None),
-                Next::GiveUp(why) => return Err(End::Dead(why)),
+                Next::SleepUntil(_) | Next::Sleep => return None,
+                Next::GiveUp(why) => return Some(End::Dead(why)),
             }
         }
     }
@@ -219,20 +323,23 @@ impl Driver {
     }
 
     /// Ready when everything was written.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, End> {
         if matches!(self.phase, Phase::Draining(_)) {
-            return Poll::Pending;
+            return Ok(Poll::Pending);
         }
         let io = Pin::new(&mut *self.io);
         match self.writer.poll_write(&self.shared.output, io, cx) {
-            Poll::Ready(Ok(())) => Poll::Ready(()),
-            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(())) => Ok(Poll::Ready(())),
+            Poll::Pending => Ok(Poll::Pending),
             Poll::Ready(Err(error)) => {
                 let connection = &self.shared.description;
                 tracing::debug!(connection, %error, "transport stopped");
                 self.shared.output.advance(Stage::Ended);
+                if !peer_has_left(&error) {
+                    return Err(End::WriterFailed(error.to_string()));
+                }
                 self.phase = Phase::Draining(after(self.drain_timeout));
-                Poll::Pending
+                Ok(Poll::Pending)
             }
         }
     }
@@ -307,21 +414,17 @@ impl Driver {
         None
     }
 
-    async fn close(mut self, end: End) {
-        let told_by_peer = matches!(end, End::ByPeer(_));
-        let input_ended = matches!(end, End::Eof | End::TransportStopped) || told_by_peer;
-        self.ending.failed = matches!(end, End::Fatal(_));
-        let tell = end.note(&self.shared);
-        let closed = self.shared.output.closed();
-        let deadline = match self.phase {
-            Phase::Flushing(deadline) => deadline,
-            Phase::Open | Phase::Draining(_) => after(self.flush_timeout),
-        };
+    async fn close(mut self, rest: Rest) {
+        let output = &self.shared.output;
+        let (plan, closed) = (output.plan(), output.closed());
+        let deadline = self.flush_deadline();
         // Data first, then the reason: it must not cost data (decision 2).
         self.write_out(deadline).await;
         self.shared.output.advance(Stage::Stopped);
         self.shared.serving.clear();
-        if let Some(closed) = closed.as_ref().filter(|_| tell && !told_by_peer)
+        if plan.told
+            && !rest.told_by_peer
+            && let Some(closed) = closed
             && let Some(message) = closed.reason.to_message(self.shared.version)
         {
             self.send_control(&message);
@@ -329,13 +432,13 @@ impl Driver {
         self.write_out(deadline).await;
         self.shared.output.advance(Stage::Ended);
         self.ending.fail_waiting();
-        shut_down(&mut *self.io, input_ended, deadline).await;
+        shut_down(&mut *self.io, rest.input_ended, deadline).await;
         // Handlers that still run are cancelled, their streams dropped (decision 13).
         self.tasks.shutdown().await;
     }
 
     async fn write_out(&mut self, deadline: Instant) {
-        if self.shared.output.stage() == Stage::Ended {
+        if self.shared.output.has_ended() {
             return;
         }
         let (writer, io, output) = (&mut self.writer, &mut self.io, &self.shared.output);
@@ -343,4 +446,34 @@ impl Driver {
         // On a failure or timeout there is nobody left to tell.
         let _written = timeout_at(deadline, write).await;
     }
+}
+
+/// Whether closing has nothing more to wait for: all is written, and no source of a stream is
+/// being drained.
+fn is_flushed(shared: &Shared, written: Poll<()>) -> bool {
+    written.is_ready() && !shared.serving.is_busy()
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// Whether the peer takes nothing any more, as opposed to a transport that does not work: then it
+/// may have said why.
+fn peer_has_left(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::BrokenPipe
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::WriteZero
+    )
 }

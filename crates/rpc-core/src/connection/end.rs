@@ -1,4 +1,4 @@
-//! How a connection ends: for what reason, who is told, and what is left behind.
+//! How a connection's task ends, and what is left behind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::Transport;
-use super::closed::ClosedBy;
+use super::closing::Cause;
 use super::output::Stage;
 use super::shared::Shared;
 use crate::error::{ConnectionClosed, DispatchError};
@@ -21,6 +21,7 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1024 * 1024;
 
 /// Why the connection's task stops serving.
+#[derive(Debug)]
 pub(super) enum End {
     /// The other side of the transport ended (C-RE-1).
     Eof,
@@ -32,6 +33,8 @@ pub(super) enum End {
     Fatal(Info),
     /// The peer has been silent for too long (C-HB-10).
     Dead(String),
+    /// The transport failed, or takes our bytes too slowly (C-RE-6).
+    WriterFailed(String),
     /// The transport takes no bytes any more (C-CL-30).
     TransportStopped,
     /// Somebody on this side asked for it; the output has been flushed, or the time for that is
@@ -49,71 +52,65 @@ impl From<Stop> for End {
     }
 }
 
-impl End {
-    /// Notes why, if nothing has been noted yet, and says whether the peer is to be told.
-    pub(super) fn note(self, shared: &Shared) -> bool {
-        let stopped = "Rpc message handling loop stopped";
-        let (by, reason, tell) = match self {
-            Self::Eof => (
-                ClosedBy::Unknown,
-                CloseReason::debug("EOF or connection closed"),
-                false,
-            ),
-            Self::ByPeer(reason) => (ClosedBy::Peer, *reason, false),
-            Self::Stopped(None) => (ClosedBy::Unknown, CloseReason::debug(stopped), false),
-            Self::Stopped(Some(error)) => {
-                let list = Info::OfList(None, vec![Info::from(stopped), error]);
-                (ClosedBy::Unknown, CloseReason::debug(list), true)
-            }
-            Self::Fatal(error) => {
-                let error = error.tag("exn raised in RPC connection loop");
-                (ClosedBy::Unknown, CloseReason::debug(error), true)
-            }
-            Self::Dead(why) => (ClosedBy::Local, CloseReason::debug(why), true),
-            Self::TransportStopped => (
-                ClosedBy::Unknown,
-                CloseReason::debug("RPC transport stopped"),
-                false,
-            ),
-            // The cause has been noted by whoever asked; a user's reason is for the peer.
-            Self::Requested => return tell_requested(shared),
-        };
-        if shared.start_closing(by, reason) {
-            tell
-        } else {
-            tell_requested(shared)
-        }
-    }
+/// What is left of the transport at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Rest {
+    /// Whether the peer has said why it closes: ours would be no news.
+    pub(super) told_by_peer: bool,
+    /// Whether nothing more can come.
+    pub(super) input_ended: bool,
 }
 
-/// Whether a reason given on this side is sent: one in the user's words (rule C-CL-5), or that of
-/// an exception policy (C-RE-7).
-fn tell_requested(shared: &Shared) -> bool {
-    let closed = shared.output.closed();
-    shared.output.tells_reason() || closed.is_some_and(|closed| closed.reason.user_reason.is_some())
+impl End {
+    /// What is left, if nothing of ours is worth waiting for.
+    pub(super) fn rest(&self) -> Option<Rest> {
+        let (told_by_peer, input_ended) = match self {
+            Self::Eof | Self::TransportStopped => (false, true),
+            Self::ByPeer(_) => (true, true),
+            Self::Requested => (false, false),
+            Self::Stopped(_) | Self::Fatal(_) | Self::Dead(_) | Self::WriterFailed(_) => {
+                return None;
+            }
+        };
+        Some(Rest {
+            told_by_peer,
+            input_ended,
+        })
+    }
+
+    /// The cause to note, unless somebody has noted another one before.
+    pub(super) fn into_cause(self) -> Option<Cause> {
+        Some(match self {
+            Self::Eof => Cause::end_of_input(),
+            Self::ByPeer(reason) => Cause::by_peer(*reason),
+            Self::Stopped(None) => Cause::stopped(),
+            Self::Stopped(Some(error)) => Cause::stopped_by(error),
+            Self::Fatal(error) => Cause::loop_failed(error),
+            Self::Dead(why) => Cause::dead(why),
+            Self::WriterFailed(why) => Cause::writer_failed(why),
+            Self::TransportStopped => Cause::transport_stopped(),
+            Self::Requested => return None,
+        })
+    }
 }
 
 /// What has to be done however the connection's task ends, be it that its runtime shuts down:
 /// everybody who waits is told.
 pub(super) struct Ending {
     shared: Arc<Shared>,
-    /// What the peer sent made no sense: for the calls that wait, that is more than an end.
-    pub(super) failed: bool,
 }
 
 impl Ending {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self {
-            shared,
-            failed: false,
-        }
+        Self { shared }
     }
 
     /// Answers every call that waits, with the end of the connection; none can be made any more.
     pub(super) fn fail_waiting(&self) {
-        let reason = self.shared.output.closed();
+        let output = &self.shared.output;
+        let reason = output.closed();
         let error = match reason {
-            Some(closed) if self.failed => DispatchError::ConnectionFailed(closed),
+            Some(closed) if output.plan().failed => DispatchError::ConnectionFailed(closed),
             reason => DispatchError::ConnectionClosed(ConnectionClosed { reason }),
         };
         let receivers = self.shared.waiting().end();
@@ -126,16 +123,11 @@ impl Ending {
 impl Drop for Ending {
     fn drop(&mut self) {
         let shared = &self.shared;
-        shared.start_closing(
-            ClosedBy::Local,
-            CloseReason::debug("the connection's task was dropped"),
-        );
+        shared.start_closing(Cause::task_dropped());
         shared.output.advance(Stage::Ended);
         self.fail_waiting();
         shared.events.end();
-        if let Some(closed) = shared.output.closed() {
-            shared.finish(closed);
-        }
+        shared.finish();
     }
 }
 

@@ -9,10 +9,12 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use bin_prot::WriteError;
-use rpc_wire::frame;
+use bin_prot::{BinWrite, WriteError};
+use rpc_wire::Message;
+use rpc_wire::frame::{self, AppendError};
 
 use super::closed::Closed;
+use super::closing::Plan;
 use crate::error::{ConnectionClosed, SendError};
 
 /// Capacity beyond which an emptied buffer is not kept.
@@ -43,8 +45,10 @@ pub(crate) enum Stage {
     Open,
     /// The peer takes no more queries.
     PeerClosing,
-    /// We take no more queries either; answers are still sent.
-    Closing,
+    /// We take no more queries either, and wait until those that are open have been answered.
+    Waiting,
+    /// Closing goes on when what has been produced was sent.
+    Flushing,
     /// Only the close reason may follow.
     Stopped,
     /// The transport takes nothing any more.
@@ -83,7 +87,7 @@ pub(crate) struct Output {
 struct State {
     stage: Stage,
     closed: Option<Arc<Closed>>,
-    tell: bool,
+    plan: Plan,
     buffer: Vec<u8>,
     /// Bytes of queries and answers in the buffer: what the limit is about. Streams pace
     /// themselves, and what they have buffered is not held against the answers.
@@ -91,6 +95,9 @@ struct State {
     /// Bytes ever put into the buffer, and of those, the ones the transport has taken.
     appended: u64,
     flushed: u64,
+    /// Of what was taken last, the bytes that the transport has accepted, if it did not accept
+    /// them all.
+    accepted: usize,
     /// The connection's task, while it sleeps.
     task: Option<Waker>,
     /// Who waits for `flushed` to reach a mark. At most one entry for each waiting task.
@@ -106,11 +113,12 @@ impl Output {
             state: Mutex::new(State {
                 stage: Stage::Open,
                 closed: None,
-                tell: false,
+                plan: Plan::default(),
                 buffer: Vec::new(),
                 bounded: 0,
                 appended: 0,
                 flushed: 0,
+                accepted: 0,
                 task: None,
                 flush_waiters: Vec::new(),
             }),
@@ -190,23 +198,51 @@ impl Output {
 
     /// Starts closing for this reason, unless it has been started: the first cause wins
     /// (rule C-CL-2). Returns whether it was this one.
-    /// `tell` says whether the peer is to hear the reason even if no user gave it.
-    pub(crate) fn start_closing(&self, closed: &Arc<Closed>, tell: bool) -> bool {
+    ///
+    /// A wait is `announced` to the peer by this message, before which every query of ours has
+    /// been sent, and after which none can be. Without one, or if it cannot be sent, nothing is
+    /// waited for (rule C-CL-7).
+    pub(super) fn start_closing(
+        &self,
+        closed: &Arc<Closed>,
+        mut plan: Plan,
+        announcement: Option<Message<'_>>,
+    ) -> bool {
         let mut state = self.lock();
         if state.closed.is_some() {
             return false;
         }
+        let announced = announcement
+            .filter(|_| Class::Control.allowed_in(state.stage))
+            .and_then(|message| self.append(&mut state, &message).ok());
+        if announced.is_none() {
+            plan.wait = None;
+        }
         state.closed = Some(closed.clone());
-        state.tell = tell;
-        // Pairs with `Busy` of streams: see `Serving`.
+        state.plan = plan;
+        // Pairs with `Busy` of streams and `OpenQuery`: see `Serving`.
         self.closing.store(true, Ordering::SeqCst);
-        self.set_stage(&mut state, Stage::Closing);
+        self.set_stage(
+            &mut state,
+            match plan.wait {
+                Some(_) => Stage::Waiting,
+                None => Stage::Flushing,
+            },
+        );
         let task = state.task.take();
         drop(state);
         if let Some(task) = task {
             task.wake();
         }
         true
+    }
+
+    fn append(&self, state: &mut State, message: &Message<'_>) -> Result<(), AppendError> {
+        let size = message.bin_size();
+        let write = |buffer: &mut Vec<u8>| message.bin_write(buffer);
+        let body = frame::append(&mut state.buffer, self.limits.message, size, write)?;
+        state.appended += (frame::LENGTH_BYTES + body) as u64;
+        Ok(())
     }
 
     fn set_stage(&self, state: &mut State, stage: Stage) {
@@ -217,6 +253,11 @@ impl Output {
     /// Whether closing has been started on this side.
     pub(crate) fn is_closing(&self) -> bool {
         self.closing.load(Ordering::SeqCst)
+    }
+
+    /// Whether closing waits for nothing but the transport.
+    pub(crate) fn is_flushing(&self) -> bool {
+        self.stage.load(Ordering::Relaxed) >= Stage::Flushing as u8
     }
 
     /// Whether the transport takes nothing any more.
@@ -241,9 +282,9 @@ impl Output {
         self.lock().closed.clone()
     }
 
-    /// Whether the peer is to hear the reason even if no user gave it.
-    pub(crate) fn tells_reason(&self) -> bool {
-        self.lock().tell
+    /// How closing is to proceed, if it was started.
+    pub(super) fn plan(&self) -> Plan {
+        self.lock().plan
     }
 
     /// Tells that the transport has taken all of `taken`, and exchanges it for what was appended
@@ -251,6 +292,7 @@ impl Output {
     pub(crate) fn take(&self, taken: &mut Vec<u8>) {
         let mut state = self.lock();
         state.flushed += taken.len() as u64;
+        state.accepted = 0;
         taken.clear();
         if taken.capacity() > KEEP_CAPACITY {
             *taken = Vec::new();
@@ -267,6 +309,23 @@ impl Output {
             .collect();
         drop(state);
         ready.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    /// Tells how much of what was taken last the transport has accepted so far. Whether there is
+    /// more behind it.
+    pub(crate) fn note_taken(&self, accepted: usize) -> bool {
+        let mut state = self.lock();
+        state.accepted = accepted;
+        !state.buffer.is_empty()
+    }
+
+    /// Bytes that the transport has not accepted, lengths included.
+    pub(crate) fn bytes_to_write(&self) -> u64 {
+        let state = self.lock();
+        match state.stage {
+            Stage::Ended => 0,
+            _ => state.appended - state.flushed - state.accepted as u64,
+        }
     }
 
     /// Lets the connection's task sleep until something is appended or closing starts. `false`

@@ -130,7 +130,6 @@ impl Serving {
     }
 
     /// Number of deferred handlers that run.
-    #[expect(dead_code, reason = "for graceful closes, which come next")]
     pub(crate) fn deferred(&self) -> usize {
         self.deferred.load(Ordering::SeqCst)
     }

@@ -7,12 +7,13 @@ use bin_prot::WriteError;
 use rpc_wire::frame::AppendError;
 use rpc_wire::handshake::{Agreement, PeerMetadata};
 use rpc_wire::{
-    DescriptionRef, Menu, ProtocolVersion, QueryHeader, QueryId, QueryMetadata, stream,
+    DescriptionRef, Menu, Message, ProtocolVersion, QueryHeader, QueryId, QueryMetadata, stream,
 };
 use tokio::sync::watch;
 
 use super::Config;
 use super::closed::Closed;
+use super::closing::Cause;
 use super::gate::Gate;
 use super::metadata_hook::Hooks;
 use super::output::{Class, Limits, Output};
@@ -41,8 +42,15 @@ pub(crate) struct Shared {
     pub(crate) output: Output,
     pub(crate) serving: Serving,
     waiting: Mutex<Waiting>,
-    /// Set when everything about the connection is over.
-    finished: watch::Sender<Option<Arc<Closed>>>,
+    progress: watch::Sender<Progress>,
+}
+
+/// How far closing has come in the eyes of the users.
+#[derive(Debug)]
+enum Progress {
+    Open,
+    Started(Arc<Closed>),
+    Finished(Arc<Closed>),
 }
 
 /// What a query says of itself apart from its payload.
@@ -88,6 +96,10 @@ struct Place<'a> {
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         self.shared.waiting().remove(self.id);
+        // A graceful close may have been waiting for it.
+        if self.shared.output.is_closing() {
+            self.shared.output.wake_task();
+        }
     }
 }
 
@@ -114,12 +126,17 @@ impl Shared {
             }),
             serving: Serving::default(),
             waiting: Mutex::new(Waiting::new()),
-            finished: watch::Sender::new(None),
+            progress: watch::Sender::new(Progress::Open),
         }
     }
 
     pub(crate) fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether nothing is open that a graceful close waits for (rule C-CL-9).
+    pub(super) fn is_idle(&self) -> bool {
+        self.serving.deferred() == 0 && self.waiting().open() == 0
     }
 
     /// Sends a query whose answers go to `receiver`. It waits under its id before the message
@@ -220,52 +237,72 @@ impl Shared {
         self.peer.menu.as_ref()?.rank(rpc)
     }
 
-    /// Starts closing, unless that has been done.
-    pub(crate) fn start_closing(&self, by: super::ClosedBy, reason: rpc_wire::CloseReason) -> bool {
-        self.begin_to_close(by, reason, false)
-    }
-
-    /// The same; the peer is told why, although no user gave the reason.
-    pub(crate) fn close_and_tell(&self, by: super::ClosedBy, reason: rpc_wire::CloseReason) {
-        self.begin_to_close(by, reason, true);
-    }
-
-    fn begin_to_close(
-        &self,
-        by: super::ClosedBy,
-        reason: rpc_wire::CloseReason,
-        tell: bool,
-    ) -> bool {
+    /// Starts closing, unless that has been done. Returns whether it was for this cause.
+    pub(crate) fn start_closing(&self, cause: Cause) -> bool {
+        let Cause { by, reason, plan } = cause;
         let closed = Arc::new(Closed {
             by,
             reason,
             connection: self.description.clone(),
         });
-        self.output.start_closing(&closed, tell)
+        let announced = plan.wait.is_some() && self.version.has_close_started();
+        let announcement = announced.then_some(Message::CloseStarted);
+        let first = self.output.start_closing(&closed, plan, announcement);
+        if first {
+            // The connection's task may have been quick enough to finish already.
+            self.progress.send_if_modified(|progress| {
+                let open = matches!(progress, Progress::Open);
+                if open {
+                    *progress = Progress::Started(closed);
+                }
+                open
+            });
+        }
+        first
     }
 
-    pub(super) fn finish(&self, closed: Arc<Closed>) {
-        self.finished.send_replace(Some(closed));
+    /// Announces that everything is over.
+    pub(super) fn finish(&self) {
+        if let Some(closed) = self.output.closed() {
+            self.progress.send_replace(Progress::Finished(closed));
+        }
+    }
+
+    /// Waits until closing has started.
+    pub(crate) async fn started(&self) -> Arc<Closed> {
+        self.progressed(|progress| match progress {
+            Progress::Started(closed) | Progress::Finished(closed) => Some(closed.clone()),
+            Progress::Open => None,
+        })
+        .await
     }
 
     /// Waits until everything is over.
     pub(crate) async fn finished(&self) -> Arc<Closed> {
-        let mut finished = self.finished.subscribe();
+        self.progressed(|progress| match progress {
+            Progress::Finished(closed) => Some(closed.clone()),
+            Progress::Open | Progress::Started(_) => None,
+        })
+        .await
+    }
+
+    async fn progressed(&self, to: impl Fn(&Progress) -> Option<Arc<Closed>>) -> Arc<Closed> {
+        let mut progress = self.progress.subscribe();
         loop {
-            if let Some(closed) = finished.borrow_and_update().clone() {
+            if let Some(closed) = to(&progress.borrow_and_update()) {
                 return closed;
             }
             // The sender lives in `self`.
-            if finished.changed().await.is_err() {
+            if progress.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         }
     }
 }
 
-#[cold]
 /// Tells of a query that was sent, or refused for its size (rules T-C1 to T-C6, T-C20). A query
 /// that could not be sent because the connection is closed or the output full never was one.
+#[cold]
 fn tell_of_query(
     turn: &Turn<'_>,
     purpose: Purpose,

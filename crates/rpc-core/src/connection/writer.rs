@@ -3,8 +3,10 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::AsyncWrite;
+use tokio::time::Instant;
 
 use super::output::Output;
 
@@ -14,15 +16,24 @@ pub(crate) struct Writer {
     current: Vec<u8>,
     written: usize,
     unflushed: bool,
+    /// How long a byte may wait.
+    timeout: Duration,
+    /// Since when the oldest of these bytes waits; `None` as long as the transport takes all.
+    waiting_since: Option<Instant>,
+    /// Since when the oldest byte behind them waits.
+    next_waiting_since: Option<Instant>,
 }
 
 impl Writer {
     /// The handshake's last frame may not have been flushed.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(timeout: Duration) -> Self {
         Self {
             current: Vec::new(),
             written: 0,
             unflushed: true,
+            timeout,
+            waiting_since: None,
+            next_waiting_since: None,
         }
     }
 
@@ -31,6 +42,33 @@ impl Writer {
     /// # Errors
     /// The transport failed.
     pub(crate) fn poll_write(
+        &mut self,
+        output: &Output,
+        io: Pin<&mut (impl AsyncWrite + ?Sized)>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let poll = self.poll_all(output, io, cx);
+        match poll {
+            Poll::Pending => self.wait(output),
+            Poll::Ready(_) => (self.waiting_since, self.next_waiting_since) = (None, None),
+        }
+        poll
+    }
+
+    /// When the oldest byte will have waited for too long (rule C-BP-7).
+    pub(crate) fn gives_up_at(&self) -> Option<Instant> {
+        self.waiting_since?.checked_add(self.timeout)
+    }
+
+    /// What is to be said then.
+    pub(crate) fn complaint(&self) -> String {
+        format!(
+            "peer does not read: bytes have been waiting for it for {:?}",
+            self.timeout
+        )
+    }
+
+    fn poll_all(
         &mut self,
         output: &Output,
         mut io: Pin<&mut (impl AsyncWrite + ?Sized)>,
@@ -54,6 +92,19 @@ impl Writer {
                 }
                 return Poll::Ready(Ok(()));
             }
+            self.waiting_since = self.next_waiting_since.take();
+        }
+    }
+
+    /// Notes what waits. No clock is asked as long as the transport takes everything, and this
+    /// is called soon after something has begun to wait: whoever appends wakes the connection's
+    /// task.
+    #[cold]
+    fn wait(&mut self, output: &Output) {
+        let more = output.note_taken(self.written);
+        self.waiting_since.get_or_insert_with(Instant::now);
+        if more {
+            self.next_waiting_since.get_or_insert_with(Instant::now);
         }
     }
 }

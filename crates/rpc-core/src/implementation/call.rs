@@ -4,13 +4,11 @@ use std::sync::Arc;
 
 use bin_prot::BinWrite;
 use rpc_wire::frame::AppendError;
-use rpc_wire::{
-    CloseReason, Data, Description, DescriptionRef, QueryId, Response, ResponseHeader, RpcError,
-};
+use rpc_wire::{Data, Description, DescriptionRef, QueryId, Response, ResponseHeader, RpcError};
 
 use super::handler::{HandlerKind, Stop};
 use crate::connection::output::Class;
-use crate::connection::{ClosedBy, Shared};
+use crate::connection::{Cause, Shared};
 use crate::error::{Failure, HandlerError, SendError, failure, located};
 use crate::on_exception::{OnException, Raised};
 use crate::payload::{self, Codec, Undecodable};
@@ -182,8 +180,7 @@ impl Call {
             let text = format!(
                 "peer does not read: {buffered} bytes are waiting for it, allowed are {limit}"
             );
-            let reason = CloseReason::debug(text);
-            self.shared.start_closing(ClosedBy::Unknown, reason);
+            self.shared.start_closing(Cause::writer_failed(text));
         }
     }
 
@@ -299,8 +296,8 @@ impl Call {
         let sent = sent.inspect_err(|error| self.give_up_slow_reader(error));
         if let Err(SendError::Frame(error)) = sent {
             // Not even the error fits: the caller would wait for ever (rule R-PL-6).
-            let reason = CloseReason::debug(format!("error response cannot be sent: {error}"));
-            self.shared.start_closing(ClosedBy::Local, reason);
+            let text = format!("error response cannot be sent: {error}");
+            self.shared.start_closing(Cause::loop_failed(text));
         }
     }
 }

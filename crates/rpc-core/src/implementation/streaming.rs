@@ -350,7 +350,7 @@ where
         std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
         if batch == Batch::Ended {
             // A connection that closes ends its streams without saying so (rule R-SV-14).
-            if !output.is_closing() {
+            if !output.is_flushing() {
                 sender.end();
             }
             return;

@@ -326,6 +326,10 @@ impl Peer {
         assert_eq!(next, Ok(None), "the stream did not end");
     }
 
+    pub(crate) async fn expect_close_started(&mut self) {
+        assert_eq!(self.expect_frame().await, [0x0a]);
+    }
+
     /// Nothing for this long.
     pub(crate) async fn expect_silence(&mut self, duration: Duration) {
         let next = timeout(duration, self.next()).await;
