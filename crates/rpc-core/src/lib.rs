@@ -83,8 +83,10 @@
 
 mod client;
 pub mod connection;
+mod direct_stream_writer;
 mod dispatch;
 mod error;
+mod group;
 mod implementation;
 mod implementations;
 mod on_exception;
@@ -102,8 +104,10 @@ mod unknown_rpc;
 
 pub use client::{Client, ConnectError};
 pub use connection::Connection;
+pub use direct_stream_writer::{DirectStreamWriter, Flushed, StreamWriteError};
 pub use dispatch::Dispatch;
 pub use error::{ConnectionClosed, DispatchError, HandlerError};
+pub use group::{AddError, Group, GroupWriteError};
 pub use implementation::{Implementation, Named};
 pub use implementations::{Builder, DuplicateImplementations, Implementations, NotImplemented};
 pub use on_exception::{Exception, OnException, Raised};

@@ -231,6 +231,8 @@ impl Driver {
                 let connection = &self.shared.description;
                 tracing::debug!(connection, %error, "transport stopped");
                 self.shared.output.advance(Stage::Ended);
+                // Producers notice at once (rule R-SV-14).
+                self.shared.serving.clear();
                 self.phase = Phase::Draining(after(self.drain_timeout));
                 Poll::Pending
             }

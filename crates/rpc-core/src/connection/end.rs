@@ -52,8 +52,19 @@ impl From<Stop> for End {
 impl End {
     /// Notes why, if nothing has been noted yet, and says whether the peer is to be told.
     pub(super) fn note(self, shared: &Shared) -> bool {
+        if let Some((by, reason, tell)) = self.reason()
+            && shared.start_closing(by, reason)
+        {
+            return tell;
+        }
+        tell_requested(shared)
+    }
+
+    /// Who closes, why, and whether the peer is told. `None` if the cause has been noted by
+    /// whoever asked.
+    fn reason(self) -> Option<(ClosedBy, CloseReason, bool)> {
         let stopped = "Rpc message handling loop stopped";
-        let (by, reason, tell) = match self {
+        Some(match self {
             Self::Eof => (
                 ClosedBy::Unknown,
                 CloseReason::debug("EOF or connection closed"),
@@ -75,13 +86,18 @@ impl End {
                 CloseReason::debug("RPC transport stopped"),
                 false,
             ),
-            // The cause has been noted by whoever asked; a user's reason is for the peer.
-            Self::Requested => return tell_requested(shared),
-        };
-        if shared.start_closing(by, reason) {
-            tell
-        } else {
-            tell_requested(shared)
+            Self::Requested => return None,
+        })
+    }
+}
+
+impl Stop {
+    /// Makes the connection stop on behalf of somebody who is in none of its tasks.
+    pub(crate) fn act(self, shared: &Shared) {
+        match End::from(self).reason() {
+            Some((by, reason, true)) => shared.close_and_tell(by, reason),
+            Some((by, reason, false)) => drop(shared.start_closing(by, reason)),
+            None => {}
         }
     }
 }
@@ -131,6 +147,7 @@ impl Drop for Ending {
             CloseReason::debug("the connection's task was dropped"),
         );
         shared.output.advance(Stage::Ended);
+        shared.serving.clear();
         self.fail_waiting();
         shared.events.end();
         if let Some(closed) = shared.output.closed() {
