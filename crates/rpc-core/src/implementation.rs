@@ -35,7 +35,9 @@ use streaming::direct::StreamingDirect;
 pub use named::Named;
 
 pub(crate) use call::{Call, CalledRpc};
-pub(crate) use handler::{Handler, HandlerKind, Received, Started, Stop};
+pub(crate) use handler::{
+    BoxFuture, Handler, HandlerKind, Received, Started, Stop, caught, poll_now,
+};
 pub(crate) use lift::{Own, Source};
 
 /// One handler with its RPC's name and version, for connections whose state is `S`.

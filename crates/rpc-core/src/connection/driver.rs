@@ -286,7 +286,9 @@ impl Driver {
                 Message::Query(query) => {
                     messages::query(&self.shared, &*self.callee, &mut self.tasks, query, bytes)
                 }
-                Message::Response(response) => messages::response(&self.shared, response, bytes),
+                Message::Response(response) => {
+                    messages::response(&self.shared, &mut self.tasks, response, bytes)
+                }
                 Message::CloseStarted => {
                     self.shared.output.advance(Stage::PeerClosing);
                     None

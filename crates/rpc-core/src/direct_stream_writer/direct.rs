@@ -169,11 +169,9 @@ impl Direct {
         loop {
             match self.stage() {
                 Stage::Started => return self.send(payload, write),
-                Stage::Queueing => match self.keep(payload, &write)? {
-                    true => return Ok(()),
-                    // The stage has just changed.
-                    false => {}
-                },
+                Stage::Queueing if self.keep(payload, &write)? => return Ok(()),
+                // The stage has just changed.
+                Stage::Queueing => {}
                 Stage::Closing | Stage::Ended | Stage::Abandoned => {
                     return Err(StreamWriteError::Closed);
                 }
