@@ -36,7 +36,7 @@ use std::time::Duration;
 use bin_prot::{ByteString, Info};
 use bytes::Bytes;
 use rpc_wire::handshake::PeerMetadata;
-use rpc_wire::{DescriptionRef, Menu, ProtocolVersion, QueryMetadata};
+use rpc_wire::{DescriptionRef, Menu, ProtocolVersion, QueryId, QueryMetadata};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
@@ -155,6 +155,7 @@ impl Connection {
         Asking {
             rpc,
             metadata: self.metadata.as_deref().unwrap_or(NO_METADATA),
+            exact: false,
         }
     }
 
@@ -326,6 +327,16 @@ impl Connection {
     /// included. None once the connection is over (rule C-CT-1).
     pub fn bytes_to_write(&self) -> u64 {
         self.shared().output.bytes_to_write()
+    }
+
+    /// Asks the callee to end the stream that the query with this id has opened, as
+    /// [`Pipe::abort`](crate::Pipe::abort) does. Nothing, if there is no such stream, or its callee
+    /// has not agreed yet.
+    pub fn abort(&self, id: QueryId) {
+        let stream = self.shared().waiting().stream(id);
+        if let Some(stream) = stream {
+            stream.abort();
+        }
     }
 
     /// Number of queries of ours that have no (last) answer yet: streams included, and also those

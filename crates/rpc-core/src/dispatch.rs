@@ -10,12 +10,12 @@ use rpc_wire::{Data, DescriptionRef};
 
 use crate::Connection;
 use crate::connection::waiting::{After, Answers, Arrived, Receiver};
-use crate::error::DispatchError;
+use crate::error::{DispatchError, HandlerError};
 use crate::payload::{self, Undecodable};
 use crate::rpc::UserErrors;
 use crate::tracing_event::ReceivedResponse;
 
-const LOCATION: &str = "client-side rpc response un-bin-io'ing";
+pub(crate) const LOCATION: &str = "client-side rpc response un-bin-io'ing";
 
 /// The pending response to one query; a future.
 ///
@@ -175,6 +175,12 @@ impl<R: Send + 'static> Receiver for PlainCall<R> {
     fn fail(&self, error: DispatchError) {
         self.resolve(Err(error));
     }
+
+    /// Nothing is waited for.
+    fn wait_failed(&self, _: HandlerError) {}
+
+    /// It is no stream.
+    fn abort(&self) {}
 }
 
 /// Decodes what a callee sent.

@@ -34,6 +34,10 @@ pub enum DispatchError {
     /// The connection ended because the peer sent something that makes no sense.
     #[error("connection failed: {0}")]
     ConnectionFailed(Arc<Closed>),
+    /// A callback of this side's panicked. The stream that it was for is being ended; the
+    /// connection is intact.
+    #[error("callback failed: {0}")]
+    CallbackFailed(HandlerError),
     /// The query exceeds this side's limit; nothing was sent.
     #[error("query of {size} bytes exceeds the limit of {limit}")]
     MessageTooBig {
@@ -75,6 +79,7 @@ impl DispatchError {
                 RpcError::BinIoExn(located(location, failure(reason)))
             }
             Self::ConnectionFailed(closed) => RpcError::UncaughtExn(Sexp::atom(closed.to_string())),
+            Self::CallbackFailed(error) => RpcError::UncaughtExn(error.clone().into_sexp()),
             Self::MessageTooBig { size, limit } => RpcError::MessageTooBig {
                 size: number(*size),
                 max_message_size: number(*limit),

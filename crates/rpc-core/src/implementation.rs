@@ -23,18 +23,21 @@ use crate::error::HandlerError;
 use crate::on_exception::OnException;
 use crate::payload::{BinProt, Codec};
 use crate::responder::{ExpertQuery, Reply, Responder};
-use crate::{OneWay, PipeRpc, Rpc, StateRpc};
+use crate::{DirectStreamWriter, OneWay, PipeRpc, Rpc, StateRpc};
 use blocking::Blocking;
 use expert::{Expert, OneWayExpert};
 use lift::{Lift, LiftedHandler};
 use one_way::OneWayHandler;
 use plain::Plain;
 use streaming::Streaming;
+use streaming::direct::StreamingDirect;
 
 pub use named::Named;
 
 pub(crate) use call::{Call, CalledRpc};
-pub(crate) use handler::{Handler, HandlerKind, Received, Started, Stop};
+pub(crate) use handler::{
+    BoxFuture, Handler, HandlerKind, Received, Started, Stop, caught, poll_now,
+};
 pub(crate) use lift::{Own, Source};
 
 /// One handler with its RPC's name and version, for connections whose state is `S`.
@@ -188,6 +191,87 @@ impl<S: Send + 'static> Implementation<S> {
         C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
     {
         let handler = Streaming::<F, Q, T, U, E, C, C>::new(handler);
+        Self::new(rpc.description(), handler)
+    }
+
+    /// [`pipe`](Self::pipe) by a stream that may fail.
+    ///
+    /// An `Err` ends the stream: what came before it is sent, then *Uncaught_exn* in place of the
+    /// end, and the [policy](OnException) applies, as for a stream that panics (rule R-SV-12). A
+    /// failure that is not to end the stream (the reference's *leave open on exception*, rule
+    /// R-SV-13) is one that the stream keeps to itself.
+    pub fn fallible_pipe<Q, U, E, C, F, Fut, St>(rpc: &PipeRpc<Q, U, E, C>, handler: F) -> Self
+    where
+        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Result<St, E>, HandlerError>> + Send + 'static,
+        St: Stream<Item = Result<U, HandlerError>> + Send + 'static,
+        Q: Send + 'static,
+        U: Send + 'static,
+        E: Send + 'static,
+        C: Codec<Q> + Codec<U> + Codec<E>,
+    {
+        let handler = move |state: &S, query: Q| {
+            let future = handler(state, query);
+            async move { Ok(future.await?.map(|updates| ((), updates))) }
+        };
+        let handler = Streaming::<_, Q, (), U, E, C, BinProt>::new(handler);
+        Self::new(rpc.description(), handler)
+    }
+
+    /// [`state`](Self::state) by a stream that may fail: see
+    /// [`fallible_pipe`](Self::fallible_pipe).
+    pub fn fallible_state<Q, T, U, E, C, F, Fut, St>(
+        rpc: &StateRpc<Q, T, U, E, C>,
+        handler: F,
+    ) -> Self
+    where
+        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Result<(T, St), E>, HandlerError>> + Send + 'static,
+        St: Stream<Item = Result<U, HandlerError>> + Send + 'static,
+        Q: Send + 'static,
+        T: Send + 'static,
+        U: Send + 'static,
+        E: Send + 'static,
+        C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
+    {
+        let handler = Streaming::<F, Q, T, U, E, C, C>::new(handler);
+        Self::new(rpc.description(), handler)
+    }
+
+    /// Implements a pipe RPC by a handler that writes its updates itself, through a
+    /// [`DirectStreamWriter`] that it may keep: to write from elsewhere, or to many callers at once
+    /// by a [`Group`](crate::Group).
+    ///
+    /// What is written before the handler has returned follows the initial response. An abort
+    /// closes the writer and does not cancel the handler: when it returns ok, the initial response,
+    /// what it had written and the end are sent (rule R-SV-8).
+    pub fn pipe_direct<Q, U, E, C, F, Fut>(rpc: &PipeRpc<Q, U, E, C>, handler: F) -> Self
+    where
+        F: Fn(&S, Q, DirectStreamWriter<U, C>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Result<(), E>, HandlerError>> + Send + 'static,
+        Q: Send + 'static,
+        U: 'static,
+        E: Send + 'static,
+        C: Codec<Q> + Codec<U> + Codec<E>,
+    {
+        let handler = move |state: &S, (query, writer)| handler(state, query, writer);
+        let handler = StreamingDirect::<_, Q, (), U, E, C, BinProt>::new(handler);
+        Self::new(rpc.description(), handler)
+    }
+
+    /// Implements a state RPC in the same way; the handler results in the initial state.
+    pub fn state_direct<Q, T, U, E, C, F, Fut>(rpc: &StateRpc<Q, T, U, E, C>, handler: F) -> Self
+    where
+        F: Fn(&S, Q, DirectStreamWriter<U, C>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Result<T, E>, HandlerError>> + Send + 'static,
+        Q: Send + 'static,
+        T: Send + 'static,
+        U: 'static,
+        E: Send + 'static,
+        C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
+    {
+        let handler = move |state: &S, (query, writer)| handler(state, query, writer);
+        let handler = StreamingDirect::<_, Q, T, U, E, C, C>::new(handler);
         Self::new(rpc.description(), handler)
     }
 

@@ -83,8 +83,11 @@
 
 mod client;
 pub mod connection;
+mod direct_stream_writer;
 mod dispatch;
 mod error;
+mod expert_rpc;
+mod group;
 mod implementation;
 mod implementations;
 mod on_exception;
@@ -96,24 +99,29 @@ mod query_context;
 mod responder;
 mod rpc;
 mod server;
+mod shapes;
 mod state_rpc;
 mod tracing_event;
 mod unknown_rpc;
 
 pub use client::{Client, ConnectError};
 pub use connection::Connection;
+pub use direct_stream_writer::{DirectStreamWriter, Flushed, StreamWriteError};
 pub use dispatch::Dispatch;
 pub use error::{ConnectionClosed, DispatchError, HandlerError};
+pub use expert_rpc::ExpertRpc;
+pub use group::{AddError, Group, GroupWriteError};
 pub use implementation::{Implementation, Named};
 pub use implementations::{Builder, DuplicateImplementations, Implementations, NotImplemented};
 pub use on_exception::{Exception, OnException, Raised};
 pub use one_way::OneWay;
-pub use pipe::{Pipe, PipeCloseReason, PipeMetadata};
+pub use pipe::{Fold, Pipe, PipeCloseReason, PipeMessage, PipeMetadata, PipeResponse};
 pub use pipe_rpc::PipeRpc;
 pub use query_context::QueryContext;
 pub use responder::{ExpertQuery, Reply, RespondError, Responder};
 pub use rpc::{MENU_RPC, Rpc};
 pub use server::{Builder as ServerBuilder, Server};
+pub use shapes::RpcShapes;
 pub use state_rpc::StateRpc;
 pub use tracing_event::{
     Event, Kind, ReceivedResponse, SendFailure, SentResponse, Traced, TracingEvent,

@@ -3,9 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use rpc_wire::{Description, DescriptionRef};
+use rpc_wire::{Description, DescriptionRef, RpcDigests};
 
 use crate::payload::{BinProt, Codec};
+use crate::rpc;
+use crate::shapes::RpcShapes;
 use crate::{Connection, DispatchError};
 
 /// A one-way RPC whose messages are of type `Q`, encoded by `C`.
@@ -42,6 +44,16 @@ impl<Q, C> OneWay<Q, C> {
 }
 
 impl<Q, C: Codec<Q>> OneWay<Q, C> {
+    /// The structure of the type. Computed anew each time.
+    pub fn shapes(&self) -> RpcShapes {
+        RpcShapes::one_way::<Q, C>()
+    }
+
+    /// The digest of the type, as menus carry it. Computed anew each time.
+    pub fn digests(&self) -> RpcDigests {
+        rpc::one_way_digests::<Q, C>()
+    }
+
     /// Sends a message. It is in the output buffer when this returns; that is all that success
     /// means (rule R-OW-20).
     ///

@@ -15,7 +15,7 @@ mod raw;
 use std::fmt;
 use std::panic::catch_unwind;
 
-use bin_prot::shape::Digest;
+use bin_prot::shape::{Digest, Shape};
 use bin_prot::{BinReadOwned, BinShape, BinWrite, ReadError, ReadErrorKind, WriteError};
 use rpc_wire::Data;
 
@@ -85,8 +85,16 @@ pub trait Codec<T>: Send + Sync + 'static {
     /// The bytes are no value, or go on after it.
     fn read(bytes: &[u8]) -> Result<T, Undecodable>;
 
-    /// The digest of the type's shape, for menus; `None` if the codec has no shapes.
-    fn digest() -> Option<Digest>;
+    /// The structure of the type, if the codec knows of such a thing. Default: none.
+    fn shape() -> Option<Shape> {
+        None
+    }
+
+    /// The digest of the type's shape, for menus; `None` if the codec has no shapes. Default: that
+    /// of [`shape`](Self::shape).
+    fn digest() -> Option<Digest> {
+        Self::shape()?.digest().ok()
+    }
 }
 
 /// The bin_prot codec: what OCaml peers use.
@@ -109,8 +117,8 @@ impl<T: BinReadOwned + BinWrite + BinShape> Codec<T> for BinProt {
         bin_prot::from_slice(bytes).map_err(|error| Undecodable::from_read(error, bytes.len()))
     }
 
-    fn digest() -> Option<Digest> {
-        T::bin_shape().digest().ok()
+    fn shape() -> Option<Shape> {
+        Some(T::bin_shape())
     }
 }
 

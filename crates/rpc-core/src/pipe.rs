@@ -1,6 +1,13 @@
 //! The receiving end of a stream.
 
+mod callback;
+mod fold;
 mod incoming;
+mod item;
+mod message;
+mod metadata;
+mod opening;
+mod queue;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,26 +15,41 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bin_prot::WriteError;
 use futures_core::Stream;
-use rpc_wire::{DescriptionRef, QueryId, stream};
+use rpc_wire::QueryId;
 
-use crate::connection::waiting::Answers;
-use crate::payload::Undecodable;
 use crate::{Connection, DispatchError};
-use incoming::{End, Incoming, Updates};
+
+pub(crate) use callback::{bytes_to, updates_to};
+pub(crate) use fold::Folding;
+pub(crate) use opening::{Definition, Name, open};
+pub(crate) use queue::{Queue, Updates};
+
+pub use fold::Fold;
+pub use message::{PipeMessage, PipeResponse};
+pub use metadata::PipeMetadata;
 
 /// The updates of a pipe or state RPC: a [`Stream`], and the way to end it.
 ///
-/// Updates arrive in the order in which the callee produced them, and those that arrived before
-/// the end remain readable after it. The stream's end does not tell why it ended: that is the
-/// [`close_reason`](Self::close_reason).
+/// ```text
+///            ┌─ next() ─► updates, in the order in which the callee produced them
+///  dispatch ─┤
+///            └─ the end, for one of three reasons ──────► close_reason()
+///                 close(), or dropped   ClosedLocally    the callee is told to stop, once
+///                 the callee's end      ClosedRemotely   also after abort()
+///                 anything else         Error
+/// ```
+///
+/// Updates that arrived before the end remain readable after it, unless this side closed the pipe.
+/// The stream's end does not tell why it ended: that is the [`close_reason`](Self::close_reason);
+/// or use [`try_next`](Self::try_next), for which a broken stream ends with an error.
 ///
 /// Updates that are not read are kept, without bound: the protocol has no flow control for a
-/// single stream.
+/// single stream. [`PipeRpc::client_pushes_back`](crate::PipeRpc::client_pushes_back) bounds them
+/// at the price of holding up everything else on the connection.
 ///
-/// Dropping the pipe ends the stream: the callee is told to stop, and what it still sends is
-/// swallowed. The pipe holds a handle to its connection.
+/// Dropping the pipe ends the stream as [`close`](Self::close) does: the callee is told to stop,
+/// and what it still sends is swallowed. The pipe holds a handle to its connection.
 pub struct Pipe<U> {
     updates: Arc<dyn Updates<U>>,
     /// Taken over from the reading task in batches.
@@ -43,48 +65,54 @@ pub enum PipeCloseReason {
     ClosedLocally,
     /// The callee has ended it in the ordinary way.
     ClosedRemotely,
-    /// It broke: an error from the callee, an update that could not be decoded, or the end of
-    /// the connection.
+    /// It broke: an error from the callee, an update that could not be decoded, a callback that
+    /// panicked, or the end of the connection.
     Error(DispatchError),
 }
 
-/// Tells streams apart, and why each ended. Does not keep the stream or its connection open.
-#[derive(Clone)]
-pub struct PipeMetadata {
-    id: QueryId,
-    end: Arc<dyn End>,
-}
-
-impl PipeMetadata {
-    /// The id of the query that opened the stream.
-    pub fn id(&self) -> QueryId {
-        self.id
-    }
-
-    /// Waits for the stream to end, and tells why.
+impl PipeCloseReason {
+    /// Whether the stream broke (rule R-SC-24).
     ///
-    /// # Cancel safety
-    /// Nothing is lost by dropping the future.
-    pub async fn close_reason(&self) -> PipeCloseReason {
-        std::future::poll_fn(|cx| self.end.poll_close_reason(cx)).await
-    }
-}
-
-impl fmt::Debug for PipeMetadata {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PipeMetadata")
-            .field("id", &self.id)
-            .finish_non_exhaustive()
+    /// # Errors
+    /// What broke it.
+    pub fn into_result(self) -> Result<(), DispatchError> {
+        match self {
+            Self::ClosedLocally | Self::ClosedRemotely => Ok(()),
+            Self::Error(error) => Err(error),
+        }
     }
 }
 
 impl<U> Pipe<U> {
-    /// The next update; `None` at the end.
+    pub(crate) fn new(updates: Arc<dyn Updates<U>>, id: QueryId, connection: Connection) -> Self {
+        Self {
+            updates,
+            ready: VecDeque::new(),
+            id,
+            _connection: connection,
+        }
+    }
+
+    /// The next update; `None` at the end, whatever its reason.
     ///
     /// # Cancel safety
     /// No update is lost by dropping the future.
     pub async fn next(&mut self) -> Option<U> {
         std::future::poll_fn(|cx| self.poll_update(cx)).await
+    }
+
+    /// The next update; `None` at the end, be it this side's or the callee's (rule R-SC-24).
+    ///
+    /// # Cancel safety
+    /// No update is lost by dropping the future.
+    ///
+    /// # Errors
+    /// The stream broke. Updates that came before are handed out first.
+    pub async fn try_next(&mut self) -> Result<Option<U>, DispatchError> {
+        match self.next().await {
+            Some(update) => Ok(Some(update)),
+            None => self.close_reason().await.into_result().map(|()| None),
+        }
     }
 
     /// The id of the query that opened the stream.
@@ -106,10 +134,7 @@ impl<U> Pipe<U> {
     where
         U: 'static,
     {
-        PipeMetadata {
-            id: self.id,
-            end: self.updates.clone(),
-        }
+        PipeMetadata::new(self.id, self.updates.clone())
     }
 
     /// Ends the stream: no update is delivered any more, and the callee is told to stop, once
@@ -117,6 +142,14 @@ impl<U> Pipe<U> {
     pub fn close(&mut self) {
         self.ready.clear();
         self.updates.close();
+    }
+
+    /// Asks the callee to end the stream, and leaves it open until it has: the updates on the way
+    /// are still delivered, and then the end, for the reason
+    /// [`ClosedRemotely`](PipeCloseReason::ClosedRemotely) (rule R-SC-23). Asks once. Nothing is
+    /// sent once either side is closing the connection (rule R-SC-5).
+    pub fn abort(&self) {
+        self.updates.abort();
     }
 
     fn poll_update(&mut self, cx: &mut Context<'_>) -> Poll<Option<U>> {
@@ -149,91 +182,5 @@ impl<U> fmt::Debug for Pipe<U> {
         f.debug_struct("Pipe")
             .field("id", &self.id)
             .finish_non_exhaustive()
-    }
-}
-
-/// A streaming RPC's name and decoders.
-pub(crate) struct Definition<T, U, E> {
-    pub(crate) name: &'static str,
-    pub(crate) version: i64,
-    pub(crate) state: fn(&[u8]) -> Result<T, Undecodable>,
-    pub(crate) update: fn(&[u8]) -> Result<U, Undecodable>,
-    pub(crate) error: fn(&[u8]) -> Result<E, Undecodable>,
-}
-
-impl<T, U, E> Definition<T, U, E> {
-    fn rpc(&self) -> DescriptionRef<'static> {
-        DescriptionRef {
-            name: self.name.as_bytes(),
-            version: self.version,
-        }
-    }
-}
-
-/// Sends the query of `query` bytes that opens a stream.
-pub(crate) fn open<T, U, E>(
-    connection: &Connection,
-    definition: Definition<T, U, E>,
-    query: usize,
-    write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
-) -> Result<Opening<T, U, E>, DispatchError>
-where
-    T: Send + 'static,
-    U: Send + 'static,
-    E: Send + 'static,
-{
-    let rpc = definition.rpc();
-    let incoming = Arc::new(Incoming::new(connection.shared(), definition));
-    let payload = stream::query_size(query);
-    let id = connection.shared().call(
-        connection.asking(rpc),
-        Answers::Many,
-        incoming.clone(),
-        payload,
-        |buffer| {
-            stream::write_before_query(query, buffer);
-            write(buffer)
-        },
-    )?;
-    incoming.set_id(id);
-    Ok(Opening {
-        incoming,
-        id,
-        connection: connection.clone(),
-    })
-}
-
-/// A stream whose query has been sent. Dropping it before its answer was taken aborts the
-/// stream.
-pub(crate) struct Opening<T, U, E> {
-    incoming: Arc<Incoming<T, U, E>>,
-    id: QueryId,
-    connection: Connection,
-}
-
-impl<T, U, E> Opening<T, U, E>
-where
-    T: Send + 'static,
-    U: Send + 'static,
-    E: Send + 'static,
-{
-    /// Waits for the callee's answer.
-    pub(crate) async fn answer(self) -> Result<Result<(T, Pipe<U>), E>, DispatchError> {
-        let initial = std::future::poll_fn(|cx| self.incoming.poll_answer(cx)).await?;
-        Ok(initial.map(|state| {
-            let pipe = Pipe {
-                updates: self.incoming.clone(),
-                ready: VecDeque::new(),
-                id: self.id,
-                _connection: self.connection.clone(),
-            };
-            (state, pipe)
-        }))
-    }
-}
-
-impl<T, U, E> Drop for Opening<T, U, E> {
-    fn drop(&mut self) {
-        self.incoming.abandon();
     }
 }

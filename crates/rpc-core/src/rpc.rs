@@ -11,6 +11,7 @@ use rpc_wire::{Description, DescriptionRef, RpcDigests, ShapeDigest};
 use crate::Connection;
 use crate::dispatch::{Dispatch, PlainCall};
 use crate::payload::{BinProt, Codec};
+use crate::shapes::RpcShapes;
 
 pub(crate) use user_errors::UserErrors;
 
@@ -101,6 +102,26 @@ impl<Q, R, C> Rpc<Q, R, C> {
     /// Name and version.
     pub fn description(&self) -> Description {
         Description::new(self.name, self.version)
+    }
+}
+
+impl<Q, R, C: Codec<Q> + Codec<R>> Rpc<Q, R, C> {
+    /// The structures of the types. Computed anew each time.
+    pub fn shapes(&self) -> RpcShapes {
+        RpcShapes::plain::<Q, R, C>()
+    }
+
+    /// The digests of the types, as menus carry them. Computed anew each time.
+    ///
+    /// ```
+    /// use rpc_core::Rpc;
+    ///
+    /// static ADD: Rpc<(i64, i64), i64> = Rpc::new("add", 1);
+    /// static SUBTRACT: Rpc<(i64, i64), i64> = Rpc::new("subtract", 1);
+    /// assert_eq!(ADD.digests(), SUBTRACT.digests());
+    /// ```
+    pub fn digests(&self) -> RpcDigests {
+        digests::<Q, R, C>()
     }
 }
 

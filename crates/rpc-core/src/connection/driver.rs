@@ -335,6 +335,8 @@ impl Driver {
                 let connection = &self.shared.description;
                 tracing::debug!(connection, %error, "transport stopped");
                 self.shared.output.advance(Stage::Ended);
+                // Producers notice at once (rule R-SV-14).
+                self.shared.serving.clear();
                 if !peer_has_left(&error) {
                     return Err(End::WriterFailed(error.to_string()));
                 }
@@ -391,7 +393,9 @@ impl Driver {
                 Message::Query(query) => {
                     messages::query(&self.shared, &*self.callee, &mut self.tasks, query, bytes)
                 }
-                Message::Response(response) => messages::response(&self.shared, response, bytes),
+                Message::Response(response) => {
+                    messages::response(&self.shared, &mut self.tasks, response, bytes)
+                }
                 Message::CloseStarted => {
                     self.shared.output.advance(Stage::PeerClosing);
                     None

@@ -94,6 +94,15 @@ impl End {
     }
 }
 
+impl Stop {
+    /// Makes the connection stop on behalf of somebody who is in none of its tasks.
+    pub(crate) fn act(self, shared: &Shared) {
+        if let Some(cause) = End::from(self).into_cause() {
+            shared.start_closing(cause);
+        }
+    }
+}
+
 /// What has to be done however the connection's task ends, be it that its runtime shuts down:
 /// everybody who waits is told.
 pub(super) struct Ending {
@@ -125,6 +134,7 @@ impl Drop for Ending {
         let shared = &self.shared;
         shared.start_closing(Cause::task_dropped());
         shared.output.advance(Stage::Ended);
+        shared.serving.clear();
         self.fail_waiting();
         shared.events.end();
         shared.finish();

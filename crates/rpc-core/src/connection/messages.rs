@@ -2,23 +2,32 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::task::Poll;
 
 use bin_prot::{Info, Sexp};
 use rpc_wire::{Query, Response, stream};
 use tokio::task::JoinSet;
 
 use super::end::End;
+use super::gate::Hold;
 use super::shared::Shared;
-use super::waiting::{After, Arrived};
+use super::waiting::{After, Arrived, Receiver};
 use crate::error::HandlerError;
-use crate::implementation::{Call, CalledRpc, HandlerKind, Received, Started, Stop};
+use crate::implementation::{
+    BoxFuture, Call, CalledRpc, HandlerKind, Received, Started, Stop, caught, poll_now,
+};
 use crate::implementations::{Find, Serve};
 use crate::query_context::QueryContext;
 use crate::tracing_event::{Event, Kind};
 
 /// Hands a response, in a frame of `body` bytes, to whoever waits for it (rules C-DI-9,
 /// C-DI-10).
-pub(super) fn response(shared: &Shared, response: Response<'_>, body: usize) -> Option<End> {
+pub(super) fn response(
+    shared: &Arc<Shared>,
+    tasks: &mut JoinSet<Option<Stop>>,
+    response: Response<'_>,
+    body: usize,
+) -> Option<End> {
     let id = response.header.id;
     let receiver = shared.waiting().receiver(id);
     let Some(receiver) = receiver else {
@@ -36,8 +45,33 @@ pub(super) fn response(shared: &Shared, response: Response<'_>, body: usize) -> 
         After::Remove => {
             shared.waiting().remove(id);
         }
+        After::Wait(wait) => hold(shared, tasks, receiver, wait),
+        After::Stop(error) => return Some(End::Fatal(error)),
     }
     None
+}
+
+/// Lets no further message be handled until `wait` is ready. It was the callback of `receiver`
+/// that asked for it.
+fn hold(
+    shared: &Arc<Shared>,
+    tasks: &mut JoinSet<Option<Stop>>,
+    receiver: Arc<dyn Receiver>,
+    mut wait: BoxFuture<()>,
+) {
+    match catch_unwind(AssertUnwindSafe(|| poll_now(wait.as_mut()))) {
+        Ok(Poll::Ready(())) => return,
+        Ok(Poll::Pending) => {}
+        Err(panic) => return receiver.wait_failed(HandlerError::from_panic(&*panic)),
+    }
+    let hold = Hold::new(shared);
+    tasks.spawn(async move {
+        if let Err(panic) = caught(wait).await {
+            receiver.wait_failed(HandlerError::from_panic(&*panic));
+        }
+        drop(hold);
+        None
+    });
 }
 
 /// Starts answering a query that came in a frame of `body` bytes.

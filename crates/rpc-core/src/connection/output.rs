@@ -63,6 +63,11 @@ impl Class {
             Self::Control => stage < Stage::Ended,
         }
     }
+
+    /// Whether it counts towards, and is refused beyond, what may be buffered.
+    fn is_bounded(self) -> bool {
+        matches!(self, Self::Query | Self::Response)
+    }
 }
 
 /// What a connection sends at most, in bytes.
@@ -102,6 +107,12 @@ struct State {
     task: Option<Waker>,
     /// Who waits for `flushed` to reach a mark. At most one entry for each waiting task.
     flush_waiters: Vec<(u64, Waker)>,
+}
+
+/// The buffer, while its lock is held.
+pub(crate) struct Appending<'a> {
+    state: &'a mut State,
+    limits: Limits,
 }
 
 impl Output {
@@ -153,35 +164,34 @@ impl Output {
         size: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<Option<usize>, SendError> {
+        self.appending(|buffer| buffer.append_if(wanted, class, size, write))
+    }
+
+    /// Holds the lock for as long as `append` runs, for several messages that leave one behind the
+    /// other. The connection's task is woken once, afterwards.
+    #[inline]
+    pub(crate) fn appending<T>(&self, append: impl FnOnce(&mut Appending<'_>) -> T) -> T {
         let mut state = self.lock();
-        if !class.allowed_in(state.stage) {
-            return Err(SendError::Closed(ConnectionClosed {
-                reason: state.closed.clone(),
-            }));
-        }
-        if !wanted() {
-            return Ok(None);
-        }
-        let bounded = matches!(class, Class::Query | Class::Response);
-        if bounded && state.bounded > self.limits.buffered {
-            return Err(SendError::Overfull {
-                buffered: state.bounded,
-                limit: self.limits.buffered,
-            });
-        }
-        let body = frame::append(&mut state.buffer, self.limits.message, size, write)
-            .map_err(SendError::Frame)?;
-        state.appended += (frame::LENGTH_BYTES + body) as u64;
-        if bounded {
-            state.bounded += frame::LENGTH_BYTES + body;
-        }
-        let buffered = state.buffer.len();
-        let task = state.task.take();
+        let before = state.appended;
+        let result = append(&mut Appending {
+            state: &mut state,
+            limits: self.limits,
+        });
+        let task = if state.appended == before {
+            None
+        } else {
+            state.task.take()
+        };
         drop(state);
         if let Some(task) = task {
             task.wake();
         }
-        Ok(Some(buffered))
+        result
+    }
+
+    /// The largest body of a message.
+    pub(crate) fn max_message_size(&self) -> usize {
+        self.limits.message
     }
 
     /// Moves closing forward, never back.
@@ -366,5 +376,66 @@ impl Output {
             None => waiters.push((mark, cx.waker().clone())),
         }
         Poll::Pending
+    }
+}
+
+impl Appending<'_> {
+    /// Appends one message of `size` bytes, if its class may still be sent and `wanted` says so.
+    /// Returns how many bytes are buffered then; `None` if it was not wanted.
+    #[inline]
+    pub(crate) fn append_if(
+        &mut self,
+        wanted: impl FnOnce() -> bool,
+        class: Class,
+        size: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+    ) -> Result<Option<usize>, SendError> {
+        self.allow(class)?;
+        if !wanted() {
+            return Ok(None);
+        }
+        self.refuse_overfull(class)?;
+        let limit = self.limits.message;
+        let body =
+            frame::append(&mut self.state.buffer, limit, size, write).map_err(SendError::Frame)?;
+        Ok(Some(self.appended(class, frame::LENGTH_BYTES + body)))
+    }
+
+    /// Appends messages that are framed already, right behind one that was appended under the same
+    /// lock. They count like it, and are not refused.
+    pub(crate) fn append_frames(&mut self, class: Class, frames: &[u8]) {
+        self.state.buffer.extend_from_slice(frames);
+        self.appended(class, frames.len());
+    }
+
+    #[inline]
+    fn allow(&self, class: Class) -> Result<(), SendError> {
+        if class.allowed_in(self.state.stage) {
+            return Ok(());
+        }
+        Err(SendError::Closed(ConnectionClosed {
+            reason: self.state.closed.clone(),
+        }))
+    }
+
+    #[inline]
+    fn refuse_overfull(&self, class: Class) -> Result<(), SendError> {
+        if class.is_bounded() && self.state.bounded > self.limits.buffered {
+            return Err(SendError::Overfull {
+                buffered: self.state.bounded,
+                limit: self.limits.buffered,
+            });
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn appended(&mut self, class: Class, bytes: usize) -> usize {
+        let state = &mut *self.state;
+        state.appended += bytes as u64;
+        if class.is_bounded() {
+            state.bounded += bytes;
+        }
+        state.buffer.len()
     }
 }

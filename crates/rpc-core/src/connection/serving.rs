@@ -6,12 +6,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use rpc_wire::QueryId;
 use tokio::task::AbortHandle;
 
 use super::Shared;
+use crate::direct_stream_writer::Direct;
 
 /// One stream, from its query to its last message.
 #[derive(Debug, Default)]
@@ -19,6 +20,8 @@ pub(crate) struct Served {
     /// Written and read under the output's lock only.
     ended: AtomicBool,
     task: OnceLock<AbortHandle>,
+    /// What the handler writes to, of a stream that has no source.
+    direct: OnceLock<Weak<Direct>>,
 }
 
 impl Served {
@@ -37,6 +40,16 @@ impl Served {
         if let Err(task) = self.task.set(task) {
             task.abort();
         }
+    }
+
+    /// What the handler writes to, once there is such a thing.
+    pub(crate) fn set_direct(&self, direct: Weak<Direct>) {
+        self.direct.get_or_init(|| direct);
+    }
+
+    /// What the handler writes to, if it does.
+    pub(crate) fn direct(&self) -> Option<Arc<Direct>> {
+        self.direct.get()?.upgrade()
     }
 
     /// Drops the handler's future, and with it the source of the updates.
@@ -88,10 +101,15 @@ impl Serving {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A stream begins: before its handler runs (rule R-SV-1).
+    /// A stream begins: before its handler runs (rule R-SV-1). A stream that has the same id gives
+    /// its place away; a direct writer is closed then, since nobody would tell it of the
+    /// connection's end.
     pub(crate) fn register(&self, id: QueryId) -> Arc<Served> {
         let served = Arc::<Served>::default();
-        self.lock().insert(id, served.clone());
+        let before = self.lock().insert(id, served.clone());
+        if let Some(direct) = before.and_then(|served| served.direct()) {
+            direct.close();
+        }
         served
     }
 
@@ -109,9 +127,16 @@ impl Serving {
     }
 
     /// The implementations are stopped: whatever is left is over without an end of its own
-    /// (rule C-CL-12, step 4).
+    /// (rule C-CL-12, step 4). Sources are dropped and direct writers closed, so that whoever
+    /// produces notices (rule R-SV-14).
     pub(crate) fn clear(&self) {
-        self.lock().clear();
+        let streams = std::mem::take(&mut *self.lock());
+        for served in streams.into_values() {
+            match served.direct() {
+                Some(direct) => direct.stop(),
+                None => served.cancel(),
+            }
+        }
     }
 
     /// A source is being drained: closing waits for it (rule C-CL-12, step 3).

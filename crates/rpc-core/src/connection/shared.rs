@@ -59,6 +59,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) rpc: DescriptionRef<'a>,
     /// What was given with the dispatch, cut to size.
     pub(crate) metadata: &'a QueryMetadata,
+    /// Whether the metadata is sent as it is: the hooks are not asked (rule R-EX-22).
+    pub(crate) exact: bool,
 }
 
 /// What a query message is for.
@@ -164,10 +166,7 @@ impl Shared {
     #[cold]
     fn refuse(&self, asking: Asking<'_>) -> DispatchError {
         let id = self.waiting().issue();
-        let most = self.max_metadata_bytes;
-        let _unsent = self
-            .hooks
-            .when_sending(asking.rpc, id, asking.metadata, most);
+        let _unsent = self.metadata(asking, id);
         DispatchError::ConnectionClosed(ConnectionClosed {
             reason: self.output.closed(),
         })
@@ -191,6 +190,7 @@ impl Shared {
         let asking = Asking {
             rpc,
             metadata: NO_METADATA,
+            exact: true,
         };
         let result = self.send_query(Purpose::Abort, asking, id, payload.len(), |buffer| {
             buffer.extend_from_slice(payload);
@@ -204,18 +204,13 @@ impl Shared {
     fn send_query(
         &self,
         purpose: Purpose,
-        Asking { rpc, metadata }: Asking<'_>,
+        asking: Asking<'_>,
         id: QueryId,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<(), SendError> {
-        let metadata = match purpose {
-            Purpose::Call | Purpose::OneWay => {
-                let most = self.max_metadata_bytes;
-                self.hooks.when_sending(rpc, id, metadata, most)
-            }
-            Purpose::Abort => Cow::Borrowed(metadata),
-        };
+        let rpc = asking.rpc;
+        let metadata = self.metadata(asking, id);
         let header = QueryHeader::new(self.version, rpc, self.rank(rpc), id, &metadata);
         let size = header.message_size(payload);
         let turn = self.events.turn();
@@ -227,6 +222,16 @@ impl Shared {
             tell_of_query(&turn, purpose, rpc, id, size, &sent);
         }
         sent
+    }
+
+    /// What the dispatch was given and what the hooks say.
+    fn metadata<'a>(&self, asking: Asking<'a>, id: QueryId) -> Cow<'a, QueryMetadata> {
+        if asking.exact {
+            return Cow::Borrowed(asking.metadata);
+        }
+        let most = self.max_metadata_bytes;
+        self.hooks
+            .when_sending(asking.rpc, id, asking.metadata, most)
     }
 
     /// Where the peer's menu has the RPC, if queries can say so (rule C-OP-5).

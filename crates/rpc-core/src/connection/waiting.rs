@@ -14,19 +14,28 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use bin_prot::Info;
 use rpc_wire::{Data, DescriptionRef, QueryId, RpcError};
 
-use crate::error::DispatchError;
+use crate::error::{DispatchError, HandlerError};
+use crate::implementation::BoxFuture;
 use crate::tracing_event::{Event, Events, Kind, ReceivedResponse};
 
 /// What waits for the responses to one query.
 pub(crate) trait Receiver: Send + Sync {
-    /// Handles one response, and says whether more may come. Runs the user's decoder, but
-    /// nothing else of the user's. Tells of the response before it wakes who waits (rule T-3).
+    /// Handles one response, and says what is to be done next. Runs the user's decoder and
+    /// callback, and nothing else of the user's. Tells of the response after that, and before it
+    /// wakes who waits (rule T-3).
     fn response(&self, arrived: Arrived<'_>) -> After;
 
     /// No response will come any more.
     fn fail(&self, error: DispatchError);
+
+    /// What [`After::Wait`] waited for has panicked.
+    fn wait_failed(&self, error: HandlerError);
+
+    /// Asks the callee to end the stream, if it is one (rule R-SC-23).
+    fn abort(&self);
 }
 
 /// A response that was read.
@@ -78,11 +87,16 @@ impl Note<'_> {
     }
 }
 
-/// What becomes of a query's place in the table after a response.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What is to be done after a response.
 pub(crate) enum After {
+    /// Nothing.
     Keep,
+    /// The query's place in the table is free.
     Remove,
+    /// No further message is handled until this is ready (rule C-BP-1).
+    Wait(BoxFuture<()>),
+    /// The connection ends: the peer's message makes no sense (rule C-RD-12).
+    Stop(Info),
 }
 
 /// How many responses a query has.
@@ -155,6 +169,13 @@ impl Waiting {
             Answers::Many => Some(entry.receiver.clone()),
             Answers::One => self.remove(id),
         }
+    }
+
+    /// The receiver of a stream that is open, or being ended.
+    pub(crate) fn stream(&mut self, id: QueryId) -> Option<Arc<dyn Receiver>> {
+        let entry = self.entry(id)?;
+        let stream = entry.answers == Answers::Many;
+        stream.then(|| entry.receiver.clone())
     }
 
     /// Frees the place of a query.
@@ -242,6 +263,10 @@ mod tests {
         }
 
         fn fail(&self, _: DispatchError) {}
+
+        fn wait_failed(&self, _: HandlerError) {}
+
+        fn abort(&self) {}
     }
 
     #[derive(Clone, Copy, Debug)]

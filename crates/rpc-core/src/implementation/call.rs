@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use bin_prot::BinWrite;
-use rpc_wire::frame::AppendError;
+use rpc_wire::frame::{self, AppendError};
 use rpc_wire::{Data, Description, DescriptionRef, QueryId, Response, ResponseHeader, RpcError};
 
 use super::handler::{HandlerKind, Stop};
-use crate::connection::output::Class;
+use crate::connection::output::{Appending, Class};
 use crate::connection::{Cause, Shared};
 use crate::error::{Failure, HandlerError, SendError, failure, located};
 use crate::on_exception::{OnException, Raised};
@@ -25,7 +25,7 @@ pub(crate) enum CalledRpc {
 }
 
 /// One query being answered.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Call {
     shared: Arc<Shared>,
     rpc: CalledRpc,
@@ -138,6 +138,61 @@ impl Call {
         sent.inspect_err(|error| self.give_up_slow_reader(error))
     }
 
+    /// Appends such a response under the output's lock, which the caller holds. Nobody is told.
+    #[inline]
+    pub(crate) fn append_if(
+        &self,
+        output: &mut Appending<'_>,
+        wanted: impl FnOnce() -> bool,
+        class: Class,
+        payload: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
+    ) -> Result<Option<usize>, SendError> {
+        let size = self.header.message_size(payload);
+        output.append_if(wanted, class, size, |buffer| {
+            self.header.write_before(payload, buffer)?;
+            write(buffer)
+        })
+    }
+
+    /// Size of the body of a response with a payload of `payload` bytes.
+    #[inline]
+    pub(crate) fn response_size(&self, payload: usize) -> usize {
+        self.header.message_size(payload)
+    }
+
+    /// Appends the frame of a response to `frames`, for later. Returns the size of its body.
+    pub(crate) fn frame(
+        &self,
+        frames: &mut Vec<u8>,
+        payload: usize,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
+    ) -> Result<usize, AppendError> {
+        let limit = self.shared.output.max_message_size();
+        let size = self.header.message_size(payload);
+        frame::append(frames, limit, size, |buffer| {
+            self.header.write_before(payload, buffer)?;
+            write(buffer)
+        })
+    }
+
+    /// Size of the body of an error response.
+    pub(crate) fn error_size(&self, error: RpcError) -> usize {
+        self.error_response(error).bin_size()
+    }
+
+    /// Appends the frame of an error response to `frames`, for later.
+    pub(crate) fn frame_error(&self, frames: &mut Vec<u8>, error: RpcError) {
+        let response = self.error_response(error);
+        let limit = self.shared.output.max_message_size();
+        let framed = frame::append(frames, limit, response.bin_size(), |buffer| {
+            response.bin_write(buffer)
+        });
+        if let Err(error) = framed {
+            self.cannot_even_fail(&error);
+        }
+    }
+
     /// Tells the listeners that nothing is sent in answer to a one-way query (rule T-S8), or that
     /// an expert handler has answered (rules T-S11, T-S15).
     pub(crate) fn tell(&self, kind: SentResponse) {
@@ -149,7 +204,7 @@ impl Call {
     /// Tells of a response of `body` bytes that was sent or refused (rules T-S1 to T-S7). None is
     /// told once closing has stopped the implementations.
     #[cold]
-    fn tell_of_response(
+    pub(crate) fn tell_of_response(
         &self,
         turn: &Turn<'_>,
         body: usize,
@@ -175,7 +230,7 @@ impl Call {
 
     /// A peer that asks for more and more and does not read the answers is not waited for
     /// (rule C-BP-7).
-    fn give_up_slow_reader(&self, error: &SendError) {
+    pub(crate) fn give_up_slow_reader(&self, error: &SendError) {
         if let SendError::Overfull { buffered, limit } = error {
             let text = format!(
                 "peer does not read: {buffered} bytes are waiting for it, allowed are {limit}"
@@ -295,10 +350,14 @@ impl Call {
         }
         let sent = sent.inspect_err(|error| self.give_up_slow_reader(error));
         if let Err(SendError::Frame(error)) = sent {
-            // Not even the error fits: the caller would wait for ever (rule R-PL-6).
-            let text = format!("error response cannot be sent: {error}");
-            self.shared.start_closing(Cause::loop_failed(text));
+            self.cannot_even_fail(&error);
         }
+    }
+
+    /// Not even the error fits: the caller would wait for ever (rule R-PL-6).
+    fn cannot_even_fail(&self, error: &AppendError) {
+        let text = format!("error response cannot be sent: {error}");
+        self.shared.start_closing(Cause::loop_failed(text));
     }
 }
 
@@ -319,13 +378,16 @@ pub(crate) fn handler_error(kind: HandlerKind, error: HandlerError) -> RpcError 
 pub(crate) fn unsendable(error: SendError, kind: HandlerKind) -> Option<RpcError> {
     match error {
         SendError::Closed(_) | SendError::Overfull { .. } => None,
-        SendError::Frame(AppendError::TooBig { size, limit }) => {
-            let too_big = RpcError::MessageTooBig {
-                size: i64::try_from(size).unwrap_or(i64::MAX),
-                max_message_size: i64::try_from(limit).unwrap_or(i64::MAX),
-            };
-            Some(RpcError::WriteError(too_big.to_sexp()))
-        }
+        SendError::Frame(AppendError::TooBig { size, limit }) => Some(too_big(size, limit)),
         SendError::Frame(error) => Some(handler_error(kind, HandlerError::from(error))),
     }
+}
+
+/// What stands for a response of `size` bytes where `limit` are allowed.
+pub(crate) fn too_big(size: usize, limit: usize) -> RpcError {
+    let too_big = RpcError::MessageTooBig {
+        size: i64::try_from(size).unwrap_or(i64::MAX),
+        max_message_size: i64::try_from(limit).unwrap_or(i64::MAX),
+    };
+    RpcError::WriteError(too_big.to_sexp())
 }

@@ -1,8 +1,9 @@
 //! What an expert handler can be registered for.
 
 /// Something with the name and version of an RPC: an [`Rpc`](crate::Rpc), a
-/// [`OneWay`](crate::OneWay), or just a [`Description`](rpc_wire::Description). The menu has the
-/// digests of the types only of a definition (rule R-IM-7).
+/// [`OneWay`](crate::OneWay), an [`ExpertRpc`](crate::ExpertRpc), or just a
+/// [`Description`](rpc_wire::Description). The menu has the digests of the types only of a
+/// definition with types (rule R-IM-7).
 pub trait Named: sealed::Sealed {}
 
 impl<T: sealed::Sealed> Named for T {}
@@ -12,7 +13,7 @@ pub(super) mod sealed {
 
     use crate::payload::Codec;
     use crate::rpc;
-    use crate::{OneWay, Rpc};
+    use crate::{ExpertRpc, OneWay, Rpc};
 
     #[expect(
         unnameable_types,
@@ -41,6 +42,16 @@ pub(super) mod sealed {
 
         fn digests_function(&self) -> fn() -> RpcDigests {
             rpc::one_way_digests::<Q, C>
+        }
+    }
+
+    impl Sealed for ExpertRpc {
+        fn name_and_version(&self) -> Description {
+            self.description().clone()
+        }
+
+        fn digests_function(&self) -> fn() -> RpcDigests {
+            || RpcDigests::Unknown
         }
     }
 

@@ -10,7 +10,7 @@ use crate::implementation::Implementation;
 use crate::on_exception::OnException;
 use crate::payload::Codec;
 use crate::unknown_rpc::OnUnknownRpc;
-use crate::{OneWay, PipeRpc, Rpc, StateRpc};
+use crate::{DirectStreamWriter, OneWay, PipeRpc, Rpc, StateRpc};
 
 /// Collects implementations.
 ///
@@ -152,6 +152,45 @@ impl<S: Send + 'static> Builder<S> {
         C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
     {
         self.implementation(Implementation::state(rpc, handler))
+    }
+
+    /// Implements a pipe RPC by a handler that writes its updates itself: see
+    /// [`Implementation::pipe_direct`].
+    #[must_use]
+    pub fn implement_pipe_direct<Q, U, E, C, F, Fut>(
+        self,
+        rpc: &PipeRpc<Q, U, E, C>,
+        handler: F,
+    ) -> Self
+    where
+        F: Fn(&S, Q, DirectStreamWriter<U, C>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Result<(), E>, HandlerError>> + Send + 'static,
+        Q: Send + 'static,
+        U: 'static,
+        E: Send + 'static,
+        C: Codec<Q> + Codec<U> + Codec<E>,
+    {
+        self.implementation(Implementation::pipe_direct(rpc, handler))
+    }
+
+    /// Implements a state RPC by a handler that writes its updates itself: see
+    /// [`Implementation::state_direct`].
+    #[must_use]
+    pub fn implement_state_direct<Q, T, U, E, C, F, Fut>(
+        self,
+        rpc: &StateRpc<Q, T, U, E, C>,
+        handler: F,
+    ) -> Self
+    where
+        F: Fn(&S, Q, DirectStreamWriter<U, C>) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Result<T, E>, HandlerError>> + Send + 'static,
+        Q: Send + 'static,
+        T: Send + 'static,
+        U: 'static,
+        E: Send + 'static,
+        C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
+    {
+        self.implementation(Implementation::state_direct(rpc, handler))
     }
 }
 

@@ -2,59 +2,81 @@
 //!
 //! ```text
 //!  OPENING ──ok──► OPEN ──end──► OVER
-//!     │ user error ──► OVER  │ Write_error, undecodable update, or closed by the user
-//!     │ error ──► OVER       ▼
+//!     │ user error ──► OVER  │ Write_error, undecodable update, callback that panicked, or closed
+//!     │ error ──► OVER       ▼ by the user
 //!     └ Write_error, ──► ENDING (abort sent, updates swallowed) ──end or error──► OVER
 //!       undecodable          ▲
 //!  UNWANTED ──ok─────────────┘   (the dispatch was dropped while OPENING: abort sent, and sent
 //!                                 again now, since the callee may have ignored the first)
 //! ```
 //!
-//! While ENDING the query keeps its place in the table, because the callee may still send.
+//! While ENDING the query keeps its place in the table, because the callee may still send. What
+//! becomes of the values, a queue, a callback or a fold, is up to the [`Sink`].
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use bin_prot::{BinRead, Reader};
-use rpc_wire::stream::{EOF_PAYLOAD, Initial, StreamResponse};
 use rpc_wire::{Data, QueryId, RpcError};
 
+use super::item::Item;
 use super::{Definition, PipeCloseReason};
 use crate::connection::Shared;
+use crate::connection::gate::Hold;
 use crate::connection::waiting::{After, Arrived, Note, Receiver};
-use crate::dispatch::{decode, undecodable};
-use crate::error::DispatchError;
+use crate::error::{DispatchError, HandlerError};
+use crate::implementation::BoxFuture;
 use crate::tracing_event::ReceivedResponse;
 
-const INITIAL: &str = "client-side streaming_rpc initial_response un-bin-io'ing";
-const HEADER: &str = "client-side streaming_rpc response un-bin-io'ing";
-const UPDATE: &str = "client-side streaming_rpc response un-bin-io'ing to [bin_reader_update]";
+/// Where the values of a stream go. Runs the user's decoders and callbacks, except where the
+/// stream's lock is held.
+pub(crate) trait Sink: Send + Sync + 'static {
+    /// What the dispatch results in, beside the stream.
+    type Initial: Send;
+    /// An update that was decoded, or what the callback said to it.
+    type Update: Send;
+    /// What is under the stream's lock.
+    type Kept: Default + Send;
+
+    /// Takes the encoded initial value.
+    fn initial(&self, value: &[u8]) -> Result<Self::Initial, DispatchError>;
+
+    /// Takes an encoded update.
+    fn update(&self, update: Data<'_>) -> Result<Self::Update, DispatchError>;
+
+    /// The same update, now that the lock is held and it is known to be wanted.
+    fn keep(&self, kept: &mut Self::Kept, update: Self::Update) -> Next;
+
+    /// The stream is over. Called once after [`initial`](Self::initial) succeeded, unless the user
+    /// has ended it.
+    fn closed(&self, result: Result<(), &DispatchError>);
+}
+
+/// What the connection is to do after an update.
+pub(crate) enum Next {
+    Continue,
+    /// Handle nothing further until everything kept has been taken.
+    Hold,
+    /// Handle nothing further until this is ready.
+    Wait(BoxFuture<()>),
+}
 
 /// The end of a stream of whatever type.
-pub(super) trait End: Send + Sync {
+pub(crate) trait End: Send + Sync {
     fn poll_close_reason(&self, cx: &Context<'_>) -> Poll<PipeCloseReason>;
+
+    /// Asks the callee to end the stream.
+    fn abort(&self);
 }
 
-/// What a pipe needs of its stream; the types of state and error do not matter any more.
-pub(super) trait Updates<U>: End {
-    /// Moves everything that has arrived to `into`, which is empty. Ready with nothing at the
-    /// end.
-    fn poll_take(&self, into: &mut VecDeque<U>, cx: &Context<'_>) -> Poll<()>;
-
-    /// Ends the stream on behalf of the user.
-    fn close(&self);
-}
-
-pub(super) struct Incoming<T, U, E> {
-    definition: Definition<T, U, E>,
+pub(crate) struct Incoming<S: Sink, E> {
+    pub(super) definition: Definition<S, E>,
     connection: Weak<Shared>,
     id: OnceLock<QueryId>,
-    state: Mutex<State<T, U, E>>,
+    state: Mutex<State<S, E>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
+pub(super) enum Stage {
     Opening,
     Unwanted,
     Open,
@@ -62,35 +84,29 @@ enum Stage {
     Over,
 }
 
-/// The callee's answer to the query: a state, the user's error, or the failure of the call.
-type Answer<T, E> = Result<Result<T, E>, DispatchError>;
+/// The callee's answer to the query: an initial value, the user's error, or the failure of the
+/// call.
+pub(super) type Answer<T, E> = Result<Result<T, E>, DispatchError>;
 
-struct State<T, U, E> {
+pub(super) struct State<S: Sink, E> {
     stage: Stage,
-    answer: Option<Answer<T, E>>,
+    answer: Option<Answer<S::Initial, E>>,
     answer_taken: bool,
-    updates: VecDeque<U>,
-    close_reason: Option<PipeCloseReason>,
+    pub(super) kept: S::Kept,
+    /// While the connection waits for what is kept to be taken.
+    pub(super) hold: Option<Hold>,
+    pub(super) close_reason: Option<PipeCloseReason>,
     /// Why this side ended the stream, if not because the user wanted that.
     induced: Option<DispatchError>,
+    /// The callee has been asked to end the stream since it started.
+    aborted: bool,
     /// The user's task, waiting for the answer or for updates.
     waker: Option<Waker>,
     close_wakers: Vec<Waker>,
 }
 
-/// What one response amounts to, its payload decoded.
-enum Item<T, U, E> {
-    Answer(Answer<T, E>),
-    Update(U),
-    End,
-    /// The user's error, which nobody wants to know.
-    Refused,
-    Failed(DispatchError),
-    Swallowed,
-}
-
-impl<T, U, E> Incoming<T, U, E> {
-    pub(super) fn new(connection: &Arc<Shared>, definition: Definition<T, U, E>) -> Self {
+impl<S: Sink, E> Incoming<S, E> {
+    pub(super) fn new(connection: &Arc<Shared>, definition: Definition<S, E>) -> Self {
         Self {
             definition,
             connection: Arc::downgrade(connection),
@@ -99,21 +115,24 @@ impl<T, U, E> Incoming<T, U, E> {
                 stage: Stage::Opening,
                 answer: None,
                 answer_taken: false,
-                updates: VecDeque::new(),
+                kept: S::Kept::default(),
+                hold: None,
                 close_reason: None,
                 induced: None,
+                aborted: false,
                 waker: None,
                 close_wakers: Vec::new(),
             }),
         }
     }
 
-    /// The id under which the query was sent; set before the user has any handle.
+    /// The id under which the query was sent; set before the user has any handle, and before
+    /// this side sends an abort in answer to a response, which may come before that.
     pub(super) fn set_id(&self, id: QueryId) {
         self.id.get_or_init(|| id);
     }
 
-    pub(super) fn poll_answer(&self, cx: &Context<'_>) -> Poll<Answer<T, E>> {
+    pub(super) fn poll_answer(&self, cx: &Context<'_>) -> Poll<Answer<S::Initial, E>> {
         let mut state = self.lock();
         if let Some(answer) = state.answer.take() {
             state.answer_taken = true;
@@ -134,83 +153,30 @@ impl<T, U, E> Incoming<T, U, E> {
             Stage::Open => Stage::Ending,
             Stage::Unwanted | Stage::Ending | Stage::Over => return,
         };
+        let unwanted = state.take_unwanted();
         drop(state);
-        self.abort();
+        drop(unwanted);
+        self.send_abort();
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T, U, E>> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<S, E>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn abort(&self) {
-        if let Some(id) = self.id.get() {
-            self.send_abort(*id);
+    pub(super) fn send_abort(&self) {
+        if let (Some(id), Some(connection)) = (self.id.get(), self.connection.upgrade()) {
+            connection.send_abort(self.definition.name.get(), *id);
         }
     }
 
-    fn send_abort(&self, id: QueryId) {
-        if let Some(connection) = self.connection.upgrade() {
-            connection.send_abort(self.definition.rpc(), id);
-        }
-    }
-
-    /// Decodes without holding the lock: decoders are the user's.
-    fn item(&self, stage: Stage, data: Data<'_>) -> Item<T, U, E> {
-        let payload = data.bytes();
-        if stage != Stage::Opening && payload == Ok(EOF_PAYLOAD) {
-            return Item::End;
-        }
-        let payload = match payload {
-            Ok(payload) => payload,
-            Err(overlong) => return Item::Failed(undecodable(HEADER, overlong)),
-        };
-        match stage {
-            Stage::Opening => self.initial(payload),
-            // Only whether the stream goes on matters.
-            Stage::Unwanted => match Initial::split(payload) {
-                Ok((Initial::Error, _)) => Item::Refused,
-                Ok((Initial::Ok, _)) | Err(_) => Item::Swallowed,
-            },
-            Stage::Open => self.update(payload),
-            Stage::Ending | Stage::Over => Item::Swallowed,
-        }
-    }
-
-    fn initial(&self, payload: &[u8]) -> Item<T, U, E> {
-        let (initial, value) = match Initial::split(payload) {
-            Ok(split) => split,
-            Err(error) => return Item::Failed(undecodable(INITIAL, error)),
-        };
-        let value = Data::new(value);
-        match initial {
-            Initial::Ok => match decode(value, self.definition.state, INITIAL) {
-                Ok(state) => Item::Answer(Ok(Ok(state))),
-                Err(error) => Item::Failed(error),
-            },
-            // Nothing follows the user's error, so even an undecodable one ends the stream.
-            Initial::Error => Item::Answer(decode(value, self.definition.error, INITIAL).map(Err)),
-        }
-    }
-
-    fn update(&self, payload: &[u8]) -> Item<T, U, E> {
-        let mut reader = Reader::new(payload);
-        let response = StreamResponse::bin_read(&mut reader);
-        let response = response.and_then(|response| reader.finish().map(|()| response));
-        match response {
-            Ok(StreamResponse::Ok(data)) => match decode(data, self.definition.update, UPDATE) {
-                Ok(update) => Item::Update(update),
-                Err(error) => Item::Failed(error),
-            },
-            Ok(StreamResponse::Eof) => Item::End,
-            Err(error) => Item::Failed(undecodable(HEADER, error)),
-        }
-    }
-
-    /// Takes in one item. What follows from it, in this order: the abort, telling of it, waking.
-    fn accept(&self, item: Item<T, U, E>, note: &Note<'_>) {
+    /// Takes in one item. What follows from it, in this order: the abort, the callback's end,
+    /// telling of it, waking.
+    fn accept(&self, item: Item<S, E>, note: &Note<'_>) -> After {
         let mut state = self.lock();
         let kind = note.is_wanted().then(|| item.kind(state.induced.as_ref()));
         let mut abort = false;
+        let mut next = Next::Continue;
+        let mut closed = None;
         // What nobody wants is dropped when the lock is free: destructors are the user's.
         let mut unwanted = None;
         match (state.stage, item) {
@@ -225,18 +191,19 @@ impl<T, U, E> Incoming<T, U, E> {
                 state.answer = Some(Err(error));
                 abort = true;
             }
-            (Stage::Open, Item::Update(update)) => state.updates.push_back(update),
+            (Stage::Open, Item::Update(update)) => {
+                next = self.definition.sink.keep(&mut state.kept, update);
+            }
             (Stage::Open, Item::Failed(error)) => {
-                state.stage = Stage::Ending;
-                state.induced = Some(error.clone());
-                state.end(PipeCloseReason::Error(error));
-                abort = true;
+                abort = state.break_off(&error);
+                closed = Some(Err(error));
             }
             (Stage::Open | Stage::Opening, Item::End) => {
                 state.stage = Stage::Over;
                 state.end(PipeCloseReason::ClosedRemotely);
+                closed = Some(Ok(()));
             }
-            // An answer other than a state, undecodable or not, is the last message.
+            // An answer other than an initial value, undecodable or not, is the last message.
             (
                 Stage::Unwanted,
                 item @ (Item::Refused | Item::End | Item::Answer(Ok(Err(_)) | Err(_))),
@@ -256,16 +223,32 @@ impl<T, U, E> Incoming<T, U, E> {
                 unwanted = Some(item);
             }
         }
+        if matches!(next, Next::Hold) && state.hold.is_none() {
+            state.hold = self.connection.upgrade().as_ref().map(Hold::new);
+        }
+        let over = state.stage == Stage::Over;
         let sleepers = state.sleepers();
         drop(state);
         drop(unwanted);
         if abort {
-            self.send_abort(note.id());
+            self.set_id(note.id());
+            self.send_abort();
+        }
+        if let Some(result) = closed {
+            self.definition.sink.closed(result.as_ref().copied());
         }
         if let Some(kind) = kind {
-            note.tell(self.definition.rpc(), kind);
+            note.tell(self.definition.name.get(), kind);
         }
         sleepers.wake();
+        match next {
+            _ if over => After::Remove,
+            Next::Continue | Next::Hold => After::Keep,
+            Next::Wait(wait) => {
+                self.set_id(note.id());
+                After::Wait(wait)
+            }
+        }
     }
 
     /// Ends the stream with an error; told of, if it came as a response.
@@ -275,54 +258,46 @@ impl<T, U, E> Incoming<T, U, E> {
             (note, error)
         });
         let mut state = self.lock();
+        let mut closed = None;
         match state.stage {
             Stage::Opening => state.answer = Some(Err(error)),
             Stage::Unwanted | Stage::Ending | Stage::Over => {}
-            Stage::Open => state.end(PipeCloseReason::Error(error)),
+            Stage::Open => {
+                state.end(PipeCloseReason::Error(error.clone()));
+                closed = Some(error);
+            }
         }
         state.stage = Stage::Over;
+        // What is kept can still be taken, but nothing waits for that any more.
+        let hold = state.hold.take();
         let sleepers = state.sleepers();
         drop(state);
+        drop(hold);
+        if let Some(error) = closed {
+            self.definition.sink.closed(Err(&error));
+        }
         if let Some((note, kind)) = kind {
-            note.tell(self.definition.rpc(), kind);
+            note.tell(self.definition.name.get(), kind);
         }
         sleepers.wake();
     }
 }
 
-impl<T, U, E> Item<T, U, E> {
-    /// What the response was in the eyes of the listeners (rules T-C13 to T-C19).
-    fn kind(&self, induced: Option<&DispatchError>) -> ReceivedResponse {
-        match (self, induced) {
-            (Self::Answer(Ok(Err(_))) | Self::Refused, _) => {
-                ReceivedResponse::ResponseFinishedUserDefinedError
-            }
-            (Self::Answer(Err(error)), _) | (Self::End, Some(error)) => {
-                ReceivedResponse::ResponseFinishedRpcErrorOrExn(error.to_rpc_error())
-            }
-            (Self::End, None) => ReceivedResponse::ResponseFinishedOk,
-            (Self::Answer(Ok(Ok(_))) | Self::Update(_) | Self::Failed(_) | Self::Swallowed, _) => {
-                ReceivedResponse::PartialResponse
-            }
-        }
-    }
-}
-
 /// Who is to be woken, once the lock is free.
-struct Sleepers {
+pub(super) struct Sleepers {
     user: Option<Waker>,
     closing: Vec<Waker>,
 }
 
 impl Sleepers {
-    fn wake(self) {
+    pub(super) fn wake(self) {
         self.user.into_iter().for_each(Waker::wake);
         self.closing.into_iter().for_each(Waker::wake);
     }
 }
 
-impl<T, U, E> State<T, U, E> {
-    fn wait(&mut self, cx: &Context<'_>) {
+impl<S: Sink, E> State<S, E> {
+    pub(super) fn wait(&mut self, cx: &Context<'_>) {
         match &mut self.waker {
             Some(waker) => waker.clone_from(cx.waker()),
             none => *none = Some(cx.waker().clone()),
@@ -331,7 +306,7 @@ impl<T, U, E> State<T, U, E> {
 
     /// Everybody who waits. They have to ask again before they are woken again, so a batch of
     /// updates costs one wake-up.
-    fn sleepers(&mut self) -> Sleepers {
+    pub(super) fn sleepers(&mut self) -> Sleepers {
         Sleepers {
             user: self.waker.take(),
             closing: match self.close_reason {
@@ -342,17 +317,34 @@ impl<T, U, E> State<T, U, E> {
     }
 
     /// The first cause counts (rule R-SC-21).
-    fn end(&mut self, reason: PipeCloseReason) {
+    pub(super) fn end(&mut self, reason: PipeCloseReason) {
         self.close_reason.get_or_insert(reason);
+    }
+
+    /// The user has enough of an open stream. Whether the callee is to be told.
+    pub(super) fn close(&mut self) -> bool {
+        if self.stage != Stage::Open {
+            return false;
+        }
+        self.stage = Stage::Ending;
+        !std::mem::replace(&mut self.aborted, true)
+    }
+
+    /// Ends an open stream because of an error of this side's. Whether the callee is to be told.
+    fn break_off(&mut self, error: &DispatchError) -> bool {
+        self.induced = Some(error.clone());
+        self.end(PipeCloseReason::Error(error.clone()));
+        self.close()
+    }
+
+    /// What is of no use without a user: to be dropped when the lock is free, since destructors
+    /// are the user's, and letting go of a connection takes a lock.
+    pub(super) fn take_unwanted(&mut self) -> (S::Kept, Option<Hold>) {
+        (std::mem::take(&mut self.kept), self.hold.take())
     }
 }
 
-impl<T, U, E> Receiver for Incoming<T, U, E>
-where
-    T: Send + 'static,
-    U: Send + 'static,
-    E: Send + 'static,
-{
+impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
     fn response(&self, arrived: Arrived<'_>) -> After {
         let stage = self.lock().stage;
         let (result, note) = arrived.split();
@@ -360,13 +352,12 @@ where
             Ok(data) => self.accept(self.item(stage, data), &note),
             // It stands for one message that was too large; the callee goes on (rule R-SC-2).
             Err(error @ RpcError::WriteError(_)) => {
-                self.accept(Item::Failed(DispatchError::Rpc(error)), &note);
+                self.accept(Item::Failed(DispatchError::Rpc(error)), &note)
             }
-            Err(error) => self.reject(DispatchError::Rpc(error), Some(&note)),
-        }
-        match self.lock().stage {
-            Stage::Over => After::Remove,
-            Stage::Opening | Stage::Unwanted | Stage::Open | Stage::Ending => After::Keep,
+            Err(error) => {
+                self.reject(DispatchError::Rpc(error), Some(&note));
+                After::Remove
+            }
         }
     }
 
@@ -374,49 +365,34 @@ where
         // Nobody is told of calls that a lost connection ends (rule T-C24).
         self.reject(error, None);
     }
-}
 
-impl<T, U, E> Updates<U> for Incoming<T, U, E>
-where
-    T: Send + 'static,
-    U: Send + 'static,
-    E: Send + 'static,
-{
-    fn poll_take(&self, into: &mut VecDeque<U>, cx: &Context<'_>) -> Poll<()> {
+    fn wait_failed(&self, error: HandlerError) {
+        let error = DispatchError::CallbackFailed(error);
         let mut state = self.lock();
-        if state.updates.is_empty() && state.close_reason.is_none() {
-            state.wait(cx);
-            return Poll::Pending;
+        if state.stage != Stage::Open {
+            return;
         }
-        std::mem::swap(&mut state.updates, into);
-        Poll::Ready(())
-    }
-
-    fn close(&self) {
-        let mut state = self.lock();
-        let updates = std::mem::take(&mut state.updates);
-        state.end(PipeCloseReason::ClosedLocally);
+        let abort = state.break_off(&error);
         let sleepers = state.sleepers();
-        let open = state.stage == Stage::Open;
-        if open {
-            state.stage = Stage::Ending;
-        }
         drop(state);
+        if abort {
+            self.send_abort();
+        }
+        self.definition.sink.closed(Err(&error));
         sleepers.wake();
-        // The updates' destructors are the user's.
-        drop(updates);
-        if open {
-            self.abort();
+    }
+
+    fn abort(&self) {
+        let mut state = self.lock();
+        let first = state.stage == Stage::Open && !std::mem::replace(&mut state.aborted, true);
+        drop(state);
+        if first {
+            self.send_abort();
         }
     }
 }
 
-impl<T, U, E> End for Incoming<T, U, E>
-where
-    T: Send + 'static,
-    U: Send + 'static,
-    E: Send + 'static,
-{
+impl<S: Sink, E: Send + 'static> End for Incoming<S, E> {
     fn poll_close_reason(&self, cx: &Context<'_>) -> Poll<PipeCloseReason> {
         let mut state = self.lock();
         if let Some(reason) = &state.close_reason {
@@ -427,5 +403,9 @@ where
             wakers.push(cx.waker().clone());
         }
         Poll::Pending
+    }
+
+    fn abort(&self) {
+        Receiver::abort(self);
     }
 }

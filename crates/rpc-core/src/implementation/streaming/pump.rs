@@ -1,0 +1,143 @@
+//! From the stream that a handler returned to the connection, at the transport's pace.
+
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_core::Stream;
+use rpc_wire::frame::AppendError;
+
+use super::sender::{Flow, Sender};
+use crate::connection::Shared;
+use crate::error::{HandlerError, SendError};
+use crate::implementation::call::too_big;
+use crate::payload::Codec;
+
+/// Updates that are taken from a stream before waiting for the transport (rule R-SV-5).
+const BATCH: usize = 1000;
+
+/// The same for the first time, where the query was read: a peer that opens many streams at once
+/// must not hold up others.
+const FIRST_BATCH: usize = 16;
+
+/// What a handler's stream yields: updates, or that producing them has failed.
+pub(crate) trait Item<U> {
+    fn into_update(self) -> Result<U, HandlerError>;
+}
+
+impl<U> Item<U> for U {
+    fn into_update(self) -> Result<U, HandlerError> {
+        Ok(self)
+    }
+}
+
+impl<U> Item<U> for Result<U, HandlerError> {
+    fn into_update(self) -> Self {
+        self
+    }
+}
+
+/// Sends what the stream yields, and its end. The error is that of whoever produces the updates;
+/// it stands for the end.
+pub(super) async fn pump<St, U, C>(sender: Arc<Sender>, updates: St) -> Result<(), HandlerError>
+where
+    St: Stream<Item: Item<U>> + Send + 'static,
+    U: Send + 'static,
+    C: Codec<U>,
+{
+    let mut updates = pin!(updates);
+    let mut busy = Some(Busy::new(&sender));
+    let mut limit = FIRST_BATCH;
+    loop {
+        let batch = std::future::poll_fn(|cx| {
+            let batch = poll_batch::<St, U, C>(&sender, updates.as_mut(), limit, cx);
+            if batch.is_pending() {
+                busy = None;
+            }
+            batch
+        });
+        let batch = batch.await;
+        busy.get_or_insert_with(|| Busy::new(&sender));
+        limit = BATCH;
+        let batch = batch?;
+        if batch == Batch::Stopped {
+            return Ok(());
+        }
+        // A slow transport stops the consumption of the source (rule C-BP-6), and delays the end
+        // (rule R-SV-6).
+        let output = &sender.call.shared().output;
+        let mark = output.mark();
+        std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
+        if batch == Batch::Ended {
+            // A connection that closes ends its streams without saying so (rule R-SV-14).
+            if !output.is_flushing() {
+                sender.end();
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// While this exists, the source may have more to give, and closing waits for it.
+struct Busy<'a>(&'a Shared);
+
+impl<'a> Busy<'a> {
+    fn new(sender: &'a Sender) -> Self {
+        let shared = sender.call.shared();
+        shared.serving.begin_busy();
+        Self(shared)
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.serving.end_busy();
+        if self.0.output.is_closing() {
+            self.0.output.wake_task();
+        }
+    }
+}
+
+/// Why a batch is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Batch {
+    /// It is full, or no more updates are there at present.
+    Taken,
+    /// The source has ended.
+    Ended,
+    /// Nobody wants more.
+    Stopped,
+}
+
+fn poll_batch<St, U, C>(
+    sender: &Sender,
+    mut updates: Pin<&mut St>,
+    limit: usize,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Batch, HandlerError>>
+where
+    St: Stream<Item: Item<U>>,
+    C: Codec<U>,
+{
+    for taken in 0..limit {
+        let update = match updates.as_mut().poll_next(cx) {
+            Poll::Ready(Some(item)) => item.into_update()?,
+            Poll::Ready(None) => return Poll::Ready(Ok(Batch::Ended)),
+            Poll::Pending if taken > 0 => return Poll::Ready(Ok(Batch::Taken)),
+            Poll::Pending => return Poll::Pending,
+        };
+        match sender.update::<U, C>(&update) {
+            Ok(Flow::Continue) => {}
+            Ok(Flow::Pause) => return Poll::Ready(Ok(Batch::Taken)),
+            Ok(Flow::Stop) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {
+                return Poll::Ready(Ok(Batch::Stopped));
+            }
+            // One update that is too large does not end the stream (rule R-SV-10).
+            Err(SendError::Frame(AppendError::TooBig { size, limit })) => {
+                sender.report(too_big(size, limit));
+            }
+            Err(SendError::Frame(error)) => return Poll::Ready(Err(error.into())),
+        }
+    }
+    Poll::Ready(Ok(Batch::Taken))
+}

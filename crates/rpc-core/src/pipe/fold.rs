@@ -1,0 +1,146 @@
+//! A state and its updates, folded where they are read (rule R-SC-35).
+
+use std::pin::Pin;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+
+use rpc_wire::Data;
+use tokio::sync::oneshot;
+
+use super::PipeResponse;
+use super::callback::{caught, log_failure};
+use super::incoming::{Next, Sink};
+use super::item::{INITIAL, UPDATE};
+use crate::dispatch::decode;
+use crate::error::{ConnectionClosed, DispatchError};
+use crate::payload::Undecodable;
+
+/// The result of a fold, when the stream is over; a future.
+///
+/// Dropping it changes nothing: the fold goes on until the stream's end.
+#[derive(Debug)]
+#[must_use = "the result is lost unless this is awaited"]
+pub struct Fold<R>(oneshot::Receiver<Result<R, DispatchError>>);
+
+impl<R> Future for Fold<R> {
+    /// The error is [`CallbackFailed`](DispatchError::CallbackFailed): one of the functions
+    /// panicked, and took the accumulator with it.
+    type Output = Result<R, DispatchError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(cx).map(|result| {
+            // Only a dispatch that was dropped sends no result, and then there is no `Fold`.
+            let closed = ConnectionClosed { reason: None };
+            result.unwrap_or(Err(DispatchError::ConnectionClosed(closed)))
+        })
+    }
+}
+
+/// The three functions, and how far they have come.
+pub(crate) struct Folding<T, U, A, R, I, S, F> {
+    state: fn(&[u8]) -> Result<T, Undecodable>,
+    update: fn(&[u8]) -> Result<U, Undecodable>,
+    /// Locked by the connection's task alone. Gone once the stream is over.
+    progress: Mutex<Option<Progress<A, R, I, S, F>>>,
+}
+
+struct Progress<A, R, I, S, F> {
+    init: Option<I>,
+    step: S,
+    finish: F,
+    /// There between `init` and a function that panics.
+    accumulator: Option<A>,
+    result: oneshot::Sender<Result<R, DispatchError>>,
+}
+
+impl<T, U, A, R, I, S, F> Folding<T, U, A, R, I, S, F> {
+    pub(crate) fn new(
+        state: fn(&[u8]) -> Result<T, Undecodable>,
+        update: fn(&[u8]) -> Result<U, Undecodable>,
+        (init, step, finish): (I, S, F),
+    ) -> (Self, Fold<R>) {
+        let (sender, receiver) = oneshot::channel();
+        let folding = Self {
+            state,
+            update,
+            progress: Mutex::new(Some(Progress {
+                init: Some(init),
+                step,
+                finish,
+                accumulator: None,
+                result: sender,
+            })),
+        };
+        (folding, Fold(receiver))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Progress<A, R, I, S, F>>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T, U, A, R, P, I, S, F> Sink for Folding<T, U, A, R, I, S, F>
+where
+    T: 'static,
+    U: 'static,
+    A: Send + 'static,
+    R: Send + 'static,
+    P: Into<PipeResponse>,
+    I: FnOnce(T) -> A + Send + 'static,
+    S: FnMut(A, U) -> (A, P) + Send + 'static,
+    F: FnOnce(A, Result<(), DispatchError>) -> R + Send + 'static,
+{
+    type Initial = ();
+    type Update = PipeResponse;
+    type Kept = ();
+
+    fn initial(&self, value: &[u8]) -> Result<(), DispatchError> {
+        let state = decode(Data::new(value), self.state, INITIAL)?;
+        if let Some(progress) = &mut *self.lock()
+            && let Some(init) = progress.init.take()
+        {
+            progress.accumulator = Some(caught(|| init(state))?);
+        }
+        Ok(())
+    }
+
+    fn update(&self, update: Data<'_>) -> Result<PipeResponse, DispatchError> {
+        let update = decode(update, self.update, UPDATE)?;
+        let mut progress = self.lock();
+        let Some(progress) = &mut *progress else {
+            return Ok(PipeResponse::Continue);
+        };
+        let Some(accumulator) = progress.accumulator.take() else {
+            return Ok(PipeResponse::Continue);
+        };
+        let (accumulator, response) = caught(|| {
+            let (accumulator, response) = (progress.step)(accumulator, update);
+            (accumulator, response.into())
+        })?;
+        progress.accumulator = Some(accumulator);
+        Ok(response)
+    }
+
+    fn keep(&self, (): &mut (), response: PipeResponse) -> Next {
+        response.into()
+    }
+
+    fn closed(&self, result: Result<(), &DispatchError>) {
+        let Some(progress) = self.lock().take() else {
+            return;
+        };
+        let result = result.map_err(Clone::clone);
+        let finished = match (progress.accumulator, result) {
+            (Some(accumulator), result) => caught(|| (progress.finish)(accumulator, result)),
+            (None, result) => match result {
+                Err(error) => Err(error),
+                // It went with a function that panicked, which broke the stream.
+                Ok(()) => return,
+            },
+        };
+        // Nobody may be there any more who wants it.
+        if let Err(unwanted) = progress.result.send(finished) {
+            log_failure(unwanted);
+        }
+    }
+}

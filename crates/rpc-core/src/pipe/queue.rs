@@ -1,0 +1,106 @@
+//! Updates that wait in a queue for their pipe.
+
+use std::collections::VecDeque;
+use std::task::{Context, Poll};
+
+use rpc_wire::Data;
+
+use super::PipeCloseReason;
+use super::incoming::{End, Incoming, Next, Sink};
+use super::item::{INITIAL, UPDATE};
+use crate::dispatch::decode;
+use crate::error::DispatchError;
+use crate::payload::Undecodable;
+
+/// Updates in a pipe at which a client that pushes back stops reading (rule R-SC-25).
+const FULL: usize = 100;
+
+/// The initial value is the dispatch's result, and the updates are kept.
+pub(crate) struct Queue<T, U> {
+    pub(crate) state: fn(&[u8]) -> Result<T, Undecodable>,
+    pub(crate) update: fn(&[u8]) -> Result<U, Undecodable>,
+    pub(crate) pushes_back: bool,
+}
+
+impl<T: Send + 'static, U: Send + 'static> Sink for Queue<T, U> {
+    type Initial = T;
+    type Update = U;
+    type Kept = VecDeque<U>;
+
+    fn initial(&self, value: &[u8]) -> Result<T, DispatchError> {
+        decode(Data::new(value), self.state, INITIAL)
+    }
+
+    fn update(&self, update: Data<'_>) -> Result<U, DispatchError> {
+        decode(update, self.update, UPDATE)
+    }
+
+    #[inline]
+    fn keep(&self, kept: &mut VecDeque<U>, update: U) -> Next {
+        kept.push_back(update);
+        if self.pushes_back && kept.len() >= FULL {
+            Next::Hold
+        } else {
+            Next::Continue
+        }
+    }
+
+    /// The pipe finds out when it has taken everything.
+    fn closed(&self, _: Result<(), &DispatchError>) {}
+}
+
+/// What a pipe needs of its stream; the types of state and error do not matter any more.
+pub(crate) trait Updates<U>: End {
+    /// Moves what has arrived to `into`, which is empty. Ready with nothing at the end.
+    fn poll_take(&self, into: &mut VecDeque<U>, cx: &Context<'_>) -> Poll<()>;
+
+    /// Ends the stream on behalf of the user.
+    fn close(&self);
+}
+
+impl<T, U, E> Updates<U> for Incoming<Queue<T, U>, E>
+where
+    T: Send + 'static,
+    U: Send + 'static,
+    E: Send + 'static,
+{
+    fn poll_take(&self, into: &mut VecDeque<U>, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.kept.is_empty() {
+            // Whoever asks for more has finished with everything before.
+            let hold = state.hold.take();
+            let ended = state.close_reason.is_some();
+            if !ended {
+                state.wait(cx);
+            }
+            drop(state);
+            drop(hold);
+            return if ended {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            };
+        }
+        if self.definition.sink.pushes_back {
+            // One by one: how many are unread decides when to stop reading.
+            into.extend(state.kept.pop_front());
+        } else {
+            std::mem::swap(&mut state.kept, into);
+        }
+        Poll::Ready(())
+    }
+
+    fn close(&self) {
+        let mut state = self.lock();
+        let unwanted = state.take_unwanted();
+        state.end(PipeCloseReason::ClosedLocally);
+        let sleepers = state.sleepers();
+        let abort = state.close();
+        drop(state);
+        sleepers.wake();
+        if abort {
+            self.send_abort();
+        }
+        drop(unwanted);
+    }
+}
