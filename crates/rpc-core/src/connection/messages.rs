@@ -102,10 +102,10 @@ pub(super) fn query(
     };
     let menu_index = found.and_then(|index| callee.menu_index(index));
     let call = Call::new(shared.clone(), called, query.header.id, menu_index);
-    let kind = found.map(|index| callee.kind(index));
+    let kind = || found.map_or(HandlerKind::Expert, |index| callee.kind(index));
     shared.events.tell(call.rpc(), call.id(), body, || {
         let abort =
-            kind == Some(HandlerKind::Streaming) && query.data.bytes().is_ok_and(stream::is_abort);
+            kind() == HandlerKind::Streaming && query.data.bytes().is_ok_and(stream::is_abort);
         Event::Received(match abort {
             true => Kind::AbortStreamingRpcQuery,
             false => Kind::Query,
@@ -121,8 +121,7 @@ pub(super) fn query(
     }));
     let started = handled.unwrap_or_else(|panic| {
         let error = HandlerError::from_panic(&*panic);
-        call.failed(kind.unwrap_or(HandlerKind::Expert), error)
-            .into()
+        call.failed(kind(), error).into()
     });
     match started {
         Started::Done => None,

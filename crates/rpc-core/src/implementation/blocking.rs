@@ -50,7 +50,7 @@ where
             Given::Later(state) => {
                 let handler = handler.clone();
                 let running = async move { handler(&state.await?, value) };
-                answering.start(call, Ok(Box::pin(running)))
+                answering.start(call, Box::pin(running))
             }
         }
     }

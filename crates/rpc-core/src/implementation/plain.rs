@@ -1,14 +1,15 @@
 //! A plain RPC whose handler may suspend.
 
 use std::marker::PhantomData;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
 use rpc_wire::RpcDigests;
 
 use super::Call;
-use super::handler::{BoxFuture, Handler, HandlerKind, Received, Started, Stop, caught, poll_now};
-use super::lift::Source;
+use super::handler::{Handler, HandlerKind, Received, Started, Stop, caught};
+use super::lift::{Given, Source};
 use crate::connection::serving::OpenQuery;
 use crate::error::HandlerError;
 use crate::payload::Codec;
@@ -45,8 +46,17 @@ where
         let Some(value) = query.decode::<Q, C>(rpc::QUERY_LOCATION) else {
             return Started::Done;
         };
-        let running = state.give(query).run(&self.handler, value);
-        Answering::<R, C>::new(HandlerKind::Plain, self.user_errors).start(query.call(), running)
+        let call = query.call();
+        let answering = Answering::<R, C>::new(HandlerKind::Plain, self.user_errors);
+        // The common case is apart from the others so that the handler's future is polled as
+        // what it is, rather than through a pointer.
+        match state.give(query) {
+            Given::Now(state) => answering.start(call, Box::pin((self.handler)(&state, value))),
+            given => match given.run(&self.handler, value) {
+                Ok(running) => answering.start(call, running),
+                Err(error) => answering.answer(call, Err(error)).into(),
+            },
+        }
     }
 
     fn kind(&self) -> HandlerKind {
@@ -90,16 +100,13 @@ impl<R: 'static, C: Codec<R>> Answering<R, C> {
     }
 
     /// Answers at once if the result is there at once.
-    pub(super) fn start(
-        self,
-        call: &Call,
-        running: Result<BoxFuture<Result<R, HandlerError>>, HandlerError>,
-    ) -> Started {
-        let mut running = match running {
-            Ok(running) => running,
-            Err(error) => return self.answer(call, Err(error)).into(),
-        };
-        match poll_now(running.as_mut()) {
+    #[inline]
+    pub(super) fn start<F>(self, call: &Call, mut running: Pin<Box<F>>) -> Started
+    where
+        F: Future<Output = Result<R, HandlerError>> + Send + ?Sized + 'static,
+    {
+        let mut now = Context::from_waker(Waker::noop());
+        match running.as_mut().poll(&mut now) {
             Poll::Ready(result) => self.answer(call, result).into(),
             Poll::Pending => {
                 let open = OpenQuery::new(call.shared());
@@ -111,12 +118,10 @@ impl<R: 'static, C: Codec<R>> Answering<R, C> {
         }
     }
 
-    async fn finish(
-        self,
-        call: Call,
-        _open: OpenQuery,
-        running: BoxFuture<Result<R, HandlerError>>,
-    ) -> Option<Stop> {
+    async fn finish<F>(self, call: Call, _open: OpenQuery, running: Pin<Box<F>>) -> Option<Stop>
+    where
+        F: Future<Output = Result<R, HandlerError>> + Send + ?Sized,
+    {
         // Encoding the response runs the user's code too: it is inside what is caught.
         let inner = call.clone();
         let answered = caught(async move {
