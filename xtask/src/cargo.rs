@@ -5,7 +5,7 @@ use std::{
     ffi::OsString,
     fmt,
     path::Path,
-    process::{Command, Stdio},
+    process::{Command, ExitStatus, Stdio},
 };
 
 use anyhow::{Context as _, Result, bail};
@@ -15,6 +15,7 @@ use anyhow::{Context as _, Result, bail};
 pub(crate) struct Cargo {
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
+    is_here: bool,
 }
 
 impl Cargo {
@@ -23,6 +24,7 @@ impl Cargo {
         Self {
             arguments: line.split(' ').map(str::to_owned).collect(),
             environment: Vec::new(),
+            is_here: false,
         }
     }
 
@@ -38,20 +40,34 @@ impl Cargo {
         self
     }
 
+    /// The same, run where the user is instead of in the root: for arguments that are paths.
+    pub(crate) fn here(mut self) -> Self {
+        self.is_here = true;
+        self
+    }
+
     /// Runs it to its end.
     ///
     /// # Errors
     /// The command line and the exit status, if it failed or could not be started.
     pub(crate) fn run(self) -> Result<()> {
-        println!("$ {self}");
-        let status = self
-            .command()
-            .status()
-            .with_context(|| format!("could not start: {self}"))?;
+        let shown = self.to_string();
+        let status = self.status()?;
         if !status.success() {
-            bail!("failed ({status}): {self}");
+            bail!("failed ({status}): {shown}");
         }
         Ok(())
+    }
+
+    /// Runs it to its end, which may be a failure.
+    ///
+    /// # Errors
+    /// It could not be started.
+    pub(crate) fn status(self) -> Result<ExitStatus> {
+        println!("$ {self}");
+        self.command()
+            .status()
+            .with_context(|| format!("could not start: {self}"))
     }
 
     /// The same, to be started otherwise.
@@ -62,8 +78,10 @@ impl Cargo {
         command
             .args(&self.arguments)
             .envs(self.environment.iter().map(|(name, value)| (name, value)))
-            .current_dir(root())
             .stdin(Stdio::null());
+        if !self.is_here {
+            command.current_dir(root());
+        }
         command
     }
 }

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{bench, cargo::Cargo, interop, tidy};
+use crate::{bench, cargo::Cargo, conformance, interop, tidy};
 
 /// One announced part of the run.
 struct Step {
@@ -32,6 +32,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "tests",
         run: tests,
+    },
+    Step {
+        name: "conformance",
+        run: conformance::ci,
     },
     Step {
         name: "documentation",

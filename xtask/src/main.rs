@@ -8,7 +8,9 @@
 mod bench;
 mod cargo;
 mod ci;
+mod conformance;
 mod interop;
+mod rules;
 mod tidy;
 
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ enum Command {
     Ci,
     /// Run the benchmarks: the codec beside others, and the load over TCP beside a raw echo.
     Bench(bench::Arguments),
+    /// Run golden vectors and recordings, or tell which rules of the specification have tests.
+    Conformance(conformance::Arguments),
     /// Run both ends of the interoperability suite against each other, at every wire version.
     Interop,
     /// Read the sources: what is never right fails, what may be right is listed.
@@ -36,14 +40,16 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    let success = |()| ExitCode::SUCCESS;
     let done = match Arguments::parse().command {
-        Command::Ci => ci::run(),
-        Command::Bench(arguments) => bench::run(&arguments),
-        Command::Interop => interop::run(),
-        Command::Tidy => tidy::run(),
+        Command::Ci => ci::run().map(success),
+        Command::Bench(arguments) => bench::run(&arguments).map(success),
+        Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Interop => interop::run().map(success),
+        Command::Tidy => tidy::run().map(success),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // One line and no backtrace: what failed is another program, not this one.
             eprintln!("\nerror: {error:#}");

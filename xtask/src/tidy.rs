@@ -85,7 +85,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 /// Adds the `.rs` files below `folder`, except those of hidden folders and of `target`.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+pub(crate) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let (path, name) = (entry.path(), entry.file_name());

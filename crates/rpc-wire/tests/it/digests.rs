@@ -31,7 +31,7 @@ fn check<T: BinShape>(type_name: &str, expected: &str) {
     assert_eq!(vector.text("digest").unwrap(), expected, "{type_name}");
 }
 
-/// *Shapes* §13.1 and §13.4.
+/// *Shapes* §13.1 and §13.4 (catalogue A1).
 #[test]
 fn wire_types_have_the_digests_of_the_reference() {
     check::<QueryId>("int63", "2b528f4b22f08e28876ffe0239315ac2");

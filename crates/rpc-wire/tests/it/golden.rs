@@ -43,7 +43,7 @@ fn check_message(bytes: &[u8], name: &str) {
     assert_eq!(NaiveMessage::of(&read), naive, "{name}");
 }
 
-/// *Protocol* §5, §6: with and without a length before the payload. The one byte of a unit, `00`,
+/// *Protocol* §5, §6 (catalogue A3): with and without a length before the payload. The one byte of a unit, `00`,
 /// is also the length of no payload.
 #[test]
 fn messages_are_those_of_the_reference() {
@@ -77,7 +77,7 @@ fn check_bytes<T: BinReadOwned + BinWrite>(vector: &Vector) {
     assert_eq!(value.bin_size(), bytes.len(), "{name}");
 }
 
-/// *Shapes* §11, *protocol* §7.1 and §11.
+/// *Shapes* §11, *protocol* §7.1 and §11 (catalogue A2).
 #[test]
 fn small_wire_types_are_those_of_the_reference() {
     let mut ran = BTreeMap::<_, usize>::new();
