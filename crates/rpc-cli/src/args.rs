@@ -45,7 +45,8 @@ pub(crate) enum Command {
 /// Arguments of `rpc decode`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Decode {
-    /// The capture. Of two files with raw bytes the first one holds what the client sent.
+    /// The capture; `-` is the standard input. Of two files with raw bytes the first one holds what
+    /// the client sent.
     #[arg(value_name = "FILE", required = true, num_args = 1..=2)]
     pub(crate) files: Vec<PathBuf>,
     /// What the files are. Default: their first bytes tell.

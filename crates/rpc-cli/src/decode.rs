@@ -8,7 +8,8 @@
 
 pub(crate) mod connections;
 mod flows;
-pub(crate) mod format;
+mod format;
+pub(crate) mod input;
 mod json;
 mod line;
 pub(crate) mod output;

@@ -8,10 +8,11 @@ use anyhow::{Context, anyhow, bail};
 
 use crate::args::{Decode, Format, PayloadForm};
 use crate::decode::connections::{Connections, Failure};
+use crate::decode::input::Input;
 use crate::decode::output::Output;
 use crate::decode::payload::Payloads;
 use crate::decode::shapes::Shapes;
-use crate::decode::{format, pcap, raw, recording};
+use crate::decode::{pcap, raw, recording};
 
 /// The status when everything could be decoded except payloads that are not of their types.
 const MISFITS: u8 = 3;
@@ -68,12 +69,12 @@ fn decode(args: &Decode, connections: &mut Connections<impl Write>) -> anyhow::R
         [first, second] => (first, Some(second)),
         files => bail!("one or two files, not {}", files.len()),
     };
-    let format = match args.format {
-        Some(format) => format,
-        None => {
-            format::detect(first).with_context(|| format!("cannot read {}", first.display()))?
-        }
-    };
+    if second == Some(first) {
+        bail!("the two directions have to be two files");
+    }
+    let first = Input::open(first)?;
+    let second = second.map(|path| Input::open(path)).transpose()?;
+    let format = args.format.unwrap_or_else(|| first.format());
     if second.is_some() && format != Format::Raw {
         bail!("two files have to hold raw bytes; see --format");
     }
@@ -81,7 +82,7 @@ fn decode(args: &Decode, connections: &mut Connections<impl Write>) -> anyhow::R
         bail!("--port is for pcap files");
     }
     match format {
-        Format::Raw => raw::decode(first, second.map(|path| path.as_path()), connections),
+        Format::Raw => raw::decode(first, second, connections),
         Format::Recording => recording::decode(first, connections),
         Format::Pcap => pcap::decode(first, args.port, connections),
     }

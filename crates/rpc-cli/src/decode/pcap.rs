@@ -1,15 +1,15 @@
 //! Captured packets: files of tcpdump and Wireshark, old and new.
 
-use std::fs::File;
 use std::io::Write;
-use std::path::Path;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use etherparse::{EtherType, SlicedPacket};
-use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError};
+use pcap_parser::traits::PcapReaderIterator;
+use pcap_parser::{Block, LegacyPcapReader, Linktype, PcapBlockOwned, PcapError, PcapNGReader};
 
 use super::connections::Connections;
 use super::flows::Flows;
+use super::input::Input;
 
 /// What is read at once; has to hold the largest packet, which is 256 KiB in practice.
 const BUFFER_BYTES: usize = 1024 * 1024;
@@ -17,14 +17,12 @@ const BUFFER_BYTES: usize = 1024 * 1024;
 /// Decodes every TCP connection in the file, or those with a port. One that makes no sense is
 /// reported and left aside; the others are decoded, and the whole fails at the end.
 pub(crate) fn decode(
-    path: &Path,
+    input: Input,
     port: Option<u16>,
     connections: &mut Connections<impl Write>,
 ) -> anyhow::Result<()> {
-    let name = path.display();
-    let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
-    let mut reader = pcap_parser::create_reader(BUFFER_BYTES, file)
-        .map_err(|error| anyhow!("{name}: {}", describe(&error)))?;
+    let name = input.name().to_owned();
+    let mut reader = reader(input).map_err(|error| anyhow!("{name}: {}", describe(&error)))?;
     let mut packets = Packets::default();
     let mut flows = Flows::new(port);
     loop {
@@ -35,6 +33,8 @@ pub(crate) fn decode(
             }
             Err(PcapError::Eof) => break,
             Err(PcapError::Incomplete(_)) => {
+                // Reading may wait for a capture that still goes on.
+                connections.flush()?;
                 let refilled = reader.refill();
                 refilled.map_err(|error| anyhow!("{name}: {}", describe(&error)))?;
                 continue;
@@ -63,6 +63,16 @@ pub(crate) fn decode(
         (0, _) => Ok(()),
         (failed, opened) => bail!("{name}: {failed} of {opened} connections make no sense"),
     }
+}
+
+/// A reader of either format. It reads once, so that what comes first of a capture that goes on is
+/// shown at once.
+fn reader(input: Input) -> Result<Box<dyn PcapReaderIterator>, PcapError<&'static [u8]>> {
+    Ok(if input.is_pcapng() {
+        Box::new(PcapNGReader::new(BUFFER_BYTES, input)?)
+    } else {
+        Box::new(LegacyPcapReader::new(BUFFER_BYTES, input)?)
+    })
 }
 
 /// What the blocks so far say about the packets that follow.

@@ -8,22 +8,23 @@
 //!
 //! The caller is shown as the client.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use rpc_wire::conversation::Direction;
 use serde_json::Value;
 
 use super::connections::Connections;
+use super::input::Input;
 
 /// Decodes a recording.
-pub(crate) fn decode(path: &Path, connections: &mut Connections<impl Write>) -> anyhow::Result<()> {
-    let name = path.display();
-    let file = File::open(path).with_context(|| format!("cannot open {name}"))?;
+pub(crate) fn decode(
+    input: Input,
+    connections: &mut Connections<impl Write>,
+) -> anyhow::Result<()> {
+    let name = input.name().to_owned();
     connections.open(0, None)?;
-    for (index, line) in BufReader::new(file).lines().enumerate() {
+    for (index, line) in BufReader::new(input).lines().enumerate() {
         let number = index + 1;
         let line = line.with_context(|| format!("cannot read {name}"))?;
         let chunk = Chunk::parse(&line, index == 0).with_context(|| format!("{name}:{number}"))?;
@@ -37,7 +38,7 @@ pub(crate) fn decode(path: &Path, connections: &mut Connections<impl Write>) -> 
     for from in Direction::BOTH {
         connections
             .end(0, from, None)
-            .with_context(|| name.to_string())?;
+            .with_context(|| name.clone())?;
     }
     Ok(())
 }

@@ -3,9 +3,10 @@
 mod values;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use etherparse::PacketBuilder;
@@ -227,6 +228,37 @@ fn raw_bytes_of_one_direction() {
     assert!(lines.contains("response      (query not seen)"), "{lines}");
 }
 
+/// A capture that goes on: what has come is printed, whatever is to follow.
+#[test]
+fn standard_input_is_decoded_while_it_comes() {
+    let capture = two_connections().bytes;
+    for format in [None, Some("pcap")] {
+        let mut rpc = Command::new(env!("CARGO_BIN_EXE_rpc"));
+        rpc.args(["decode", "-"]);
+        rpc.args(format.iter().flat_map(|format| ["--format", format]));
+        let mut rpc = rpc
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut stdin = rpc.stdin.take().unwrap();
+        let mut lines = BufReader::new(rpc.stdout.take().unwrap()).lines();
+        // Not even a file's header is there at first.
+        let (start, rest) = capture.split_at(20);
+        let (middle, end) = rest.split_at(3000);
+        stdin.write_all(start).unwrap();
+        stdin.flush().unwrap();
+        stdin.write_all(middle).unwrap();
+        stdin.flush().unwrap();
+        let header = lines.find(|line| line.as_ref().unwrap().contains("header"));
+        assert!(header.is_some());
+        stdin.write_all(end).unwrap();
+        drop(stdin);
+        assert!(lines.count() > 10);
+        assert!(rpc.wait().unwrap().success());
+    }
+}
+
 #[test]
 fn garbage_is_refused_with_its_place() {
     let http = Temporary::new(b"HTTP/1.1 400 Bad Request\r\n\r\n");
@@ -249,6 +281,7 @@ fn garbage_is_refused_with_its_place() {
     decode(&[bad.path()]).failed_with(":2: \"from\" has to be");
     decode(&[http.path(), "--format", "pcap"]).failed_with("no pcap or pcapng file");
     decode(&[http.path(), "--port", "1"]).failed_with("--port is for pcap files");
+    decode(&[http.path(), http.path()]).failed_with("two files");
 }
 
 #[test]
