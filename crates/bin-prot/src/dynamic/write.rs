@@ -56,6 +56,23 @@ impl Output<'_> {
     fn put_count(&mut self, count: usize) -> Result<(), WriteError> {
         self.put(&Nat0(count as u64))
     }
+
+    /// How much there is, of this value and of what came before.
+    fn length(&self) -> usize {
+        match self {
+            Self::Size(size) => **size,
+            Self::Bytes(buffer) => buffer.len(),
+        }
+    }
+
+    /// Puts bytes in the place of as many that were put there before.
+    fn replace(&mut self, place: usize, bytes: &[u8]) {
+        if let Self::Bytes(buffer) = self
+            && let Some(before) = buffer.get_mut(place..place + bytes.len())
+        {
+            before.copy_from_slice(bytes);
+        }
+    }
 }
 
 struct Writing<'t, 'o> {
@@ -177,9 +194,16 @@ impl<'t, 'o> Writing<'t, 'o> {
         Ok(())
     }
 
+    /// The size is filled in afterwards. To ask for it before would be to walk along the value
+    /// twice, along a blob in a blob four times, and along a type of blobs in blobs without end.
     fn blob(&mut self, at: At<'_>, value: &Value) -> Written {
-        self.blob_size(size_at(self.ty, at, value)?)?;
-        self.part(at, value)
+        let place = self.output.length();
+        self.blob_size(0)?;
+        let start = self.output.length();
+        self.part(at, value)?;
+        let size = self.output.length() - start;
+        self.output.replace(place, &(size as u64).to_le_bytes());
+        Ok(())
     }
 
     fn blob_size(&mut self, size: usize) -> Result<(), WriteError> {

@@ -92,6 +92,23 @@ fn shapes_cannot_make_many_values_of_few_bytes() {
     assert_eq!(*error.kind(), ErrorKind::TooManyValues(1024));
 }
 
+/// A blob's size was asked for before it was written, and that of a blob inside twice, and so on:
+/// 2^100 walks for these 801 bytes.
+#[test]
+fn blobs_in_blobs_are_walked_along_once() {
+    let mut shape = i64::bin_shape();
+    let mut bytes = vec![7];
+    for _ in 0..100 {
+        shape = Shape::base("85a2557e-490a-11e6-98ac-4b8953d525fe", [shape]);
+        bytes = [&(bytes.len() as u64).to_le_bytes(), bytes.as_slice()].concat();
+    }
+    let ty = Type::new(&shape).unwrap();
+    let value = ty.from_slice(&bytes).unwrap();
+    assert_eq!(value, Value::Int(7));
+    assert_eq!(ty.size(&value), Ok(bytes.len()));
+    assert_eq!(ty.to_vec(&value), Ok(bytes));
+}
+
 #[test]
 fn keys_come_once() {
     use std::collections::{BTreeMap, HashSet};
