@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{bench, cargo::Cargo, interop, tidy};
+use crate::{bench, cargo::Cargo, fuzz, interop, tidy};
 
 /// One announced part of the run.
 struct Step {
@@ -36,6 +36,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "documentation",
         run: documentation,
+    },
+    Step {
+        name: "fuzz targets",
+        run: fuzz::smoke,
     },
     Step {
         name: "benches",

@@ -8,6 +8,7 @@
 mod bench;
 mod cargo;
 mod ci;
+mod fuzz;
 mod interop;
 mod tidy;
 
@@ -29,6 +30,8 @@ enum Command {
     Ci,
     /// Run the benchmarks: the codec beside others, and the load over TCP beside a raw echo.
     Bench(bench::Arguments),
+    /// Run the fuzz targets, all or some, for some seconds each.
+    Fuzz(fuzz::Arguments),
     /// Run both ends of the interoperability suite against each other, at every wire version.
     Interop,
     /// Read the sources: what is never right fails, what may be right is listed.
@@ -39,6 +42,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Ci => ci::run(),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments),
         Command::Interop => interop::run(),
         Command::Tidy => tidy::run(),
     };
