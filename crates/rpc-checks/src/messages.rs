@@ -53,7 +53,7 @@ pub fn messages(body: &[u8]) {
                 check_reason(&info.clone().into());
                 check_info(info);
             }
-            Message::CloseReasonV2(reason) => check_reason(&reason.clone().into()),
+            Message::CloseReasonV2(reason) => check_reason(&(**reason).clone().into()),
             Message::Heartbeat
             | Message::CloseStarted
             | Message::Metadata(_)
@@ -293,7 +293,7 @@ fn check_reason(reason: &CloseReason) {
         let bytes = to_vec(&message).expect("its parts were read");
         assert_eq!(bytes.len(), message.bin_size());
         let arrived = match Message::decode(&bytes) {
-            Ok(Message::CloseReasonV2(arrived)) => CloseReason::from(arrived),
+            Ok(Message::CloseReasonV2(arrived)) => CloseReason::from(*arrived),
             Ok(Message::CloseReason(info)) => CloseReason::from(info),
             Ok(other) => panic!("{other:?}"),
             // Flattened into one text it may be nested deeper than anybody reads.
