@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{bench, cargo::Cargo, conformance, interop, tidy};
+use crate::{bench, cargo::Cargo, conformance, fuzz, interop, tidy};
 
 /// One announced part of the run.
 struct Step {
@@ -40,6 +40,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "documentation",
         run: documentation,
+    },
+    Step {
+        name: "fuzz targets",
+        run: fuzz::smoke,
     },
     Step {
         name: "benches",

@@ -9,6 +9,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod conformance;
+mod fuzz;
 mod interop;
 mod rules;
 mod tidy;
@@ -33,6 +34,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Run golden vectors and recordings, or tell which rules of the specification have tests.
     Conformance(conformance::Arguments),
+    /// Run the fuzz targets, all or some, for some seconds each.
+    Fuzz(fuzz::Arguments),
     /// Run both ends of the interoperability suite against each other, at every wire version.
     Interop,
     /// Read the sources: what is never right fails, what may be right is listed.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run().map(success),
         Command::Bench(arguments) => bench::run(&arguments).map(success),
         Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Fuzz(arguments) => fuzz::run(&arguments).map(success),
         Command::Interop => interop::run().map(success),
         Command::Tidy => tidy::run().map(success),
     };

@@ -49,6 +49,8 @@ pub struct Reader<'a> {
     depth_left: u32,
     /// Bytes of memory that may still be reserved for elements that are announced.
     reservable: usize,
+    /// How many elements without bytes may still be announced.
+    free_elements: usize,
     limits: Limits,
     /// The length of an input beyond the limit, of which nothing is read.
     too_long: Option<NonZeroUsize>,
@@ -63,6 +65,9 @@ const FIRST_RESERVATION: usize = 64 * 1024;
 /// again, once for each level of nesting.
 const RESERVATION_PER_BYTE: usize = 32;
 
+/// How many elements without bytes there may be in an input of few bytes.
+const FREE_ELEMENTS: usize = 1024;
+
 impl<'a> Reader<'a> {
     /// A reader at the start of `bytes`, with the [default limits](Limits::default).
     #[inline]
@@ -73,6 +78,7 @@ impl<'a> Reader<'a> {
             total: bytes.len(),
             depth_left: limits.depth,
             reservable: bytes.len().saturating_mul(RESERVATION_PER_BYTE),
+            free_elements: bytes.len().max(FREE_ELEMENTS),
             limits,
             too_long: None,
         }
@@ -188,8 +194,8 @@ impl<'a> Reader<'a> {
     /// Reads the count of a list whose elements take at least `min_size` bytes each, and refuses
     /// a count that cannot fit in what is left or is beyond [`Limits::count`].
     ///
-    /// Elements of zero bytes cost the sender nothing, so a list of them may have no more
-    /// elements than the whole input has bytes, or 1,024 if that is more.
+    /// Elements of zero bytes cost the sender nothing, so all lists of them together may have no
+    /// more elements than the whole input has bytes, or 1,024 if that is more.
     ///
     /// # Errors
     /// The count is malformed, or too large.
@@ -198,11 +204,16 @@ impl<'a> Reader<'a> {
         let start = self.offset();
         let count = self.nat0()?;
         let fitting = match min_size {
-            0 => self.total.max(1024),
+            0 => self.free_elements,
             size => self.remaining() / size,
         };
         match usize::try_from(count) {
-            Ok(count) if count <= fitting && count <= self.limits.count => Ok(count),
+            Ok(count) if count <= fitting && count <= self.limits.count => {
+                if min_size == 0 {
+                    self.free_elements -= count;
+                }
+                Ok(count)
+            }
             Ok(_) | Err(_) => Err(self.bad_count(start, count, min_size, fitting)),
         }
     }

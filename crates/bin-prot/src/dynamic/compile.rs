@@ -1,6 +1,6 @@
 //! From the normal form of a shape to nodes.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ptr;
 
 use thiserror::Error;
@@ -35,6 +35,9 @@ pub enum CompileError {
     /// Two constructors of a polymorphic variant travel as the same bytes.
     #[error("the constructors {0} and {1} have the same hash")]
     SameHash(ByteString, ByteString),
+    /// Two fields of a record, or two constructors of a variant, have the same name.
+    #[error("{0} is the name of two fields or constructors")]
+    SameName(ByteString),
     /// A variant with more constructors than two bytes can number.
     #[error("{0} constructors are more than any tag numbers")]
     TooManyConstructors(usize),
@@ -95,6 +98,11 @@ impl Compiler {
     }
 
     fn node(&mut self, form: &Form, level: usize) -> Result<Node, CompileError> {
+        match form {
+            Form::Record(fields) => refuse_same_names(fields)?,
+            Form::Variant(constructors) => refuse_same_names(constructors)?,
+            _ => {}
+        }
         Ok(match form {
             Form::Base(name, arguments) => return self.base(name, arguments, level),
             // A node of its own would do no harm, but nor does it any good.
@@ -229,6 +237,15 @@ impl Compiler {
             "float32_mat" => Node::Matrix(self.add(Node::Float32), size_of::<f32>()),
             name => Node::Int(integer::find(name.as_bytes())?),
         })
+    }
+}
+
+/// Values have their fields and constructors by name.
+fn refuse_same_names<T>(named: &[(ByteString, T)]) -> Result<(), CompileError> {
+    let mut names = HashSet::new();
+    match named.iter().find(|(name, _)| !names.insert(name)) {
+        Some((name, _)) => Err(CompileError::SameName(name.clone())),
+        None => Ok(()),
     }
 }
 

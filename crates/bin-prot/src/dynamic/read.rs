@@ -127,7 +127,7 @@ impl Reading<'_> {
             let start = reader.offset();
             let value = self.part(at, reader).within(|| Segment::Index(index))?;
             if let Some(key) = distinct
-                && !keys.insert(self.key(&value, key, at)?)
+                && !keys.insert(write::key(self.ty, at, key, &value)?)
             {
                 let error = reader.error_at(start, ReadErrorKind::Duplicate);
                 return Err(Error::from(error).within(Segment::Index(index)));
@@ -137,28 +137,12 @@ impl Reading<'_> {
         Ok(Value::List(values))
     }
 
-    /// What makes two keys equal: what a writer writes for them.
-    fn key(&self, value: &Value, key: Key, at: At<'_>) -> Result<Vec<u8>, Error> {
-        self.ty.visit(at, |node, at| {
-            let (value, at) = match (key, value, node) {
-                (Key::First, Value::Tuple(values), Node::Tuple(parts)) => {
-                    match (values.first(), parts.first()) {
-                        (Some(value), Some(part)) => (value, at.to(*part)),
-                        _ => (value, at),
-                    }
-                }
-                _ => (value, at),
-            };
-            write::to_vec(self.ty, at, value)
-        })
-    }
-
     fn matrix(&mut self, at: At<'_>, size: usize, reader: &mut Reader<'_>) -> Read {
         let (rows, columns) = crate::packed::dimensions(reader, size)?;
         let count = rows * columns;
         let mut elements = Vec::with_capacity(reader.reservation::<Value>(count));
         for index in 0..count {
-            elements.push(self.value(at, reader).within(|| Segment::Index(index))?);
+            elements.push(self.part(at, reader).within(|| Segment::Index(index))?);
         }
         Ok(Value::Matrix(Matrix {
             rows,

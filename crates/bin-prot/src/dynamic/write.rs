@@ -1,32 +1,45 @@
 //! Values to bytes: the exact size first, by the same walk.
 
+use std::collections::HashSet;
+
 use super::Type;
 use super::environment::At;
 use super::error::{Error, ErrorKind, Segment, Within as _};
-use super::node::{Constructor, Node, Row, tag_size};
+use super::node::{Constructor, Key, Node, Row, tag_size};
 use super::value::{Matrix, Name, Value};
 use crate::error::WriteError;
 use crate::write::BinWrite;
 use crate::{Int64Bit, Nat0};
 
 pub(super) fn size(ty: &Type, value: &Value) -> Result<usize, Error> {
-    size_at(ty, ty.root(), value)
+    let mut size = 0;
+    Writing::new(ty, Output::Size(&mut size)).value(ty.root(), value)?;
+    Ok(size)
 }
 
 pub(super) fn write(ty: &Type, value: &Value, buffer: &mut Vec<u8>) -> Result<(), Error> {
     Writing::new(ty, Output::Bytes(buffer)).value(ty.root(), value)
 }
 
-pub(super) fn to_vec(ty: &Type, at: At<'_>, value: &Value) -> Result<Vec<u8>, Error> {
+/// What makes two elements of a container equal: what is written for their keys.
+pub(super) fn key(ty: &Type, at: At<'_>, key: Key, element: &Value) -> Result<Vec<u8>, Error> {
     let mut buffer = Vec::new();
-    Writing::new(ty, Output::Bytes(&mut buffer)).value(at, value)?;
+    ty.visit(at, |node, at| {
+        let (at, value) = match (key, node, element) {
+            (Key::First, Node::Tuple(parts), Value::Tuple(values)) => {
+                match (parts.first(), values.first()) {
+                    (Some(part), Some(value)) => (at.to(*part), value),
+                    _ => (at, element),
+                }
+            }
+            _ => (at, element),
+        };
+        // Keys in this key were compared, or will be, when it was or is read or written itself.
+        let mut writing = Writing::new(ty, Output::Bytes(&mut buffer));
+        writing.compares_keys = false;
+        writing.value(at, value)
+    })?;
     Ok(buffer)
-}
-
-fn size_at(ty: &Type, at: At<'_>, value: &Value) -> Result<usize, Error> {
-    let mut size = 0;
-    Writing::new(ty, Output::Size(&mut size)).value(at, value)?;
-    Ok(size)
 }
 
 /// Where bytes go, or are counted.
@@ -56,22 +69,44 @@ impl Output<'_> {
     fn put_count(&mut self, count: usize) -> Result<(), WriteError> {
         self.put(&Nat0(count as u64))
     }
+
+    /// How much there is, of this value and of what came before.
+    fn length(&self) -> usize {
+        match self {
+            Self::Size(size) => **size,
+            Self::Bytes(buffer) => buffer.len(),
+        }
+    }
+
+    /// Puts bytes in the place of as many that were put there before.
+    fn replace(&mut self, place: usize, bytes: &[u8]) {
+        if let Self::Bytes(buffer) = self
+            && let Some(before) = buffer.get_mut(place..place + bytes.len())
+        {
+            before.copy_from_slice(bytes);
+        }
+    }
 }
 
 struct Writing<'t, 'o> {
     ty: &'t Type,
     output: Output<'o>,
     depth_left: u32,
+    /// Whether elements of sets, and keys of maps, must not come twice.
+    compares_keys: bool,
 }
 
 type Written = Result<(), Error>;
 
 impl<'t, 'o> Writing<'t, 'o> {
     fn new(ty: &'t Type, output: Output<'o>) -> Self {
+        // A size says nothing of equality.
+        let compares_keys = matches!(output, Output::Bytes(_));
         Self {
             ty,
             output,
             depth_left: ty.depth,
+            compares_keys,
         }
     }
 
@@ -96,8 +131,9 @@ impl<'t, 'o> Writing<'t, 'o> {
             (Node::Option(inner) | Node::OrNull(inner), Value::Option(option)) => {
                 self.option(at.to(*inner), option.as_deref())
             }
-            (Node::List(element) | Node::Distinct(element, _), Value::List(values)) => {
-                self.list(at.to(*element), values)
+            (Node::List(element), Value::List(values)) => self.list(at.to(*element), None, values),
+            (Node::Distinct(element, key), Value::List(values)) => {
+                self.list(at.to(*element), Some(*key), values)
             }
             (Node::Matrix(element, _), Value::Matrix(matrix)) => {
                 self.matrix(at.to(*element), matrix)
@@ -160,10 +196,17 @@ impl<'t, 'o> Writing<'t, 'o> {
         }
     }
 
-    fn list(&mut self, at: At<'_>, values: &[Value]) -> Written {
+    fn list(&mut self, at: At<'_>, distinct: Option<Key>, values: &[Value]) -> Written {
         self.output.put_count(values.len())?;
+        let mut keys = HashSet::new();
         for (index, value) in values.iter().enumerate() {
             self.part(at, value).within(|| Segment::Index(index))?;
+            if let Some(key) = distinct.filter(|_| self.compares_keys)
+                && !keys.insert(self::key(self.ty, at, key, value)?)
+            {
+                let error = WriteError::Invalid("duplicate key or element");
+                return Err(Error::from(error).within(Segment::Index(index)));
+            }
         }
         Ok(())
     }
@@ -177,9 +220,16 @@ impl<'t, 'o> Writing<'t, 'o> {
         Ok(())
     }
 
+    /// The size is filled in afterwards. To ask for it before would be to walk along the value
+    /// twice, along a blob in a blob four times, and along a type of blobs in blobs without end.
     fn blob(&mut self, at: At<'_>, value: &Value) -> Written {
-        self.blob_size(size_at(self.ty, at, value)?)?;
-        self.part(at, value)
+        let place = self.output.length();
+        self.blob_size(0)?;
+        let start = self.output.length();
+        self.part(at, value)?;
+        let size = self.output.length() - start;
+        self.output.replace(place, &(size as u64).to_le_bytes());
+        Ok(())
     }
 
     fn blob_size(&mut self, size: usize) -> Result<(), WriteError> {

@@ -205,7 +205,7 @@ impl Printer {
         Enclosing {
             // `Format` decides as soon as the line is full, before it knows that this is the end.
             fits: size < self.left,
-            column: self.layout.width - self.left + indent,
+            column: (self.layout.width - self.left).saturating_add(indent),
         }
     }
 

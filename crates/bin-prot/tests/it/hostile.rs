@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
 
 use bin_prot::{
-    Array, BinRead, BinReadOwned, DEFAULT_DEPTH, Info, ReadErrorKind, Reader, Sexp, from_slice,
-    to_vec,
+    Array, BinRead, BinReadOwned, DEFAULT_DEPTH, Info, ReadErrorKind, Reader, Sexp, UnitV2,
+    from_slice, to_vec,
 };
 
 /// What a thread of the standard library gets, and what tests run in.
@@ -123,6 +123,24 @@ fn greatest_count_does_not_overflow() {
             left: 0,
         },
     );
+}
+
+/// Many lists of nothing: each may announce as many elements as the input has bytes, but for its
+/// own few, and each of these is a pointer in memory.
+#[test]
+fn elements_without_bytes_are_bounded_for_all_lists_together() {
+    type Lists = Vec<Vec<Box<UnitV2>>>;
+    let lists = |count: usize, elements: u16| {
+        let [low, high] = elements.to_le_bytes();
+        let mut bytes = vec![0xfd];
+        bytes.extend((count as u32).to_le_bytes());
+        bytes.extend([0xfe, low, high].repeat(count));
+        bytes
+    };
+    assert_eq!(from_slice::<Lists>(&lists(4, 256)).unwrap().len(), 4);
+    let too_long = |count, limit| ReadErrorKind::ListTooLong { count, limit };
+    check_error::<Lists>(&lists(4, 257), too_long(257, 1024 - 3 * 257));
+    check_error::<Lists>(&lists(20_000, 60_000), too_long(60_000, 5));
 }
 
 #[test]

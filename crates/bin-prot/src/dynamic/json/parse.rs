@@ -21,7 +21,8 @@ impl Type {
     pub fn parse_json(&self, json: &Json) -> Result<Value, Error> {
         let mut parsing = Parsing {
             ty: self,
-            depth_left: self.depth,
+            // The value itself is no level.
+            depth_left: self.depth.saturating_add(1),
             repeats_left: MOST_REPEATED,
         };
         parsing.value(self.root(), json)

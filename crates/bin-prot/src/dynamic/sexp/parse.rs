@@ -16,7 +16,8 @@ impl Type {
     pub fn parse_sexp(&self, sexp: &Sexp) -> Result<Value, Error> {
         let mut parsing = Parsing {
             ty: self,
-            depth_left: self.depth,
+            // The value itself is no level.
+            depth_left: self.depth.saturating_add(1),
         };
         parsing.value(self.root(), sexp)
     }

@@ -30,12 +30,7 @@ fn depth_is_bounded_before_the_stack_is() {
         let value = |levels: u32| [[1].repeat(levels as usize), vec![0]].concat();
         let deepest = ty.from_slice(&value(limit)).unwrap();
         assert_eq!(ty.to_vec(&deepest).unwrap(), value(limit));
-        // The value itself counts as a level here.
-        assert!(ty.parse_sexp(&deepest.to_sexp()).is_err());
-        let Value::Variant(_, inner) = deepest else {
-            panic!("{deepest:?}");
-        };
-        assert_eq!(ty.parse_sexp(&inner[0].to_sexp()).unwrap(), inner[0]);
+        assert_eq!(ty.parse_sexp(&deepest.to_sexp()).unwrap(), deepest);
         for levels in [limit + 1, 1_000_000] {
             let error = ty.from_slice(&value(levels)).unwrap_err();
             assert_eq!(*error.kind(), ErrorKind::TooDeep(limit));
@@ -69,6 +64,16 @@ fn counts_that_cannot_fit_are_refused() {
     );
 }
 
+/// A value names its constructor; with two of a name it would be written as another one.
+#[test]
+fn names_come_once() {
+    let same_name = |name: &str| CompileError::SameName(name.into());
+    let variant = Shape::variant([("A", vec![]), ("A", vec![i64::bin_shape()])]);
+    assert_eq!(Type::new(&variant).unwrap_err(), same_name("A"));
+    let record = Shape::record([("f", i64::bin_shape()), ("f", bool::bin_shape())]);
+    assert_eq!(Type::new(&record).unwrap_err(), same_name("f"));
+}
+
 #[test]
 fn limits_of_the_reader_hold() {
     let ty = Type::new(&Vec::<Vec<i64>>::bin_shape()).unwrap();
@@ -92,6 +97,23 @@ fn shapes_cannot_make_many_values_of_few_bytes() {
     assert_eq!(*error.kind(), ErrorKind::TooManyValues(1024));
 }
 
+/// A blob's size was asked for before it was written, and that of a blob inside twice, and so on:
+/// 2^100 walks for these 801 bytes.
+#[test]
+fn blobs_in_blobs_are_walked_along_once() {
+    let mut shape = i64::bin_shape();
+    let mut bytes = vec![7];
+    for _ in 0..100 {
+        shape = Shape::base("85a2557e-490a-11e6-98ac-4b8953d525fe", [shape]);
+        bytes = [&(bytes.len() as u64).to_le_bytes(), bytes.as_slice()].concat();
+    }
+    let ty = Type::new(&shape).unwrap();
+    let value = ty.from_slice(&bytes).unwrap();
+    assert_eq!(value, Value::Int(7));
+    assert_eq!(ty.size(&value), Ok(bytes.len()));
+    assert_eq!(ty.to_vec(&value), Ok(bytes));
+}
+
 #[test]
 fn keys_come_once() {
     use std::collections::{BTreeMap, HashSet};
@@ -107,6 +129,35 @@ fn keys_come_once() {
         &[2, 1, 1, 0xfe, 1, 0, 2],
         ReadErrorKind::Duplicate,
     );
+}
+
+/// Whoever made the value: no reader would accept it.
+#[test]
+fn keys_that_come_twice_are_not_written() {
+    #[track_caller]
+    fn check<T: BinShape>(text: &str) {
+        let ty = Type::new(&T::bin_shape()).unwrap();
+        let value = ty.parse_sexp(&text.parse().unwrap()).unwrap();
+        let error = ty.to_vec(&value).unwrap_err();
+        assert_eq!(error.to_string(), "at [1]: duplicate key or element");
+    }
+
+    check::<std::collections::BTreeSet<i64>>("(1 1)");
+    check::<std::collections::BTreeMap<i64, bool>>("((1 true) (1 false))");
+}
+
+/// Elements of a matrix are a level, as those of a list, wherever levels are counted.
+#[test]
+fn what_was_read_at_the_greatest_depth_can_be_written_and_parsed() {
+    let matrix = Shape::base("float32_mat", []);
+    let shape = Shape::base("option", [Shape::base("option", [matrix])]);
+    let bytes = [1, 1, 1, 1, 0, 0, 0, 0];
+
+    let ty = Type::new(&shape).unwrap().with_depth(3);
+    let value = ty.from_slice(&bytes).unwrap();
+    assert_eq!(ty.to_vec(&value).unwrap(), bytes);
+    assert_eq!(ty.parse_sexp(&value.to_sexp()), Ok(value));
+    assert!(ty.with_depth(2).from_slice(&bytes).is_err());
 }
 
 /// Short as text, deep once parameters and definitions are put in.

@@ -1,0 +1,7 @@
+//! See `rpc_checks::handshake`.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| rpc_checks::handshake(bytes));
