@@ -69,18 +69,18 @@ pub const fn nat0_size(value: usize) -> usize {
 /// The size of the longest form.
 const LONGEST: usize = 9;
 
+// What follows is inlined without fail as far as the common cases go: between two calls the
+// buffer's length goes through memory, which takes longer than all the rest of a small number.
+
 #[inline(always)]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the arm casts to a type that holds its range"
-)]
 pub(crate) fn put_nat0(buffer: &mut Vec<u8>, value: u64) {
-    match value {
-        0..=0x7f => buffer.push(value as u8),
-        _ => put_large_nat0(buffer, value),
+    match small(value) {
+        Some(byte) => buffer.push(byte),
+        None => put_large_nat0(buffer, value),
     }
 }
 
+/// Not inlined: lengths and counts are mostly small, and large ones have much behind them.
 #[inline(never)]
 fn put_large_nat0(buffer: &mut Vec<u8>, value: u64) {
     let (code, width) = match value {
@@ -93,23 +93,9 @@ fn put_large_nat0(buffer: &mut Vec<u8>, value: u64) {
 
 #[inline(always)]
 fn put_signed(buffer: &mut Vec<u8>, value: i64) {
-    match small(value) {
+    match small(value.cast_unsigned()) {
         Some(byte) => buffer.push(byte),
         None => put_large_signed(buffer, value),
-    }
-}
-
-/// The only byte of a number that is its own code.
-#[inline(always)]
-fn small(value: i64) -> Option<u8> {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "the arm casts to a type that holds its range"
-    )]
-    match value {
-        0..=0x7f => Some(value as u8),
-        _ => None,
     }
 }
 
@@ -124,28 +110,41 @@ fn put_large_signed(buffer: &mut Vec<u8>, value: i64) {
     put_code(buffer, code, value.cast_unsigned(), width);
 }
 
+/// The one byte of a number that is its own code.
+#[inline(always)]
+fn small(value: u64) -> Option<u8> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the arm casts to a type that holds its range"
+    )]
+    match value {
+        0..=0x7f => Some(value as u8),
+        _ => None,
+    }
+}
+
 /// Appends a code and the low `width` bytes of `value`, little endian.
 #[inline(always)]
 fn put_code(buffer: &mut Vec<u8>, code: u8, value: u64, width: usize) {
     if buffer.capacity() - buffer.len() < LONGEST {
         return put_last_code(buffer, code, value, width);
     }
-    // Storing all nine bytes and cutting off the surplus takes no branch for each width.
+    // Storing the longest form and cutting off the surplus takes no branch for each width.
     let end = buffer.len() + 1 + width;
     buffer.extend_from_slice(&with_code(code, value));
     buffer.truncate(end);
+}
+
+/// The same where the longest form has no room: a buffer of exactly the right size must not grow.
+#[cold]
+fn put_last_code(buffer: &mut Vec<u8>, code: u8, value: u64, width: usize) {
+    buffer.extend(with_code(code, value).iter().take(1 + width));
 }
 
 #[inline(always)]
 fn with_code(code: u8, value: u64) -> [u8; LONGEST] {
     let [b0, b1, b2, b3, b4, b5, b6, b7] = value.to_le_bytes();
     [code, b0, b1, b2, b3, b4, b5, b6, b7]
-}
-
-/// The same for a buffer with little room left, which must not grow beyond what was asked for.
-#[cold]
-fn put_last_code(buffer: &mut Vec<u8>, code: u8, value: u64, width: usize) {
-    buffer.extend(with_code(code, value).iter().take(1 + width));
 }
 
 #[inline]
@@ -219,7 +218,7 @@ impl Reader<'_> {
 
 #[inline(always)]
 fn put_int(buffer: &mut Vec<u8>, value: i64) -> Result<(), WriteError> {
-    match small(value) {
+    match small(value.cast_unsigned()) {
         Some(byte) => buffer.push(byte),
         None if is_int63(value) => put_large_signed(buffer, value),
         None => return Err(int_overflow(value.into())),
@@ -456,6 +455,21 @@ mod tests {
         assert!(to_vec(&u64::MAX).is_err());
         assert!(to_vec(&Nat0(1 << 62)).is_err());
         check(Int64(i64::MIN), &[0xfc, 0, 0, 0, 0, 0, 0, 0, 0x80]);
+    }
+
+    #[test]
+    fn a_buffer_of_the_right_size_neither_grows_nor_changes_the_bytes() {
+        let powers = (0..62).flat_map(|bit| [1_i64 << bit, -(1 << bit)]);
+        for value in powers.flat_map(|power| [power - 1, power, power + 1]) {
+            let roomy = to_vec(&(value, 0_i64, 0_i64)).unwrap();
+            let alone = to_vec(&value).unwrap();
+            assert_eq!(roomy[..roomy.len() - 2], alone);
+            assert_eq!(alone.capacity(), alone.len());
+            let natural = Nat0(value.unsigned_abs());
+            let alone = to_vec(&natural).unwrap();
+            assert_eq!(from_slice(&alone), Ok(natural));
+            assert_eq!(alone.capacity(), natural.bin_size());
+        }
     }
 
     #[test]

@@ -102,14 +102,14 @@ fn size(bytes: &[u8]) -> usize {
 #[inline(always)]
 fn put(buffer: &mut Vec<u8>, bytes: &[u8]) {
     write_nat0(buffer, bytes.len());
-    // For short ones a call of `memcpy` would take longer than the copy.
+    // Calling `memcpy` takes longer than copying this little.
     if !put_short::<8>(buffer, bytes) && !put_short::<16>(buffer, bytes) {
         buffer.extend_from_slice(bytes);
     }
 }
 
-/// Appends bytes that are `N` to twice `N` long: the first `N` and the last `N`, which may overlap.
-/// Others are left to the caller, and the answer is false.
+/// Appends bytes that are `N` to twice `N` long, as the first `N` and the last `N`, which may
+/// overlap. Others it leaves alone, and the answer is false.
 #[inline(always)]
 fn put_short<const N: usize>(buffer: &mut Vec<u8>, bytes: &[u8]) -> bool {
     let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else {
@@ -191,5 +191,22 @@ impl BinRead<'_> for Bytes {
     #[inline]
     fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
         reader.byte_string().map(Self::copy_from_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{from_slice, to_vec};
+
+    #[test]
+    fn bytes_of_every_length_are_written_as_they_are_and_to_size() {
+        for length in 0..200_u8 {
+            let bytes: Vec<u8> = (0..length).collect();
+            let written = to_vec(&bytes).unwrap();
+            assert_eq!(from_slice::<&[u8]>(&written), Ok(bytes.as_slice()));
+            assert_eq!(written.len(), bytes.bin_size());
+            assert_eq!(written.capacity(), written.len());
+        }
     }
 }
