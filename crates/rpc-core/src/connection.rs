@@ -54,6 +54,7 @@ pub(crate) use closing::Cause;
 pub use closing::Close;
 pub use config::Config;
 pub use handshake::{HandshakeError, HandshakeFailure, Step};
+pub(crate) use metadata_hook::Values;
 pub use metadata_hook::{HookAlreadySet, MetadataHook};
 
 /// A stream of bytes in both directions: TCP, Unix sockets, in-memory pipes, TLS …

@@ -196,9 +196,19 @@ impl Peer {
 
     /// A query for `rpc` by name, as its version has it, with this payload.
     pub(crate) fn query_message(&self, id: i64, rpc: &Description, payload: &[u8]) -> Vec<u8> {
-        const NO_METADATA: &QueryMetadata = &QueryMetadata::new();
+        self.query_with_metadata(id, rpc, &QueryMetadata::new(), payload)
+    }
+
+    /// The same with as much of the metadata as the version can carry.
+    pub(crate) fn query_with_metadata(
+        &self,
+        id: i64,
+        rpc: &Description,
+        metadata: &QueryMetadata,
+        payload: &[u8],
+    ) -> Vec<u8> {
         let id = QueryId::new(id);
-        let header = QueryHeader::new(self.version, rpc.as_ref(), None, id, NO_METADATA);
+        let header = QueryHeader::new(self.version, rpc.as_ref(), None, id, metadata);
         framed(&Message::Query(Query {
             header,
             data: Data::new(payload),
