@@ -95,6 +95,8 @@ struct State {
     /// Bytes ever put into the buffer, and of those, the ones the transport has taken.
     appended: u64,
     flushed: u64,
+    /// Bytes in the bodies of all messages ever sent, those of the handshake included.
+    bodies: u64,
     /// Of what was taken last, the bytes that the transport has accepted, if it did not accept
     /// them all.
     accepted: usize,
@@ -104,8 +106,17 @@ struct State {
     flush_waiters: Vec<(u64, Waker)>,
 }
 
+impl State {
+    /// A frame with a body of this size has been appended.
+    fn count(&mut self, body: usize) {
+        self.appended += (frame::LENGTH_BYTES + body) as u64;
+        self.bodies += body as u64;
+    }
+}
+
 impl Output {
-    pub(crate) fn new(limits: Limits) -> Self {
+    /// Of a connection whose handshake has sent `bodies` bytes.
+    pub(crate) fn new(limits: Limits, bodies: u64) -> Self {
         Self {
             limits,
             stage: AtomicU8::new(Stage::Open as u8),
@@ -118,6 +129,7 @@ impl Output {
                 bounded: 0,
                 appended: 0,
                 flushed: 0,
+                bodies,
                 accepted: 0,
                 task: None,
                 flush_waiters: Vec::new(),
@@ -171,7 +183,7 @@ impl Output {
         }
         let body = frame::append(&mut state.buffer, self.limits.message, size, write)
             .map_err(SendError::Frame)?;
-        state.appended += (frame::LENGTH_BYTES + body) as u64;
+        state.count(body);
         if bounded {
             state.bounded += frame::LENGTH_BYTES + body;
         }
@@ -241,7 +253,7 @@ impl Output {
         let size = message.bin_size();
         let write = |buffer: &mut Vec<u8>| message.bin_write(buffer);
         let body = frame::append(&mut state.buffer, self.limits.message, size, write)?;
-        state.appended += (frame::LENGTH_BYTES + body) as u64;
+        state.count(body);
         Ok(())
     }
 
@@ -326,6 +338,11 @@ impl Output {
             Stage::Ended => 0,
             _ => state.appended - state.flushed - state.accepted as u64,
         }
+    }
+
+    /// Bytes in the bodies of all messages ever sent, those of the handshake included.
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.lock().bodies
     }
 
     /// Lets the connection's task sleep until something is appended or closing starts. `false`

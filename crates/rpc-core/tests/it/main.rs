@@ -6,6 +6,7 @@
 mod auto_traits;
 mod calls;
 mod closing;
+mod counters;
 mod dropping;
 mod events;
 mod heartbeat;
