@@ -18,6 +18,7 @@ mod end;
 pub(crate) mod gate;
 pub(crate) mod handshake;
 pub mod heartbeat;
+mod liveness;
 mod messages;
 mod metadata_hook;
 pub(crate) mod output;
@@ -31,6 +32,7 @@ use std::fmt;
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bin_prot::{ByteString, Info};
@@ -54,6 +56,7 @@ pub(crate) use closing::Cause;
 pub use closing::Close;
 pub use config::Config;
 pub use handshake::{HandshakeError, HandshakeFailure, Step};
+pub(crate) use metadata_hook::Values;
 pub use metadata_hook::{HookAlreadySet, MetadataHook};
 
 /// A stream of bytes in both directions: TCP, Unix sockets, in-memory pipes, TLS …
@@ -121,13 +124,16 @@ impl Connection {
             identification: config.identification.clone(),
             menu: implementations.menu(config.provide_shapes),
         };
-        let agreement = handshake::run(&mut *io, &mut reader, &config, &local).await;
-        let agreement = agreement.map_err(|cause| HandshakeError {
+        let agreed = handshake::run(&mut *io, &mut reader, &config, &local).await;
+        let agreed = agreed.map_err(|cause| HandshakeError {
             connection: config.text().to_owned(),
             cause,
         })?;
         let implemented = implementations.catalogue();
-        let shared = Arc::new(Shared::new(&config, agreement, local.menu, implemented));
+        let shared = Arc::new(Shared::new(&config, agreed, local.menu, implemented));
+        shared
+            .bytes_read
+            .store(reader.bytes_read(), Ordering::Relaxed);
         // From here on, whoever waits is told of the end, whatever happens.
         let ending = Ending::new(shared.clone());
         let connection = Self {
@@ -337,6 +343,49 @@ impl Connection {
         if let Some(stream) = stream {
             stream.abort();
         }
+    }
+
+    /// Bytes that were sent since the connection's creation, its handshake included: those of
+    /// the messages, without their lengths. A message counts when it is in the output buffer
+    /// (rule C-CT-2).
+    pub fn bytes_written(&self) -> u64 {
+        self.shared().output.bytes_written()
+    }
+
+    /// Bytes that were read since the connection's creation, its handshake included: those of
+    /// the messages that were handled, without their lengths (rule C-CT-2).
+    pub fn bytes_read(&self) -> u64 {
+        self.shared().bytes_read.load(Ordering::Relaxed)
+    }
+
+    /// When the last message of the peer, of whatever kind, has been handled (rule C-HB-5);
+    /// before there was one, when the connection began.
+    pub fn last_seen(&self) -> Instant {
+        self.shared().liveness.last_seen()
+    }
+
+    /// What silence of the peer is tolerated: what was configured or
+    /// [set](Self::set_heartbeat_timeout), or the
+    /// [minimum](heartbeat::Config::min_timeout) if that is longer.
+    pub fn heartbeat_timeout(&self) -> Duration {
+        self.shared().liveness.timeout()
+    }
+
+    /// Changes what silence of the peer is tolerated, counted from now: the peer counts as
+    /// [seen](Self::last_seen) (rule C-HB-7). What was not answered so far counts on in the
+    /// second [style](heartbeat::TimeoutStyle).
+    pub fn set_heartbeat_timeout(&self, timeout: Duration) {
+        self.shared().liveness.set_timeout(timeout);
+    }
+
+    /// Calls `callback` for each heartbeat that the peer sends from now on. Of several, the one
+    /// that was registered last is called first (rule C-HB-9). They run where messages are
+    /// handled, and hold up the connection. A panic is logged, and concerns nobody else.
+    ///
+    /// A callback that keeps a handle keeps the connection open, and in memory when it has been
+    /// closed.
+    pub fn on_heartbeat(&self, callback: impl Fn() + Send + Sync + 'static) {
+        self.shared().liveness.add_callback(callback);
     }
 
     /// Number of queries of ours that have no (last) answer yet: streams included, and also those

@@ -87,6 +87,11 @@ impl<'a> QueryContext<'a> {
         received.into_iter().flatten().chain(kept)
     }
 
+    /// What a [hook](crate::connection::MetadataHook::on_receive) has made of the metadata.
+    pub fn value<T: std::any::Any>(&self) -> Option<&'a T> {
+        self.call.values().get()
+    }
+
     /// What the connection is called on this side.
     pub fn connection_description(&self) -> &'a str {
         &self.call.shared().description

@@ -13,26 +13,31 @@
 //!  ENDED     nothing is sent; the transport is closed; waiting calls get their error
 //! ```
 
+mod input;
+mod timing;
+
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bin_prot::{BinWrite, Info};
+use bin_prot::BinWrite;
 use rpc_wire::Message;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
 use super::end::{End, Ending, Rest, shut_down};
-use super::heartbeat::{Heartbeat, Next};
+use super::heartbeat::Heartbeat;
 use super::output::{Class, Stage};
 use super::reader::{self, Reader};
 use super::shared::Shared;
 use super::writer::Writer;
-use super::{Config, Transport, after, messages};
+use super::{Config, Transport, after};
 use crate::implementation::Stop;
 use crate::implementations::Serve;
+use input::Read;
+use timing::Phase;
 
 /// Bytes to read before other tasks are let run.
 const READ_BUDGET: usize = reader::BUSY_CAPACITY;
@@ -41,14 +46,6 @@ const READ_BUDGET: usize = reader::BUSY_CAPACITY;
 enum Step {
     Again,
     Sleep,
-    End(End),
-}
-
-/// What became of one read.
-enum Read {
-    /// This many bytes came, and what was whole has been handled.
-    Bytes(usize),
-    /// The connection is over.
     End(End),
 }
 
@@ -70,23 +67,6 @@ pub(super) struct Driver {
     ending: Ending,
 }
 
-/// What the loop is waiting for, apart from messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Open,
-    /// Until nothing is open, or this time.
-    Waiting(Instant),
-    /// Until the output is flushed, or this time.
-    Flushing {
-        deadline: Instant,
-        /// Whether others have had their turn since: what the sources of streams have got at the
-        /// same moment counts.
-        settled: bool,
-    },
-    /// Until the input ends, or this time.
-    Draining(Instant),
-}
-
 impl Driver {
     pub(super) fn new(
         shared: Arc<Shared>,
@@ -97,6 +77,7 @@ impl Driver {
         config: &Config,
     ) -> Self {
         let now = Instant::now();
+        shared.liveness.seen(now);
         Self {
             ending,
             shared,
@@ -233,86 +214,6 @@ impl Driver {
         None
     }
 
-    fn begin_closing(&mut self) {
-        match self.shared.output.plan().wait {
-            Some(wait) => self.phase = Phase::Waiting(after(wait)),
-            None => self.begin_flushing(),
-        }
-    }
-
-    fn begin_flushing(&mut self) {
-        if !matches!(self.phase, Phase::Flushing { .. }) {
-            self.shared.output.advance(Stage::Flushing);
-            self.phase = Phase::Flushing {
-                deadline: self.flush_deadline(),
-                settled: false,
-            };
-        }
-    }
-
-    /// Until when closing may go on flushing.
-    fn flush_deadline(&self) -> Instant {
-        match self.phase {
-            Phase::Flushing { deadline, .. } => deadline,
-            Phase::Open | Phase::Waiting(_) | Phase::Draining(_) => {
-                let plan = self.shared.output.plan();
-                after(plan.flush_timeout.unwrap_or(self.flush_timeout))
-            }
-        }
-    }
-
-    /// Heartbeats, and the ends of phases.
-    fn poll_timers(&mut self, cx: &mut Context<'_>) -> Option<End> {
-        loop {
-            let next = self.next_moment()?;
-            if self.timer.deadline() != next {
-                self.timer.as_mut().reset(next);
-            }
-            if self.timer.as_mut().poll(cx).is_pending() {
-                return None;
-            }
-            let end = self.on_time(Instant::now().max(next));
-            if end.is_some() {
-                return end;
-            }
-        }
-    }
-
-    /// When something has to be done if nothing happens before. Asks no clock.
-    fn next_moment(&self) -> Option<Instant> {
-        match self.phase {
-            Phase::Open => earlier(self.heartbeat.next_check(), self.writer.gives_up_at()),
-            Phase::Waiting(deadline) => {
-                let next = earlier(self.heartbeat.next_check(), self.writer.gives_up_at());
-                earlier(next, Some(deadline))
-            }
-            Phase::Flushing { deadline, .. } | Phase::Draining(deadline) => Some(deadline),
-        }
-    }
-
-    fn on_time(&mut self, now: Instant) -> Option<End> {
-        match self.phase {
-            Phase::Waiting(deadline) if deadline <= now => {
-                self.begin_flushing();
-                return None;
-            }
-            Phase::Flushing { deadline, .. } if deadline <= now => return Some(End::Requested),
-            Phase::Draining(deadline) if deadline <= now => return Some(End::TransportStopped),
-            Phase::Flushing { .. } | Phase::Draining(_) => return None,
-            Phase::Open | Phase::Waiting(_) => {}
-        }
-        if self.writer.gives_up_at().is_some_and(|time| time <= now) {
-            return Some(End::WriterFailed(self.writer.complaint()));
-        }
-        loop {
-            match self.heartbeat.poll(now) {
-                Next::Send => self.send_control(&Message::Heartbeat),
-                Next::SleepUntil(_) | Next::Sleep => return None,
-                Next::GiveUp(why) => return Some(End::Dead(why)),
-            }
-        }
-    }
-
     fn send_control(&self, message: &Message<'_>) {
         let size = message.bin_size();
         let send = |buffer: &mut Vec<u8>| message.bin_write(buffer);
@@ -344,78 +245,6 @@ impl Driver {
                 Ok(Poll::Pending)
             }
         }
-    }
-
-    /// Reads once and handles every whole message that is there.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
-        // Bytes that came right behind the handshake are handled before the first read, and so is
-        // what a hold has left.
-        if let Some(end) = self.handle_batch() {
-            return Poll::Ready(Read::End(end));
-        }
-        if self.shared.gate.is_held() {
-            return Poll::Pending;
-        }
-        let read = self.reader.poll_fill(Pin::new(&mut *self.io), cx);
-        match ready!(read) {
-            Ok(0) => Poll::Ready(Read::End(End::Eof)),
-            Ok(bytes) => Poll::Ready(match self.handle_batch() {
-                Some(end) => Read::End(end),
-                None => Read::Bytes(bytes),
-            }),
-            Err(error) => {
-                let connection = &self.shared.description;
-                tracing::debug!(connection, %error, "reading failed");
-                Poll::Ready(Read::End(End::Eof))
-            }
-        }
-    }
-
-    fn handle_batch(&mut self) -> Option<End> {
-        let mut any = false;
-        while !self.shared.gate.is_held() {
-            let body = match self.reader.next_frame() {
-                Ok(Some(body)) => body,
-                Ok(None) => break,
-                Err(error) => return Some(End::Fatal(Info::from(error.to_string()))),
-            };
-            any = true;
-            let bytes = body.len();
-            let message = match Message::decode(body) {
-                Ok(message) => message,
-                Err(error) => {
-                    let text = format!("message cannot be decoded: {error}");
-                    return Some(End::Fatal(Info::from(text)));
-                }
-            };
-            let end = match message {
-                Message::Heartbeat => None,
-                Message::Query(query) => {
-                    messages::query(&self.shared, &*self.callee, &mut self.tasks, query, bytes)
-                }
-                Message::Response(response) => {
-                    messages::response(&self.shared, &mut self.tasks, response, bytes)
-                }
-                Message::CloseStarted => {
-                    self.shared.output.advance(Stage::PeerClosing);
-                    None
-                }
-                Message::CloseReason(info) | Message::CloseReasonDuplicated(info) => {
-                    Some(End::ByPeer(Box::new(info.into())))
-                }
-                Message::CloseReasonV2(reason) => Some(End::ByPeer(Box::new((*reason).into()))),
-                Message::Metadata(_) | Message::MetadataV2(_) => Some(End::Fatal(Info::from(
-                    "connection metadata after the handshake",
-                ))),
-            };
-            if end.is_some() {
-                return end;
-            }
-        }
-        if any {
-            self.heartbeat.seen(Instant::now());
-        }
-        None
     }
 
     async fn close(mut self, rest: Rest) {
@@ -456,13 +285,6 @@ impl Driver {
 /// being drained.
 fn is_flushed(shared: &Shared, written: Poll<()>) -> bool {
     written.is_ready() && !shared.serving.is_busy()
-}
-
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
 }
 
 /// Whether the peer takes nothing any more, as opposed to a transport that does not work: then it

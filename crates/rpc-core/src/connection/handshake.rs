@@ -134,29 +134,32 @@ impl From<HeaderFailure> for HandshakeFailure {
     }
 }
 
+/// What came of a handshake.
+#[derive(Debug)]
+pub(super) struct Agreed {
+    pub(super) agreement: Agreement,
+    /// In the bodies of our frames.
+    pub(super) bytes_sent: u64,
+}
+
 /// Runs the handshake. Bytes that follow its last frame stay in `reader` (rule C-HS-13).
 pub(super) async fn run(
     io: &mut dyn Transport,
     reader: &mut Reader,
     config: &Config,
     local: &PeerMetadata,
-) -> Result<Agreement, HandshakeFailure> {
-    let mut exchange = Exchange { io, reader, config };
-    let first = AwaitingHeader::new(config.header(), local);
-    let body = exchange.run(Step::Header, first.header()).await?;
-    let second = match first.receive(&body)? {
-        Negotiated::Complete(agreement) => return Ok(agreement),
-        Negotiated::AwaitingMetadata(second) => second,
+) -> Result<Agreed, HandshakeFailure> {
+    let mut exchange = Exchange {
+        io,
+        reader,
+        config,
+        bytes_sent: 0,
     };
-    let version = second.version();
-    let body = exchange.run(Step::ConnectionMetadata, second.message());
-    let agreement = body.await.and_then(|body| Ok(second.receive(&body)?));
-    if let Err(failure) = &agreement
-        && let Some(reason) = refusal(failure)
-    {
-        exchange.refuse(version, &reason).await;
-    }
-    agreement
+    let agreement = exchange.agree(local).await?;
+    Ok(Agreed {
+        agreement,
+        bytes_sent: exchange.bytes_sent,
+    })
 }
 
 /// What a peer that failed is told (the last column of *connection* §2.3).
@@ -178,13 +181,33 @@ struct Exchange<'a> {
     io: &'a mut dyn Transport,
     reader: &'a mut Reader,
     config: &'a Config,
+    bytes_sent: u64,
 }
 
 impl Exchange<'_> {
+    async fn agree(&mut self, local: &PeerMetadata) -> Result<Agreement, HandshakeFailure> {
+        let first = AwaitingHeader::new(self.config.header(), local);
+        let body = self.run(Step::Header, first.header()).await?;
+        let second = match first.receive(&body)? {
+            Negotiated::Complete(agreement) => return Ok(agreement),
+            Negotiated::AwaitingMetadata(second) => second,
+        };
+        let version = second.version();
+        let body = self.run(Step::ConnectionMetadata, second.message());
+        let agreement = body.await.and_then(|body| Ok(second.receive(&body)?));
+        if let Err(failure) = &agreement
+            && let Some(reason) = refusal(failure)
+        {
+            self.refuse(version, &reason).await;
+        }
+        agreement
+    }
+
     /// Sends our frame and reads the peer's, both at once: neither waits for the other
     /// (rules C-HS-1, C-HS-5).
     async fn run(&mut self, step: Step, ours: &impl BinWrite) -> Result<Vec<u8>, HandshakeFailure> {
         let frame = self.framed(step, ours)?;
+        self.bytes_sent += (frame.len() - frame::LENGTH_BYTES) as u64;
         let after = self.config.handshake_timeout;
         timeout(after, self.send_and_read(step, &frame))
             .await

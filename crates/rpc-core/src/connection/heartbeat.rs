@@ -12,6 +12,7 @@ use tokio::time::Instant;
 pub struct Config {
     send_every: Option<Duration>,
     timeout: Duration,
+    min_timeout: Duration,
     style: TimeoutStyle,
 }
 
@@ -32,12 +33,18 @@ impl Default for Config {
         Self {
             send_every: Some(Duration::from_secs(10)),
             timeout: Duration::from_secs(30),
+            min_timeout: Duration::ZERO,
             style: TimeoutStyle::default(),
         }
     }
 }
 
 impl Config {
+    /// The timeout, and the least that it may be.
+    pub(super) fn timeouts(&self) -> (Duration, Duration) {
+        (self.timeout, self.min_timeout)
+    }
+
     /// The interval of heartbeats. Default 10 s. An interval of zero means 1 ms, one that is
     /// longer than time can be counted means one heartbeat at the start.
     #[must_use]
@@ -60,6 +67,15 @@ impl Config {
         self
     }
 
+    /// A lower bound for the timeout, whatever is configured or
+    /// [changed](crate::Connection::set_heartbeat_timeout): it can only lengthen (rule C-HB-8).
+    /// Default: none. See [`Environment`](crate::Environment) for its usual source.
+    #[must_use]
+    pub fn min_timeout(mut self, timeout: Duration) -> Self {
+        self.min_timeout = timeout;
+        self
+    }
+
     /// No heartbeats are sent, hence no peer is ever given up (rule C-HB-11). A peer with
     /// heartbeats will give *us* up.
     #[must_use]
@@ -67,20 +83,14 @@ impl Config {
         self.send_every = None;
         self
     }
-
-    /// Heartbeats after which the peer is dead in the second style: at least 1 (rule C-HB-4).
-    fn threshold(&self, send_every: Duration) -> u32 {
-        let count = self.timeout.as_nanos().div_ceil(send_every.as_nanos());
-        u32::try_from(count.max(1)).unwrap_or(u32::MAX)
-    }
 }
 
 /// The state of one connection's heartbeats.
 #[derive(Debug)]
 pub(crate) struct Heartbeat {
-    config: Config,
+    send_every: Option<Duration>,
+    style: TimeoutStyle,
     next: Option<Instant>,
-    last_seen: Instant,
     unanswered: u32,
 }
 
@@ -97,20 +107,27 @@ pub(crate) enum Next {
     GiveUp(String),
 }
 
+/// What is known of the peer at a moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Silence {
+    pub(crate) last_seen: Instant,
+    /// What is tolerated.
+    pub(crate) timeout: Duration,
+}
+
 impl Heartbeat {
     /// The first heartbeat is due at once (rule C-OP-2).
     pub(crate) fn new(config: Config, now: Instant) -> Self {
         Self {
-            config,
+            send_every: config.send_every,
+            style: config.style,
             next: config.send_every.map(|_| now),
-            last_seen: now,
             unanswered: 0,
         }
     }
 
     /// A batch of messages, of any kind, has been handled (rule C-HB-5).
-    pub(crate) fn seen(&mut self, now: Instant) {
-        self.last_seen = now;
+    pub(crate) fn seen(&mut self) {
         self.unanswered = 0;
     }
 
@@ -119,29 +136,27 @@ impl Heartbeat {
         self.next
     }
 
-    pub(crate) fn poll(&mut self, now: Instant) -> Next {
-        let (Some(next), Some(send_every)) = (self.next, self.config.send_every) else {
+    pub(crate) fn poll(&mut self, now: Instant, silence: Silence) -> Next {
+        let (Some(next), Some(send_every)) = (self.next, self.send_every) else {
             return Next::Sleep;
         };
         if now < next {
             return Next::SleepUntil(next);
         }
-        let silence = now - self.last_seen;
-        let dead = match self.config.style {
-            TimeoutStyle::TimeBetweenHeartbeats => silence > self.config.timeout,
-            TimeoutStyle::NumberOfHeartbeats => {
-                self.unanswered >= self.config.threshold(send_every)
-            }
+        let Silence { last_seen, timeout } = silence;
+        let silent = now.saturating_duration_since(last_seen);
+        let dead = match self.style {
+            TimeoutStyle::TimeBetweenHeartbeats => silent > timeout,
+            TimeoutStyle::NumberOfHeartbeats => self.unanswered >= threshold(timeout, send_every),
         };
         if dead {
             self.next = None;
-            return Next::GiveUp(match self.config.style {
-                TimeoutStyle::TimeBetweenHeartbeats => format!(
-                    "No heartbeats received for {:?}. Last seen {silence:?} ago.",
-                    self.config.timeout
-                ),
+            return Next::GiveUp(match self.style {
+                TimeoutStyle::TimeBetweenHeartbeats => {
+                    format!("No heartbeats received for {timeout:?}. Last seen {silent:?} ago.")
+                }
                 TimeoutStyle::NumberOfHeartbeats => format!(
-                    "No heartbeats received after {} were sent. Last seen {silence:?} ago.",
+                    "No heartbeats received after {} were sent. Last seen {silent:?} ago.",
                     self.unanswered
                 ),
             });
@@ -158,6 +173,12 @@ impl Heartbeat {
     }
 }
 
+/// Heartbeats after which the peer is dead in the second style: at least 1 (rule C-HB-4).
+fn threshold(timeout: Duration, send_every: Duration) -> u32 {
+    let count = timeout.as_nanos().div_ceil(send_every.as_nanos());
+    u32::try_from(count.max(1)).unwrap_or(u32::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -169,10 +190,14 @@ mod tests {
     fn silent_peer(config: Config, horizon: u32) -> (Vec<u32>, Option<u32>) {
         let start = Instant::now();
         let mut heartbeat = Heartbeat::new(config, start);
+        let silence = Silence {
+            last_seen: start,
+            timeout: config.timeout,
+        };
         let mut sent = Vec::new();
         for second in 0..=horizon {
             loop {
-                match heartbeat.poll(start + SECOND * second) {
+                match heartbeat.poll(start + SECOND * second, silence) {
                     Next::Send => sent.push(second),
                     Next::GiveUp(_) => return (sent, Some(second)),
                     Next::SleepUntil(_) | Next::Sleep => break,
@@ -215,13 +240,41 @@ mod tests {
         ] {
             let start = Instant::now();
             let mut heartbeat = Heartbeat::new(Config::default().style(style), start);
+            let mut silence = Silence {
+                last_seen: start,
+                timeout: Config::default().timeout,
+            };
             for second in 0..1000 {
                 let now = start + SECOND * second;
                 if second % 29 == 0 {
-                    heartbeat.seen(now);
+                    silence.last_seen = now;
+                    heartbeat.seen();
                 }
-                assert!(!matches!(heartbeat.poll(now), Next::GiveUp(_)), "{second}");
+                assert!(
+                    !matches!(heartbeat.poll(now, silence), Next::GiveUp(_)),
+                    "{second}"
+                );
             }
+        }
+    }
+
+    /// G4, G5: a computer that was suspended gives nobody up in the second style.
+    #[test]
+    fn jump_of_the_clock_is_silence_in_the_first_style_only() {
+        for (style, dead) in [
+            (TimeoutStyle::TimeBetweenHeartbeats, true),
+            (TimeoutStyle::NumberOfHeartbeats, false),
+        ] {
+            let start = Instant::now();
+            let config = Config::default().style(style).send_every(4 * SECOND);
+            let mut heartbeat = Heartbeat::new(config, start);
+            let silence = Silence {
+                last_seen: start,
+                timeout: 15 * SECOND,
+            };
+            assert_eq!(heartbeat.poll(start, silence), Next::Send);
+            let next = heartbeat.poll(start + 25 * SECOND, silence);
+            assert_eq!(matches!(next, Next::GiveUp(_)), dead, "{next:?}");
         }
     }
 

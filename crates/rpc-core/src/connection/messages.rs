@@ -101,7 +101,7 @@ pub(super) fn query(
         }
     };
     let menu_index = found.and_then(|index| callee.menu_index(index));
-    let call = Call::new(shared.clone(), called, query.header.id, menu_index);
+    let mut call = Call::new(shared.clone(), called, query.header.id, menu_index);
     let kind = || found.map_or(HandlerKind::Expert, |index| callee.kind(index));
     shared.events.tell(call.rpc(), call.id(), body, || {
         let abort =
@@ -111,6 +111,7 @@ pub(super) fn query(
             false => Kind::Query,
         })
     });
+    call.show_metadata(&query.header);
     let received = Received {
         context: QueryContext::new(&call, &query.header),
         data: query.data,

@@ -3,21 +3,30 @@
 //!
 //! Few connections have any. Those without pay for the question.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bin_prot::ByteString;
-use rpc_wire::{DescriptionRef, QueryId, QueryMetadata};
+use rpc_wire::{DescriptionRef, QueryHeader, QueryId, QueryMetadata};
 use thiserror::Error;
 
+use crate::error::HandlerError;
+
 type WhenSending = dyn Fn(DescriptionRef<'_>, QueryId) -> Option<ByteString> + Send + Sync;
+type OnReceive = dyn Fn(DescriptionRef<'_>, QueryId, Option<&[u8]>) -> Value + Send + Sync;
+
+/// What a hook has made of a query's metadata.
+type Value = Box<dyn Any + Send + Sync>;
 
 /// What is to be done about one key of the metadata of queries. See
 /// [`Connection::set_metadata_hook`](crate::Connection::set_metadata_hook).
 #[derive(Default)]
 pub struct MetadataHook {
     when_sending: Option<Box<WhenSending>>,
+    on_receive: Option<Box<OnReceive>>,
 }
 
 impl MetadataHook {
@@ -44,12 +53,50 @@ impl MetadataHook {
         self.when_sending = Some(Box::new(payload));
         self
     }
+
+    /// Gives every query of the peer's to `read`: the RPC, the query's id, and its payload for
+    /// the key, or none. It runs before the implementation, also for aborts, which have no
+    /// payload, and for queries to unknown RPCs (rule C-MD-8), where messages are handled: it
+    /// holds up the connection.
+    ///
+    /// The implementation finds what it returns in the query's
+    /// [context](crate::QueryContext::value), by its type; of several keys' values of one type,
+    /// that of the hook which was set last. A panic is logged, and then there is no value.
+    ///
+    /// ```
+    /// use rpc_core::Connection;
+    /// use rpc_core::connection::MetadataHook;
+    ///
+    /// /// The caller's trace, if it told one.
+    /// struct Trace(Option<u64>);
+    ///
+    /// fn trace_queries(connection: &Connection) {
+    ///     let read = MetadataHook::new().on_receive(|_rpc, _id, payload| {
+    ///         let text = payload.and_then(|bytes| std::str::from_utf8(bytes).ok());
+    ///         Trace(text.and_then(|text| text.parse().ok()))
+    ///     });
+    ///     connection.set_metadata_hook(0, read).expect("nobody else sets this key");
+    /// }
+    /// # let _ = trace_queries;
+    /// ```
+    #[must_use]
+    pub fn on_receive<T: Any + Send + Sync>(
+        mut self,
+        read: impl Fn(DescriptionRef<'_>, QueryId, Option<&[u8]>) -> T + Send + Sync + 'static,
+    ) -> Self {
+        let read = move |rpc: DescriptionRef<'_>, id, payload: Option<&[u8]>| -> Value {
+            Box::new(read(rpc, id, payload))
+        };
+        self.on_receive = Some(Box::new(read));
+        self
+    }
 }
 
 impl fmt::Debug for MetadataHook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MetadataHook")
             .field("when_sending", &self.when_sending.is_some())
+            .field("on_receive", &self.on_receive.is_some())
             .finish()
     }
 }
@@ -109,6 +156,20 @@ impl Hooks {
         }
     }
 
+    /// What the hooks make of a query of the peer's, if there are any.
+    #[inline]
+    pub(crate) fn on_receive(
+        &self,
+        rpc: DescriptionRef<'_>,
+        header: &QueryHeader<'_>,
+        connection: &str,
+    ) -> Values {
+        Values(
+            self.current()
+                .map(|entries| show(&entries, rpc, header, connection)),
+        )
+    }
+
     /// The hooks as they are now: they are the user's, and run without any lock held.
     #[inline]
     fn current(&self) -> Option<Arc<[Entry]>> {
@@ -132,6 +193,46 @@ fn ask(
         }
     }
     metadata.truncated(max_bytes)
+}
+
+#[cold]
+fn show(
+    entries: &[Entry],
+    rpc: DescriptionRef<'_>,
+    header: &QueryHeader<'_>,
+    connection: &str,
+) -> Arc<Vec<Value>> {
+    let show = |Entry { key, hook }: &Entry| {
+        let (hook, payload) = (hook.on_receive.as_ref()?, header.metadata(*key));
+        let read = catch_unwind(AssertUnwindSafe(|| hook(rpc, header.id, payload)));
+        let log = |panic: &Box<dyn Any + Send>| {
+            let error = HandlerError::from_panic(&**panic);
+            tracing::error!(connection, key, %error, "hook for metadata panicked");
+        };
+        read.inspect_err(log).ok()
+    };
+    Arc::new(entries.iter().filter_map(show).collect())
+}
+
+/// What the hooks have made of one query's metadata, in the order in which they were set.
+#[derive(Clone, Default)]
+pub(crate) struct Values(Option<Arc<Vec<Value>>>);
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.0.as_ref().map_or(0, |values| values.len());
+        f.debug_tuple("Values").field(&count).finish()
+    }
+}
+
+impl Values {
+    /// The last one of this type.
+    pub(crate) fn get<T: Any>(&self) -> Option<&T> {
+        let values = self.0.as_deref()?.iter().rev();
+        values
+            .map(|value| &**value)
+            .find_map(<dyn Any + Send + Sync>::downcast_ref)
+    }
 }
 
 fn lock(entries: &Mutex<Arc<[Entry]>>) -> MutexGuard<'_, Arc<[Entry]>> {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use bin_prot::{BinWrite, WriteError};
 use rpc_wire::Message;
-use rpc_wire::frame::{self, AppendError};
+use rpc_wire::frame::{self, AppendError, Frames};
 
 use super::closed::Closed;
 use super::closing::Plan;
@@ -100,6 +100,8 @@ struct State {
     /// Bytes ever put into the buffer, and of those, the ones the transport has taken.
     appended: u64,
     flushed: u64,
+    /// Bytes in the bodies of all messages ever sent, those of the handshake included.
+    bodies: u64,
     /// Of what was taken last, the bytes that the transport has accepted, if it did not accept
     /// them all.
     accepted: usize,
@@ -109,6 +111,14 @@ struct State {
     flush_waiters: Vec<(u64, Waker)>,
 }
 
+impl State {
+    /// So many bytes have been appended, so many of them in the bodies of messages.
+    fn count(&mut self, bytes: usize, bodies: usize) {
+        self.appended += bytes as u64;
+        self.bodies += bodies as u64;
+    }
+}
+
 /// The buffer, while its lock is held.
 pub(crate) struct Appending<'a> {
     state: &'a mut State,
@@ -116,7 +126,8 @@ pub(crate) struct Appending<'a> {
 }
 
 impl Output {
-    pub(crate) fn new(limits: Limits) -> Self {
+    /// Of a connection whose handshake has sent `bodies` bytes.
+    pub(crate) fn new(limits: Limits, bodies: u64) -> Self {
         Self {
             limits,
             stage: AtomicU8::new(Stage::Open as u8),
@@ -129,6 +140,7 @@ impl Output {
                 bounded: 0,
                 appended: 0,
                 flushed: 0,
+                bodies,
                 accepted: 0,
                 task: None,
                 flush_waiters: Vec::new(),
@@ -251,7 +263,7 @@ impl Output {
         let size = message.bin_size();
         let write = |buffer: &mut Vec<u8>| message.bin_write(buffer);
         let body = frame::append(&mut state.buffer, self.limits.message, size, write)?;
-        state.appended += (frame::LENGTH_BYTES + body) as u64;
+        state.count(frame::LENGTH_BYTES + body, body);
         Ok(())
     }
 
@@ -338,6 +350,11 @@ impl Output {
         }
     }
 
+    /// Bytes in the bodies of all messages ever sent, those of the handshake included.
+    pub(crate) fn bytes_written(&self) -> u64 {
+        self.lock().bodies
+    }
+
     /// Lets the connection's task sleep until something is appended or closing starts. `false`
     /// if it has to look again: something was appended although the transport takes more
     /// (`written` is ready), or closing was started and it does not know.
@@ -398,14 +415,15 @@ impl Appending<'_> {
         let limit = self.limits.message;
         let body =
             frame::append(&mut self.state.buffer, limit, size, write).map_err(SendError::Frame)?;
-        Ok(Some(self.appended(class, frame::LENGTH_BYTES + body)))
+        Ok(Some(self.appended(class, frame::LENGTH_BYTES + body, body)))
     }
 
     /// Appends messages that are framed already, right behind one that was appended under the same
     /// lock. They count like it, and are not refused.
     pub(crate) fn append_frames(&mut self, class: Class, frames: &[u8]) {
         self.state.buffer.extend_from_slice(frames);
-        self.appended(class, frames.len());
+        let bodies = Frames::new(frames, usize::MAX).flatten().map(<[u8]>::len);
+        self.appended(class, frames.len(), bodies.sum());
     }
 
     #[inline]
@@ -430,9 +448,9 @@ impl Appending<'_> {
     }
 
     #[inline]
-    fn appended(&mut self, class: Class, bytes: usize) -> usize {
+    fn appended(&mut self, class: Class, bytes: usize, bodies: usize) -> usize {
         let state = &mut *self.state;
-        state.appended += bytes as u64;
+        state.count(bytes, bodies);
         if class.is_bounded() {
             state.bounded += bytes;
         }

@@ -22,6 +22,7 @@ pub(crate) struct Reader {
     start: usize,
     end: usize,
     limit: usize,
+    bytes_read: u64,
 }
 
 impl Reader {
@@ -32,7 +33,13 @@ impl Reader {
             start: 0,
             end: 0,
             limit,
+            bytes_read: 0,
         }
+    }
+
+    /// Bytes in the bodies of all frames that were handed over.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.bytes_read
     }
 
     /// The body of the next whole frame, if it is there.
@@ -55,6 +62,7 @@ impl Reader {
             return Ok(None);
         };
         self.start += frame::LENGTH_BYTES + body.len();
+        self.bytes_read += body.len() as u64;
         Ok(Some(body))
     }
 

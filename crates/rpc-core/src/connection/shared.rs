@@ -1,6 +1,7 @@
 //! What the handles, the calls and the connection's task have in common.
 
 use std::borrow::Cow;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bin_prot::WriteError;
@@ -15,6 +16,8 @@ use super::Config;
 use super::closed::Closed;
 use super::closing::Cause;
 use super::gate::Gate;
+use super::handshake::Agreed;
+use super::liveness::Liveness;
 use super::metadata_hook::Hooks;
 use super::output::{Class, Limits, Output};
 use super::serving::Serving;
@@ -39,6 +42,9 @@ pub(crate) struct Shared {
     pub(crate) hooks: Hooks,
     pub(crate) events: Arc<Events>,
     pub(crate) gate: Gate,
+    pub(super) liveness: Liveness,
+    /// Bytes in the bodies of the messages that were read.
+    pub(super) bytes_read: AtomicU64,
     pub(crate) output: Output,
     pub(crate) serving: Serving,
     waiting: Mutex<Waiting>,
@@ -108,24 +114,28 @@ impl Drop for Place<'_> {
 impl Shared {
     pub(super) fn new(
         config: &Config,
-        agreement: Agreement,
+        agreed: Agreed,
         local_menu: Option<Menu>,
         implemented: Arc<Catalogue>,
     ) -> Self {
+        let limits = Limits {
+            message: config.max_message_size,
+            buffered: config.max_buffered_output,
+        };
+        let Agreement { version, peer } = agreed.agreement;
         Self {
-            version: agreement.version,
+            version,
             description: config.text().to_owned(),
-            peer: agreement.peer,
+            peer,
             local_menu,
             implemented,
             max_metadata_bytes: config.max_metadata_bytes_per_key,
             hooks: Hooks::default(),
             events: Arc::default(),
             gate: Gate::default(),
-            output: Output::new(Limits {
-                message: config.max_message_size,
-                buffered: config.max_buffered_output,
-            }),
+            liveness: Liveness::new(config.heartbeat),
+            bytes_read: AtomicU64::new(0),
+            output: Output::new(limits, agreed.bytes_sent),
             serving: Serving::default(),
             waiting: Mutex::new(Waiting::new()),
             progress: watch::Sender::new(Progress::Open),

@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use bin_prot::BinWrite;
 use rpc_wire::frame::{self, AppendError};
-use rpc_wire::{Data, Description, DescriptionRef, QueryId, Response, ResponseHeader, RpcError};
+use rpc_wire::{
+    Data, Description, DescriptionRef, QueryHeader, QueryId, Response, ResponseHeader, RpcError,
+};
 
 use super::handler::{HandlerKind, Stop};
 use crate::connection::output::{Appending, Class};
-use crate::connection::{Cause, Shared};
+use crate::connection::{Cause, Shared, Values};
 use crate::error::{Failure, HandlerError, SendError, failure, located};
 use crate::on_exception::{OnException, Raised};
 use crate::payload::{self, Codec, Undecodable};
@@ -30,6 +32,7 @@ pub(crate) struct Call {
     shared: Arc<Shared>,
     rpc: CalledRpc,
     header: ResponseHeader,
+    values: Values,
 }
 
 impl Call {
@@ -44,7 +47,20 @@ impl Call {
             shared,
             rpc,
             header,
+            values: Values::default(),
         }
+    }
+
+    /// Lets the connection's hooks see the query's metadata, and keeps what they make of it.
+    pub(crate) fn show_metadata(&mut self, header: &QueryHeader<'_>) {
+        let Shared {
+            hooks, description, ..
+        } = &*self.shared;
+        self.values = hooks.on_receive(self.rpc(), header, description);
+    }
+
+    pub(crate) fn values(&self) -> &Values {
+        &self.values
     }
 
     /// Name and version of what was called.

@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::pair::{pair, settle, version};
 use crate::peer::Peer;
-use crate::rpcs::{ECHO, Notes, table};
+use crate::rpcs::{ECHO, NOTE, Notes, table};
+use crate::trace::Trace;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -194,4 +195,203 @@ async fn silence_during_the_handshake_does_not_count() {
     drop(peer);
     connection.closed().await;
     assert!(start.elapsed() < 40 * SECOND);
+}
+
+/// C-HB-5, C-HB-6: at first when the connection began, then when something came.
+#[tokio::test(start_paused = true)]
+async fn last_seen_is_the_moment_of_the_last_message() {
+    let (connection, mut peer) =
+        Peer::open(Config::default(), &table(), Notes::default(), 11).await;
+    let start = Instant::now();
+    let seen = || connection.last_seen().duration_since(start).as_secs();
+    sleep(5 * SECOND).await;
+    assert_eq!(seen(), 0);
+    peer.send(&Message::Heartbeat).await;
+    settle().await;
+    assert_eq!(seen(), 5);
+    sleep(7 * SECOND).await;
+    // Bytes that complete no message are none.
+    peer.send_bytes(&[2, 0, 0]).await;
+    settle().await;
+    assert_eq!(seen(), 5);
+    peer.send_bytes(&[0, 0, 0, 0, 0, 0, 0]).await;
+    settle().await;
+    assert_eq!(seen(), 12);
+}
+
+/// G1, G2: the moments of a peer that falls silent, in both styles.
+#[tokio::test(start_paused = true)]
+async fn texts_say_what_was_missing_since_when() {
+    let heartbeat = heartbeat::Config::default()
+        .send_every(2 * SECOND)
+        .timeout(10 * SECOND);
+    let rows = [
+        (
+            TimeoutStyle::TimeBetweenHeartbeats,
+            "No heartbeats received for 10s. Last seen 11.99",
+        ),
+        (
+            TimeoutStyle::NumberOfHeartbeats,
+            "No heartbeats received after 5 were sent. Last seen 11.99",
+        ),
+    ];
+    for (style, expected) in rows {
+        let config = Config::default().heartbeat(heartbeat.style(style));
+        let (connection, mut peer) = Peer::open(config, &Implementations::empty(), (), 11).await;
+        let start = Instant::now();
+        sleep(2 * SECOND + Duration::from_millis(1)).await;
+        peer.send(&Message::Heartbeat).await;
+        let closed = connection.close_started().await;
+        assert_eq!(closed.by, ClosedBy::Local);
+        assert_eq!(start.elapsed().as_secs(), 14);
+        let text = closed.to_string();
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+/// C-HB-7, ZC34: at 25 s of silence set to 60 s; dead at the first check later than 85 s.
+#[tokio::test(start_paused = true)]
+async fn changed_timeout_counts_from_the_change() {
+    let (connection, _peer) = Peer::called_by_us(11).await;
+    let start = Instant::now();
+    sleep(25 * SECOND).await;
+    connection.set_heartbeat_timeout(60 * SECOND);
+    assert_eq!(connection.heartbeat_timeout(), 60 * SECOND);
+    assert_eq!(connection.last_seen(), start + 25 * SECOND);
+    connection.close_started().await;
+    assert_eq!(start.elapsed().as_secs(), 90);
+}
+
+/// C-HB-7: the second style's count goes on, towards another threshold.
+#[tokio::test(start_paused = true)]
+async fn changed_timeout_does_not_reset_the_count() {
+    let heartbeat = heartbeat::Config::default().style(TimeoutStyle::NumberOfHeartbeats);
+    for (timeout, dead) in [(50, 50), (20, 30), (1, 30)] {
+        let config = Config::default().heartbeat(heartbeat);
+        let (connection, _peer) = Peer::open(config, &Implementations::empty(), (), 11).await;
+        let start = Instant::now();
+        // Sent at 0, 10 and 20 s.
+        sleep(25 * SECOND).await;
+        connection.set_heartbeat_timeout(SECOND * timeout);
+        connection.close_started().await;
+        assert_eq!(start.elapsed().as_secs(), dead);
+    }
+}
+
+/// C-HB-8, ZC34: the minimum can only lengthen; a change beyond it wins.
+#[tokio::test(start_paused = true)]
+async fn minimum_of_the_timeout_only_lengthens() {
+    let rows = [
+        (30, 45, None, 45, 50),
+        (30, 15, None, 30, 40),
+        (30, 45, Some(20), 45, 50),
+        (30, 45, Some(60), 60, 70),
+    ];
+    for (timeout, min, change, effective, dead) in rows {
+        let heartbeat = heartbeat::Config::default()
+            .timeout(Duration::from_secs(timeout))
+            .min_timeout(Duration::from_secs(min));
+        let config = Config::default().heartbeat(heartbeat);
+        let (connection, _peer) = Peer::open(config, &Implementations::empty(), (), 11).await;
+        let start = Instant::now();
+        if let Some(change) = change {
+            connection.set_heartbeat_timeout(Duration::from_secs(change));
+        }
+        assert_eq!(connection.heartbeat_timeout().as_secs(), effective);
+        connection.close_started().await;
+        assert_eq!(start.elapsed().as_secs(), dead);
+    }
+}
+
+/// `set_heartbeat_timeout`: with the extremes.
+#[tokio::test(start_paused = true)]
+async fn timeout_without_end_gives_up_nobody() {
+    let (connection, _peer) = Peer::called_by_us(11).await;
+    connection.set_heartbeat_timeout(Duration::MAX);
+    sleep(LONG).await;
+    assert!(!connection.is_closed());
+    connection.set_heartbeat_timeout(Duration::ZERO);
+    let start = Instant::now();
+    connection.close_started().await;
+    assert!(start.elapsed() <= 10 * SECOND);
+}
+
+/// C-HB-9, ZC35: for each heartbeat, and nothing else; the last one registered runs first.
+#[tokio::test(start_paused = true)]
+async fn callbacks_run_for_each_heartbeat_in_reverse_order() {
+    let (connection, mut peer) =
+        Peer::open(Config::default(), &table(), Notes::default(), 11).await;
+    let notes = Notes::default();
+    let note = |text: &'static str| {
+        let notes = notes.clone();
+        move || notes.push(text)
+    };
+    peer.send(&Message::Heartbeat).await;
+    settle().await;
+    connection.on_heartbeat(note("a"));
+    connection.on_heartbeat(note("b"));
+    peer.query(1, &ECHO.description(), &"x").await;
+    peer.expect_answer(1, &"x").await;
+    assert!(notes.get().is_empty());
+    for _ in 0..2 {
+        peer.send(&Message::Heartbeat).await;
+    }
+    settle().await;
+    assert_eq!(notes.get(), ["b", "a", "b", "a"]);
+}
+
+/// C-HB-9, decision 5: logged, and the connection lives.
+#[tokio::test(start_paused = true)]
+async fn panic_of_a_callback_concerns_nobody_else() {
+    let (connection, mut peer) =
+        Peer::open(Config::default(), &table(), Notes::default(), 11).await;
+    let notes = Notes::default();
+    let noted = notes.clone();
+    connection.on_heartbeat(move || noted.push("ran"));
+    connection.on_heartbeat(|| panic!("no"));
+    peer.send(&Message::Heartbeat).await;
+    peer.query(1, &ECHO.description(), &"x").await;
+    peer.expect_answer(1, &"x").await;
+    assert_eq!(notes.get(), ["ran"]);
+}
+
+/// G3: whoever sends none is kept by its other messages, and learns of ours.
+#[tokio::test(start_paused = true)]
+async fn side_without_heartbeats_is_kept_by_its_messages() {
+    let counting = heartbeat::Config::default()
+        .send_every(5 * SECOND)
+        .timeout(10 * SECOND)
+        .style(TimeoutStyle::NumberOfHeartbeats);
+    let (near, far, notes) = pair(
+        Config::default().heartbeat(counting.never()),
+        Config::default().heartbeat(counting),
+    )
+    .await;
+    let heard = Notes::default();
+    let hearing = heard.clone();
+    near.on_heartbeat(move || hearing.push("heartbeat"));
+    let start = Instant::now();
+    for round in 1..=4 {
+        NOTE.dispatch(&near, &"x".to_owned()).unwrap();
+        sleep(5 * SECOND).await;
+        settle().await;
+        assert_eq!(notes.get().len(), round);
+    }
+    assert!(heard.get().len() >= 4);
+    assert!(far.last_seen() >= start + 15 * SECOND);
+    assert!(!near.is_closed() && !far.is_closed());
+    far.close();
+    assert_eq!(near.closed().await.by, ClosedBy::Unknown);
+    assert_eq!(far.closed().await.by, ClosedBy::Local);
+}
+
+/// C-HB-12.
+#[tokio::test(start_paused = true)]
+async fn heartbeats_are_no_events() {
+    let (connection, mut peer) = Peer::called_by_us(11).await;
+    let trace = Trace::of(&connection);
+    peer.send(&Message::Heartbeat).await;
+    peer.expect_heartbeat().await;
+    peer.expect_heartbeat().await;
+    assert!(trace.take().is_empty());
 }

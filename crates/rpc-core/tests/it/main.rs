@@ -7,6 +7,7 @@ mod authorization;
 mod auto_traits;
 mod calls;
 mod closing;
+mod counters;
 mod dropping;
 mod events;
 mod exceptions;

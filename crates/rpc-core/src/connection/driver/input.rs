@@ -1,0 +1,113 @@
+//! Reading: what arrives is handled in place, message by message.
+
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, ready};
+
+use bin_prot::Info;
+use rpc_wire::Message;
+use tokio::time::Instant;
+
+use super::Driver;
+use crate::connection::end::End;
+use crate::connection::messages;
+use crate::connection::output::Stage;
+use crate::connection::shared::Shared;
+
+/// What became of one read.
+pub(super) enum Read {
+    /// This many bytes came, and what was whole has been handled.
+    Bytes(usize),
+    /// The connection is over.
+    End(End),
+}
+
+impl Driver {
+    /// Reads once and handles every whole message that is there.
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
+        // Bytes that came right behind the handshake are handled before the first read, and so is
+        // what a hold has left.
+        if let Some(end) = self.handle_batch() {
+            return Poll::Ready(Read::End(end));
+        }
+        if self.shared.gate.is_held() {
+            return Poll::Pending;
+        }
+        let read = self.reader.poll_fill(Pin::new(&mut *self.io), cx);
+        match ready!(read) {
+            Ok(0) => Poll::Ready(Read::End(End::Eof)),
+            Ok(bytes) => Poll::Ready(match self.handle_batch() {
+                Some(end) => Read::End(end),
+                None => Read::Bytes(bytes),
+            }),
+            Err(error) => {
+                let connection = &self.shared.description;
+                tracing::debug!(connection, %error, "reading failed");
+                Poll::Ready(Read::End(End::Eof))
+            }
+        }
+    }
+
+    fn handle_batch(&mut self) -> Option<End> {
+        let end = self.handle_messages();
+        let read = self.reader.bytes_read();
+        self.shared.bytes_read.store(read, Ordering::Relaxed);
+        end
+    }
+
+    fn handle_messages(&mut self) -> Option<End> {
+        let mut any = false;
+        while !self.shared.gate.is_held() {
+            let body = match self.reader.next_frame() {
+                Ok(Some(body)) => body,
+                Ok(None) => break,
+                Err(error) => return Some(End::Fatal(Info::from(error.to_string()))),
+            };
+            any = true;
+            let bytes = body.len();
+            let message = match Message::decode(body) {
+                Ok(message) => message,
+                Err(error) => {
+                    let text = format!("message cannot be decoded: {error}");
+                    return Some(End::Fatal(Info::from(text)));
+                }
+            };
+            let end = match message {
+                Message::Heartbeat => {
+                    let Shared {
+                        liveness,
+                        description,
+                        ..
+                    } = &*self.shared;
+                    liveness.heartbeat_received(description);
+                    None
+                }
+                Message::Query(query) => {
+                    messages::query(&self.shared, &*self.callee, &mut self.tasks, query, bytes)
+                }
+                Message::Response(response) => {
+                    messages::response(&self.shared, &mut self.tasks, response, bytes)
+                }
+                Message::CloseStarted => {
+                    self.shared.output.advance(Stage::PeerClosing);
+                    None
+                }
+                Message::CloseReason(info) | Message::CloseReasonDuplicated(info) => {
+                    Some(End::ByPeer(Box::new(info.into())))
+                }
+                Message::CloseReasonV2(reason) => Some(End::ByPeer(Box::new((*reason).into()))),
+                Message::Metadata(_) | Message::MetadataV2(_) => Some(End::Fatal(Info::from(
+                    "connection metadata after the handshake",
+                ))),
+            };
+            if end.is_some() {
+                return end;
+            }
+        }
+        if any {
+            self.heartbeat.seen();
+            self.shared.liveness.seen(Instant::now());
+        }
+        None
+    }
+}

@@ -1,0 +1,119 @@
+//! What the loop waits for, and until when.
+
+use std::task::Context;
+
+use rpc_wire::Message;
+use tokio::time::Instant;
+
+use super::Driver;
+use crate::connection::after;
+use crate::connection::end::End;
+use crate::connection::heartbeat::Next;
+use crate::connection::output::Stage;
+
+/// What the loop is waiting for, apart from messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Open,
+    /// Until nothing is open, or this time.
+    Waiting(Instant),
+    /// Until the output is flushed, or this time.
+    Flushing {
+        deadline: Instant,
+        /// Whether others have had their turn since: what the sources of streams have got at the
+        /// same moment counts.
+        settled: bool,
+    },
+    /// Until the input ends, or this time.
+    Draining(Instant),
+}
+
+impl Driver {
+    pub(super) fn begin_closing(&mut self) {
+        match self.shared.output.plan().wait {
+            Some(wait) => self.phase = Phase::Waiting(after(wait)),
+            None => self.begin_flushing(),
+        }
+    }
+
+    pub(super) fn begin_flushing(&mut self) {
+        if !matches!(self.phase, Phase::Flushing { .. }) {
+            self.shared.output.advance(Stage::Flushing);
+            self.phase = Phase::Flushing {
+                deadline: self.flush_deadline(),
+                settled: false,
+            };
+        }
+    }
+
+    /// Until when closing may go on flushing.
+    pub(super) fn flush_deadline(&self) -> Instant {
+        match self.phase {
+            Phase::Flushing { deadline, .. } => deadline,
+            Phase::Open | Phase::Waiting(_) | Phase::Draining(_) => {
+                let plan = self.shared.output.plan();
+                after(plan.flush_timeout.unwrap_or(self.flush_timeout))
+            }
+        }
+    }
+
+    /// Heartbeats, and the ends of phases.
+    pub(super) fn poll_timers(&mut self, cx: &mut Context<'_>) -> Option<End> {
+        loop {
+            let next = self.next_moment()?;
+            if self.timer.deadline() != next {
+                self.timer.as_mut().reset(next);
+            }
+            if self.timer.as_mut().poll(cx).is_pending() {
+                return None;
+            }
+            let end = self.on_time(Instant::now().max(next));
+            if end.is_some() {
+                return end;
+            }
+        }
+    }
+
+    /// When something has to be done if nothing happens before. Asks no clock.
+    fn next_moment(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Open => earlier(self.heartbeat.next_check(), self.writer.gives_up_at()),
+            Phase::Waiting(deadline) => {
+                let next = earlier(self.heartbeat.next_check(), self.writer.gives_up_at());
+                earlier(next, Some(deadline))
+            }
+            Phase::Flushing { deadline, .. } | Phase::Draining(deadline) => Some(deadline),
+        }
+    }
+
+    fn on_time(&mut self, now: Instant) -> Option<End> {
+        match self.phase {
+            Phase::Waiting(deadline) if deadline <= now => {
+                self.begin_flushing();
+                return None;
+            }
+            Phase::Flushing { deadline, .. } if deadline <= now => return Some(End::Requested),
+            Phase::Draining(deadline) if deadline <= now => return Some(End::TransportStopped),
+            Phase::Flushing { .. } | Phase::Draining(_) => return None,
+            Phase::Open | Phase::Waiting(_) => {}
+        }
+        if self.writer.gives_up_at().is_some_and(|time| time <= now) {
+            return Some(End::WriterFailed(self.writer.complaint()));
+        }
+        let silence = self.shared.liveness.silence();
+        loop {
+            match self.heartbeat.poll(now, silence) {
+                Next::Send => self.send_control(&Message::Heartbeat),
+                Next::SleepUntil(_) | Next::Sleep => return None,
+                Next::GiveUp(why) => return Some(End::Dead(why)),
+            }
+        }
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
