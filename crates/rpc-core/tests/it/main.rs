@@ -22,6 +22,7 @@ mod pair;
 mod panics;
 mod payload;
 mod peer;
+mod proxy;
 mod replay;
 mod rpcs;
 mod sockets;
