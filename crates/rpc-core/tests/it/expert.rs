@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use bin_prot::{Sexp, to_vec};
 use bytes::Bytes;
-use rpc_core::connection::{ClosedBy, Config};
+use rpc_core::connection::{Close, ClosedBy, Config};
 use rpc_core::{
     Connection, ExpertQuery, HandlerError, Implementation, Implementations, OnException, OneWay,
     Reply, RespondError, Responder, Rpc,
 };
 use rpc_wire::{Description, RpcError};
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::time::{Instant, sleep};
 
 use crate::pair::{CAPACITY, connect, now, offering, settle};
 use crate::peer::{Peer, framed};
@@ -336,7 +337,7 @@ async fn handler_holds_up_the_connection_until_it_returns() {
 #[tokio::test(start_paused = true)]
 async fn heartbeats_are_sent_while_a_handler_holds_up_the_connection() {
     let handler = |(): &(), _: ExpertQuery<'_>, responder: Responder| async move {
-        tokio::time::sleep(Duration::from_secs(25)).await;
+        sleep(Duration::from_secs(25)).await;
         responder.bytes(b"\0")?;
         Ok(Reply::Replied)
     };
@@ -458,6 +459,44 @@ async fn closed_connection_takes_no_answer() {
         panic!("scheduled");
     };
     assert!(matches!(error, RespondError::Closed));
+}
+
+/// R-EX-8, C-CL-9: a graceful close waits for a handler until it has returned, and not for its
+/// delayed response.
+#[tokio::test(start_paused = true)]
+async fn graceful_close_waits_until_the_handler_has_returned() {
+    let handler = |(): &(), query: ExpertQuery<'_>, responder: Responder| {
+        let delayed = query.context().id().get() == 2;
+        async move {
+            let reply = async move {
+                sleep(Duration::from_secs(5)).await;
+                responder.bytes(b"\0")?;
+                Ok(())
+            };
+            if delayed {
+                return Ok(Reply::delayed(reply));
+            }
+            reply.await?;
+            Ok(Reply::Replied)
+        }
+    };
+    let table = table(handler);
+    for (id, is_open) in [(1, true), (2, false)] {
+        let (connection, mut peer) = open(&table).await;
+        peer.query(id, &EXPERT.description(), &"x").await;
+        settle().await;
+        let start = Instant::now();
+        connection.close_with(Close::new().wait_for_open_queries(Duration::from_secs(60)));
+        peer.expect_close_started().await;
+        if is_open {
+            peer.expect_answer(id, &"").await;
+        }
+        peer.expect_end().await;
+        let waited = start.elapsed() > Duration::from_secs(4);
+        assert_eq!(waited, is_open, "{:?}", start.elapsed());
+        drop(peer);
+        connection.closed().await;
+    }
 }
 
 /// R-EX-2: the future waits for the transport.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rpc_core::connection::Config;
+use rpc_core::connection::{Close, Config};
 use rpc_core::{
     Connection, DispatchError, HandlerError, Implementation, Implementations, MENU_RPC,
     OnUnknownRpc, OneWay, PipeRpc, QueryContext, Reply, Rpc, StateRpc,
@@ -337,7 +337,7 @@ async fn nothing_is_lifted_for_aborts_and_undecodable_queries() {
     assert!(!connection.is_closed());
 }
 
-/// R-AU-4, R-OR-6: it may be overtaken.
+/// R-AU-4, R-OR-6, R-PL-8: it may be overtaken, and a graceful close waits for it.
 #[tokio::test(start_paused = true)]
 async fn deferred_lift_makes_a_blocking_handler_deferred() {
     let lifted = Implementation::blocking(&BLOCKING, |(): &(), text| Ok(text))
@@ -347,11 +347,18 @@ async fn deferred_lift_makes_a_blocking_handler_deferred() {
         .implement_blocking(&PLAIN, |(), text| Ok(text))
         .build()
         .unwrap();
-    let (_connection, mut peer) = Peer::open(Config::default(), &table, (), 11).await;
+    let (connection, mut peer) = Peer::open(Config::default(), &table, (), 11).await;
     peer.query(1, &BLOCKING.description(), &"first").await;
     peer.query(2, &PLAIN.description(), &"second").await;
     peer.expect_answer(2, &"second").await;
     peer.expect_answer(1, &"first").await;
+
+    peer.query(3, &BLOCKING.description(), &"third").await;
+    settle().await;
+    connection.close_with(Close::new().wait_for_open_queries(Duration::from_secs(60)));
+    peer.expect_close_started().await;
+    peer.expect_answer(3, &"third").await;
+    peer.expect_end().await;
 }
 
 /// Decision 3: an abort cancels a stream's lift too, and the end acknowledges it.

@@ -23,6 +23,7 @@ mod pair;
 mod panics;
 mod payload;
 mod peer;
+mod proxy;
 mod replay;
 mod rpcs;
 mod sockets;
