@@ -335,16 +335,6 @@ impl Connection {
         self.shared().output.bytes_to_write()
     }
 
-    /// Asks the callee to end the stream that the query with this id has opened, as
-    /// [`Pipe::abort`](crate::Pipe::abort) does. Nothing, if there is no such stream, or its callee
-    /// has not agreed yet.
-    pub fn abort(&self, id: QueryId) {
-        let stream = self.shared().waiting().stream(id);
-        if let Some(stream) = stream {
-            stream.abort();
-        }
-    }
-
     /// Bytes that were sent since the connection's creation, its handshake included: those of
     /// the messages, without their lengths. A message counts when it is in the output buffer
     /// (rule C-CT-2).
@@ -386,6 +376,16 @@ impl Connection {
     /// closed.
     pub fn on_heartbeat(&self, callback: impl Fn() + Send + Sync + 'static) {
         self.shared().liveness.add_callback(callback);
+    }
+
+    /// Asks the callee to end the stream that the query with this id has opened, as
+    /// [`Pipe::abort`](crate::Pipe::abort) does. Nothing, if there is no such stream, or its callee
+    /// has not agreed yet.
+    pub fn abort(&self, id: QueryId) {
+        let stream = self.shared().waiting().stream(id);
+        if let Some(stream) = stream {
+            stream.abort();
+        }
     }
 
     /// Number of queries of ours that have no (last) answer yet: streams included, and also those

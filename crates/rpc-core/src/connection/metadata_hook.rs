@@ -218,13 +218,6 @@ fn show(
 #[derive(Clone, Default)]
 pub(crate) struct Values(Option<Arc<Vec<Value>>>);
 
-impl fmt::Debug for Values {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.0.as_ref().map_or(0, |values| values.len());
-        f.debug_tuple("Values").field(&count).finish()
-    }
-}
-
 impl Values {
     /// The last one of this type.
     pub(crate) fn get<T: Any>(&self) -> Option<&T> {
@@ -232,6 +225,14 @@ impl Values {
         values
             .map(|value| &**value)
             .find_map(<dyn Any + Send + Sync>::downcast_ref)
+    }
+}
+
+impl fmt::Debug for Values {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Values")
+            .field(&self.0.as_deref().map_or(0, Vec::len))
+            .finish()
     }
 }
 

@@ -112,10 +112,10 @@ struct State {
 }
 
 impl State {
-    /// So many bytes have been appended, so many of them in the bodies of messages.
-    fn count(&mut self, bytes: usize, bodies: usize) {
-        self.appended += bytes as u64;
-        self.bodies += bodies as u64;
+    /// A frame with a body of this size has been appended.
+    fn count(&mut self, body: usize) {
+        self.appended += (frame::LENGTH_BYTES + body) as u64;
+        self.bodies += body as u64;
     }
 }
 
@@ -263,7 +263,7 @@ impl Output {
         let size = message.bin_size();
         let write = |buffer: &mut Vec<u8>| message.bin_write(buffer);
         let body = frame::append(&mut state.buffer, self.limits.message, size, write)?;
-        state.count(frame::LENGTH_BYTES + body, body);
+        state.count(body);
         Ok(())
     }
 
@@ -415,15 +415,16 @@ impl Appending<'_> {
         let limit = self.limits.message;
         let body =
             frame::append(&mut self.state.buffer, limit, size, write).map_err(SendError::Frame)?;
-        Ok(Some(self.appended(class, frame::LENGTH_BYTES + body, body)))
+        Ok(Some(self.appended(class, body)))
     }
 
     /// Appends messages that are framed already, right behind one that was appended under the same
     /// lock. They count like it, and are not refused.
     pub(crate) fn append_frames(&mut self, class: Class, frames: &[u8]) {
         self.state.buffer.extend_from_slice(frames);
-        let bodies = Frames::new(frames, usize::MAX).flatten().map(<[u8]>::len);
-        self.appended(class, frames.len(), bodies.sum());
+        for body in Frames::new(frames, usize::MAX).flatten() {
+            self.appended(class, body.len());
+        }
     }
 
     #[inline]
@@ -448,11 +449,11 @@ impl Appending<'_> {
     }
 
     #[inline]
-    fn appended(&mut self, class: Class, bytes: usize, bodies: usize) -> usize {
+    fn appended(&mut self, class: Class, body: usize) -> usize {
         let state = &mut *self.state;
-        state.count(bytes, bodies);
+        state.count(body);
         if class.is_bounded() {
-            state.bounded += bytes;
+            state.bounded += frame::LENGTH_BYTES + body;
         }
         state.buffer.len()
     }
