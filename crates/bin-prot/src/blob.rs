@@ -1,27 +1,5 @@
 //! Values with their size before them, so that they can be carried on without being understood
 //! (*bin_prot* §11).
-//!
-//! ```text
-//! 8 bytes    size of the value's encoding, little endian
-//! size       the encoding
-//!
-//! 03 00 00 00 00 00 00 00  fe e8 03    the int 1,000
-//! ```
-//!
-//! ```
-//! use bin_prot::{Blob, IgnoredBlob, OpaqueBlob, from_slice, to_vec};
-//!
-//! let bytes = to_vec(&Blob(1_000_i64))?;
-//! assert_eq!(bytes, [3, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xe8, 0x03]);
-//! assert_eq!(from_slice::<Blob<i64>>(&bytes)?, Blob(1_000));
-//!
-//! // Somebody in between need not know that it is an int.
-//! let opaque: OpaqueBlob = from_slice(&bytes)?;
-//! assert_eq!(opaque.decode::<i64>()?, 1_000);
-//! assert_eq!(to_vec(&opaque)?, bytes);
-//! assert_eq!(from_slice::<IgnoredBlob>(&bytes)?, IgnoredBlob { size: 3 });
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 use bytes::Bytes;
 
@@ -31,14 +9,64 @@ use crate::read::{BinRead, Reader, from_slice};
 use crate::write::{BinWrite, to_vec};
 
 /// A value with its size before it. Reading it checks that the value has this size.
+///
+/// ```text
+/// offset  width  meaning
+///      0  8      N, LE
+///      8  N      the value's encoding
+///
+/// 03 00 00 00 00 00 00 00  fe e8 03    the int 1,000
+/// ```
+///
+/// ```
+/// use bin_prot::{Blob, from_slice, to_vec};
+///
+/// let bytes = to_vec(&Blob(1_000_i64))?;
+/// assert_eq!(bytes, [3, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xe8, 0x03]);
+/// assert_eq!(from_slice::<Blob<i64>>(&bytes)?, Blob(1_000));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Blob<T>(pub T);
 
-/// The encoding of a value of some other place's type, with its size before it.
+/// The encoding of a value of some other place's type, with its size before it: somebody in
+/// between need not know the type.
+///
+/// ```text
+/// offset  width  meaning
+///      0  8      N, LE
+///      8  N      the value's encoding
+///
+/// 03 00 00 00 00 00 00 00  fe e8 03    the int 1,000
+/// ```
+///
+/// ```
+/// use bin_prot::{OpaqueBlob, from_slice, to_vec};
+///
+/// let bytes = [3, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xe8, 0x03];
+/// let opaque: OpaqueBlob = from_slice(&bytes)?;
+/// assert_eq!(to_vec(&opaque)?, bytes);
+/// assert_eq!(opaque.decode::<i64>()?, 1_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OpaqueBlob(pub Bytes);
 
 /// A value that is skipped. It can only be read; what it was is forgotten.
+///
+/// ```text
+/// offset  width  meaning
+///      0  8      N, LE
+///      8  N      whatever
+/// ```
+///
+/// ```
+/// use bin_prot::{IgnoredBlob, from_slice};
+///
+/// let blob: IgnoredBlob = from_slice(&[3, 0, 0, 0, 0, 0, 0, 0, 0xfe, 0xe8, 0x03])?;
+/// assert_eq!(blob.size, 3);
+/// # Ok::<(), bin_prot::ReadError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IgnoredBlob {
     /// The size of the value's encoding.

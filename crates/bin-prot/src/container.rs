@@ -1,32 +1,4 @@
 //! Options, results, lists, arrays, maps and sets (*bin_prot* §5, §7.2, §10).
-//!
-//! ```text
-//! 00                    None, Null
-//! 01 ‖ value            Some, This
-//! 00 ‖ value            Ok
-//! 01 ‖ value            Error
-//! count ‖ elements      lists, arrays; sets in increasing order
-//! count ‖ entries       maps, in increasing order of their keys
-//!
-//! 01 01 05              Some (Some 5)
-//! 03 01 02 03           [1; 2; 3]
-//! 02 01 02 02 03        the map of 1 to 2 and 2 to 3
-//! ```
-//!
-//! ```
-//! use std::collections::BTreeMap;
-//! use bin_prot::{OrNull, from_slice, to_vec};
-//!
-//! assert_eq!(to_vec(&Some(Some(5_i64)))?, [1, 1, 5]);
-//! assert_eq!(to_vec(&OrNull(None::<i64>))?, [0]);
-//! assert_eq!(to_vec(&Err::<(), i64>(7))?, [1, 7]);
-//! assert_eq!(to_vec(&vec![1_i64, 2, 3])?, [3, 1, 2, 3]);
-//! let map = BTreeMap::from([(1_i64, 2_i64), (2, 3)]);
-//! assert_eq!(to_vec(&map)?, [2, 1, 2, 2, 3]);
-//! // Readers take the entries in any order.
-//! assert_eq!(from_slice::<BTreeMap<i64, i64>>(&[2, 2, 3, 1, 2])?, map);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
@@ -79,6 +51,21 @@ fn read_option<'a, T: BinRead<'a>>(
 }
 
 /// OCaml's `or_null`: the bytes of an option, another shape.
+///
+/// ```text
+/// offset  width  meaning
+///      0  1      00: null; 01: a value follows
+///      1  …      the value
+///
+/// 01 05    This 5
+/// ```
+///
+/// ```
+/// use bin_prot::{OrNull, to_vec};
+///
+/// assert_eq!(to_vec(&OrNull(Some(5_i64)))?, [0x01, 0x05]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrNull<T>(pub Option<T>);
 
@@ -191,6 +178,22 @@ impl<'a, T: BinRead<'a>> BinRead<'a> for Vec<T> {
 }
 
 /// OCaml's `array`: the bytes of a list, another shape.
+///
+/// ```text
+/// offset  width       meaning
+///      0  1, 3, 5, 9  N, a nat0
+///                     then
+///         …           N elements
+///
+/// 02  07 08    [|7; 8|]
+/// ```
+///
+/// ```
+/// use bin_prot::{Array, to_vec};
+///
+/// assert_eq!(to_vec(&Array(vec![7_i64, 8]))?, [0x02, 0x07, 0x08]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Array<T>(pub Vec<T>);
 

@@ -46,6 +46,20 @@ use environment::At;
 use node::Node;
 
 /// A type, from its shape. Making one costs time; keep it where it is used often.
+///
+/// ```
+/// use bin_prot::dynamic::{Type, Value};
+/// use bin_prot::shape::BinShape;
+///
+/// let ty = Type::new(&<(i64, Option<bool>)>::bin_shape())?;
+/// let value = ty.from_slice(&[0x07, 0x00])?;
+/// assert_eq!(value, Value::Tuple(vec![Value::Int(7), Value::Option(None)]));
+/// assert_eq!((ty.size(&value)?, ty.to_vec(&value)?), (2, vec![0x07, 0x00]));
+///
+/// let error = ty.from_slice(&[0x07, 0x01, 0x02]).unwrap_err();
+/// assert_eq!(error.to_string(), "at [1]: at byte 2: bool is 00 or 01, found 0x02");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug)]
 pub struct Type {
     nodes: Vec<Node>,

@@ -6,6 +6,14 @@ use crate::integer::nat0_size;
 use crate::variant;
 
 /// Why bytes could not be read as a value, and where.
+///
+/// ```
+/// use bin_prot::{ReadErrorKind, from_slice};
+///
+/// let error = from_slice::<(i64, bool)>(&[0x05, 0x07]).unwrap_err();
+/// assert_eq!(error.to_string(), "at byte 1: bool is 00 or 01, found 0x07");
+/// assert_eq!(error.kind.reference_name(), Some("Bool_code"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("at byte {offset}: {kind}")]
 pub struct ReadError {

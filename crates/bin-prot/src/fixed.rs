@@ -1,32 +1,8 @@
 //! Integers of a fixed size, in either byte order (*bin_prot* §3).
 //!
-//! No code byte, no two of them interchangeable, and none with `int`: each has a shape of its
-//! own. The number in a name counts bits; `Network` means big endian, all others are little
-//! endian.
-//!
-//! | Type | Bytes | Holds |
-//! |---|---|---|
-//! | [`Int8Bit`] | 1 | 0 to 255 |
-//! | [`Int16Bit`], [`Network16Int`] | 2 | 0 to 65,535 |
-//! | [`Int32Bit`], [`Int32Bits`], [`Network32Int`], [`Network32Int32`] | 4 | −2^31 to 2^31−1 |
-//! | [`Int64Bit`], [`Network64Int`] | 8 | −2^62 to 2^62−1, the range of an OCaml `int` |
-//! | [`Int64Bits`], [`Network64Int64`] | 8 | all 64 bits |
-//! | [`VariantInt`] | 4 | −2^30 to 2^30−1, as `2n + 1` |
-//!
-//! The reference's writers keep the low bits of whatever they are given. Here a number that
-//! would not be read back as itself cannot be put in, or is a [`WriteError`].
-//!
-//! ```
-//! use bin_prot::{Int16Bit, Int64Bit, Network32Int, from_slice, to_vec};
-//!
-//! assert_eq!(to_vec(&Int16Bit(258))?, [0x02, 0x01]);
-//! assert_eq!(to_vec(&Network32Int(0x0102_0304))?, [0x01, 0x02, 0x03, 0x04]);
-//! assert_eq!(from_slice::<Int16Bit>(&[0xff, 0xff])?, Int16Bit(65_535));
-//!
-//! assert!(Int16Bit::try_from(65_536_i64).is_err());
-//! assert!(to_vec(&Int64Bit(i64::MAX)).is_err());
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! The number in a name counts bits; `Network` means big endian, all others are little endian. The
+//! reference's writers keep the low bits of whatever they are given. Here a number that would not
+//! be read back as itself cannot be put in, or is a [`WriteError`].
 
 use std::fmt;
 use std::num::TryFromIntError;
@@ -111,48 +87,146 @@ fixed! {
     /// OCaml's `int_8bit`.
     ///
     /// ```text
+    /// offset  width  meaning
+    ///      0  1      0 to 255
+    ///
     /// ff    255
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Int8Bit, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Int8Bit(255))?, [0xff]);
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     [narrow] Int8Bit(u8: 1), to_le_bytes, from_le_bytes;
     /// OCaml's `int_16bit`: unsigned, little endian.
     ///
     /// ```text
+    /// offset  width  meaning
+    ///      0  2      0 to 65,535, LE
+    ///
     /// 02 01    258
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Int16Bit, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Int16Bit(258))?, [0x02, 0x01]);
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     [narrow] Int16Bit(u16: 2), to_le_bytes, from_le_bytes;
     /// OCaml's `int_32bit`: signed, little endian.
     ///
     /// ```text
+    /// offset  width  meaning
+    ///      0  4      −2^31 to 2^31−1, two's complement, LE
+    ///
     /// 04 03 02 01    16,909,060
-    /// ff ff ff ff    −1
+    /// fe ff ff ff    −2
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Int32Bit, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Int32Bit(-2))?, [0xfe, 0xff, 0xff, 0xff]);
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     [narrow] Int32Bit(i32: 4), to_le_bytes, from_le_bytes;
     /// OCaml's `int32_bits`: the bytes of [`Int32Bit`], for OCaml's type `int32`.
+    ///
+    /// ```text
+    /// offset  width  meaning
+    ///      0  4      −2^31 to 2^31−1, two's complement, LE
+    ///
+    /// 02 01 00 00    258
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Int32Bits, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Int32Bits(258))?, [0x02, 0x01, 0x00, 0x00]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     [narrow] Int32Bits(i32: 4), to_le_bytes, from_le_bytes;
     /// OCaml's `int64_bits`: all 64 bits, little endian.
     ///
     /// ```text
+    /// offset  width  meaning
+    ///      0  8      −2^63 to 2^63−1, two's complement, LE
+    ///
     /// 00 00 00 00 00 00 00 80    −2^63
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Int64Bits, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Int64Bits(i64::MIN))?, [0, 0, 0, 0, 0, 0, 0, 0x80]);
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     Int64Bits(i64: 8), to_le_bytes, from_le_bytes;
     /// OCaml's `network16_int`: unsigned, big endian.
     ///
     /// ```text
+    /// offset  width  meaning
+    ///      0  2      0 to 65,535, BE
+    ///
     /// 01 02    258
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Network16Int, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Network16Int(258))?, [0x01, 0x02]);
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     [narrow] Network16Int(u16: 2), to_be_bytes, from_be_bytes;
     /// OCaml's `network32_int`: signed, big endian.
     ///
     /// ```text
+    /// offset  width  meaning
+    ///      0  4      −2^31 to 2^31−1, two's complement, BE
+    ///
     /// 01 02 03 04    16,909,060
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Network32Int, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Network32Int(16_909_060))?, [0x01, 0x02, 0x03, 0x04]);
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     [narrow] Network32Int(i32: 4), to_be_bytes, from_be_bytes;
     /// OCaml's `network32_int32`: the bytes of [`Network32Int`], for OCaml's type `int32`.
+    ///
+    /// ```text
+    /// offset  width  meaning
+    ///      0  4      −2^31 to 2^31−1, two's complement, BE
+    ///
+    /// 00 00 01 02    258
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Network32Int32, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Network32Int32(258))?, [0x00, 0x00, 0x01, 0x02]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     [narrow] Network32Int32(i32: 4), to_be_bytes, from_be_bytes;
     /// OCaml's `network64_int64`: all 64 bits, big endian.
     ///
     /// ```text
+    /// offset  width  meaning
+    ///      0  8      −2^63 to 2^63−1, two's complement, BE
+    ///
     /// 80 00 00 00 00 00 00 00    −2^63
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Network64Int64, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Network64Int64(i64::MIN))?, [0x80, 0, 0, 0, 0, 0, 0, 0]);
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     Network64Int64(i64: 8), to_be_bytes, from_be_bytes;
 }
@@ -199,14 +273,36 @@ eight_bytes_of_int! {
     /// OCaml's `int_64bit`: an `int` of 63 bits in eight bytes, little endian.
     ///
     /// ```text
+    /// offset  width  meaning
+    ///      0  8      −2^62 to 2^62−1, two's complement, LE
+    ///
     /// 08 07 06 05 04 03 02 01    0x0102030405060708
     /// ff ff ff ff ff ff ff 7f    refused: needs 64 bits
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Int64Bit, from_slice, to_vec};
+    ///
+    /// let bytes = to_vec(&Int64Bit(0x0102_0304_0506_0708))?;
+    /// assert_eq!(bytes, [8, 7, 6, 5, 4, 3, 2, 1]);
+    /// assert!(from_slice::<Int64Bit>(&[255, 255, 255, 255, 255, 255, 255, 0x7f]).is_err());
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     Int64Bit, to_le_bytes, from_le_bytes;
     /// OCaml's `network64_int`: an `int` of 63 bits in eight bytes, big endian.
     ///
     /// ```text
+    /// offset  width  meaning
+    ///      0  8      −2^62 to 2^62−1, two's complement, BE
+    ///
     /// 01 02 03 04 05 06 07 08    0x0102030405060708
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Network64Int, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Network64Int(0x0102_0304_0506_0708))?, [1, 2, 3, 4, 5, 6, 7, 8]);
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     Network64Int, to_be_bytes, from_be_bytes;
 }
@@ -215,6 +311,9 @@ eight_bytes_of_int! {
 /// bits that travels as `2n + 1`, 32 bits, little endian (*bin_prot* §3.1).
 ///
 /// ```text
+/// offset  width  meaning
+///      0  4      2n + 1, two's complement, LE
+///
 /// 01 00 00 00    0
 /// 79 8a 00 00    17,724, the hash of "Ok"
 /// ff ff ff ff    −1

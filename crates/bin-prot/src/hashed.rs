@@ -1,24 +1,7 @@
 //! Tables and sets without an order (*bin_prot* §5, §10).
 //!
-//! ```text
-//! count ‖ key ‖ value ‖ key ‖ value …
-//! count ‖ element ‖ element …
-//!
-//! 01  01 6b  07    the table of "k" to 7
-//! ```
-//!
 //! What is written is in the order of the table, which is another one each time: bytes of equal
 //! tables are not equal. Reading refuses a key that comes twice.
-//!
-//! ```
-//! use std::collections::HashMap;
-//! use bin_prot::{from_slice, to_vec};
-//!
-//! let table = HashMap::from([("k", 7_i64)]);
-//! assert_eq!(to_vec(&table)?, [1, 1, b'k', 7]);
-//! assert_eq!(from_slice::<HashMap<&str, i64>>(&[1, 1, b'k', 7])?, table);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, Hash};
@@ -93,6 +76,25 @@ where
 
 /// bin_prot's own `hashtbl`, as releases up to 0.15 had it: the bytes of a `HashMap`, in another
 /// shape. Core's `Hashtbl` is a plain `HashMap`.
+///
+/// ```text
+/// offset  width       meaning
+///      0  1, 3, 5, 9  N, a nat0
+///                     then
+///         …           N times key ‖ value
+///
+/// 01  01 6b  07    the table of "k" to 7
+/// ```
+///
+/// ```
+/// use std::collections::HashMap;
+/// use bin_prot::{Hashtbl, from_slice, to_vec};
+///
+/// let table = Hashtbl(HashMap::from([("k", 7_i64)]));
+/// assert_eq!(to_vec(&table)?, [1, 1, b'k', 7]);
+/// assert!(from_slice::<Hashtbl<i64, i64>>(&[2, 1, 1, 1, 2]).is_err(), "a key comes twice");
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Hashtbl<K, V>(pub HashMap<K, V>);
 

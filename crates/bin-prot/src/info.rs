@@ -11,15 +11,18 @@ use crate::{BinProt, ByteString, Sexp};
 /// OCaml's `Info`, whose other name is `Error`, in its stable version 2.
 ///
 /// ```text
-/// 00 ‖ Sexp                            CouldNotConstruct
-/// 01 ‖ string                          String
-/// 02 ‖ Sexp                            Exn
-/// 03 ‖ Sexp                            Sexp
-/// 04 ‖ string ‖ Sexp ‖ position option TagSexp
-/// 05 ‖ string ‖ Info                   TagT
-/// 06 ‖ string ‖ Sexp ‖ Info            TagArg
-/// 07 ‖ int option ‖ Info list          OfList
-/// 08 ‖ Info ‖ string                   WithBacktrace
+/// offset  width  meaning
+///      0  1      the constructor, 00 to 08
+///      1  …      its arguments:
+///                00 CouldNotConstruct  Sexp
+///                01 String             string
+///                02 Exn                Sexp
+///                03 Sexp               Sexp
+///                04 TagSexp            string ‖ Sexp ‖ position option
+///                05 TagT               string ‖ Info
+///                06 TagArg             string ‖ Sexp ‖ Info
+///                07 OfList             int option ‖ Info list
+///                08 WithBacktrace      Info ‖ string
 ///
 /// 01  05 68 65 6c 6c 6f                String "hello"
 /// ```
@@ -62,6 +65,13 @@ pub enum Info {
 /// The protocol's own messages never use it. How the message was made is lost: reading gives
 /// [`Info::Sexp`].
 ///
+/// ```text
+/// offset  width  meaning
+///      0  …      the Sexp
+///
+/// 00  03 62 61 64    bad
+/// ```
+///
 /// ```
 /// use bin_prot::{Info, InfoV1, to_vec};
 ///
@@ -96,6 +106,12 @@ impl BinShape for InfoV1 {
 /// A place in OCaml source: a record.
 ///
 /// ```text
+/// offset  width      meaning
+///      0  …          the file, a string
+///      …  1 to 9     the line, an int
+///      …  1 to 9     where the line begins in the file, an int
+///      …  1 to 9     where the place is in the file, an int
+///
 /// 04 61 2e 6d 6c  03  14  18    a.ml, line 3, which begins at byte 20; at byte 24
 /// ```
 ///

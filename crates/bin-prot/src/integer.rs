@@ -1,37 +1,5 @@
-//! The variable-length integers.
-//!
-//! The first byte decides:
-//!
-//! ```text
-//! 00..7f  the value itself           fd  4 bytes follow, little endian
-//! ff      1 byte follows, negative   fc  8 bytes follow, little endian
-//! fe      2 bytes follow, LE         80..fb  never valid
-//! ```
-//!
-//! `nat0` reads the following bytes as unsigned and has no `ff`; the signed family reads them as
-//! two's complement. Writers always choose the shortest form; readers accept longer ones
-//! (*bin_prot* §2).
-//!
-//! ```text
-//! 7f                            127
-//! fe 80 00                      128
-//! ff ff                         −1
-//! fd 00 80 00 00                32,768 as an int
-//! fe 00 80                      32,768 as a nat0
-//! fc 00 00 00 80 00 00 00 00    2^31
-//! ```
-//!
-//! ```
-//! use bin_prot::{Nat0, from_slice, to_vec};
-//!
-//! assert_eq!(to_vec(&128_i64)?, [0xfe, 0x80, 0x00]);
-//! assert_eq!(to_vec(&-1_i64)?, [0xff, 0xff]);
-//! assert_eq!(to_vec(&32_768_i64)?, [0xfd, 0x00, 0x80, 0x00, 0x00]);
-//! assert_eq!(to_vec(&Nat0(32_768))?, [0xfe, 0x00, 0x80]);
-//! // A longer form than is needed.
-//! assert_eq!(from_slice::<i64>(&[0xfe, 0x05, 0x00])?, 5);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Integers of variable size (*bin_prot* §2): the codes, and the Rust types that have them. Their
+//! bytes are shown in [`encoding`](crate::encoding).
 
 use std::num::TryFromIntError;
 
@@ -55,7 +23,11 @@ pub(crate) const fn is_int63(value: i64) -> bool {
     matches!(value, MIN_INT63..=MAX_INT63)
 }
 
-/// Encoded size of a length or count.
+/// Encoded size of a length or count, in bytes.
+///
+/// ```
+/// assert_eq!([127, 128, 65_536].map(bin_prot::nat0_size), [1, 3, 5]);
+/// ```
 #[inline]
 pub const fn nat0_size(value: usize) -> usize {
     match value {
@@ -354,7 +326,22 @@ macro_rules! integer_newtype {
 }
 
 integer_newtype!(
-    /// OCaml's `int64`: all 64 bits.
+    /// OCaml's `int64`: all 64 bits (*bin_prot* §2.4).
+    ///
+    /// ```text
+    /// offset  width  meaning
+    ///      0  1      00 to 7f: the value; ff, fe, fd, fc: a code
+    ///      1  0 to 8 1, 2, 4 or 8 bytes of two's complement after these codes, LE
+    ///
+    /// fc 00 00 00 00 00 00 00 80    −2^63
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Int64, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Int64(i64::MIN))?, [0xfc, 0, 0, 0, 0, 0, 0, 0, 0x80]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     Int64(i64),
     signed_size,
     |buffer, value| {
@@ -364,7 +351,17 @@ integer_newtype!(
     |reader| signed(reader, ReadErrorKind::Int64Code)
 );
 integer_newtype!(
-    /// OCaml's `nativeint`: 64 bits on the machines this project talks to.
+    /// OCaml's `nativeint`: 64 bits on the machines this project talks to (*bin_prot* §2.4). The
+    /// bytes of an [`Int64`].
+    ///
+    /// ```text
+    /// ff 80    −128
+    /// ```
+    ///
+    /// ```
+    /// assert_eq!(bin_prot::to_vec(&bin_prot::Nativeint(-128))?, [0xff, 0x80]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     Nativeint(i64),
     signed_size,
     |buffer, value| {
@@ -375,14 +372,48 @@ integer_newtype!(
 );
 integer_newtype!(
     /// Core's `Int63`: the encoding of `int`, with a shape of its own. Query ids and times are
-    /// of this type.
+    /// of this type. A value outside of 63 bits is a write error.
+    ///
+    /// ```text
+    /// offset  width  meaning
+    ///      0  1      00 to 7f: the value; ff, fe, fd, fc: a code
+    ///      1  0 to 8 1, 2, 4 or 8 bytes of two's complement after these codes, LE
+    ///
+    /// fe 2c 01    300
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Int63, WriteError, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Int63(300))?, [0xfe, 0x2c, 0x01]);
+    /// let error = to_vec(&Int63(1 << 62)).unwrap_err();
+    /// assert_eq!(error, WriteError::IntOverflow(1 << 62));
+    /// # Ok::<(), WriteError>(())
+    /// ```
     Int63(i64),
     signed_size,
     put_int,
     Reader::int
 );
 integer_newtype!(
-    /// A natural number below 2^62.
+    /// A natural number below 2^62: the form of every length and count (*bin_prot* §2.2).
+    ///
+    /// ```text
+    /// offset  width  meaning
+    ///      0  1      00 to 7f: the value; fe, fd, fc: a code
+    ///      1  0 to 8 2, 4 or 8 bytes after these codes, unsigned, LE
+    ///
+    /// fe ff ff          65,535
+    /// fd 00 00 01 00    65,536
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Nat0, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Nat0(65_535))?, [0xfe, 0xff, 0xff]);
+    /// assert_eq!(to_vec(&Nat0(65_536))?, [0xfd, 0x00, 0x00, 0x01, 0x00]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     Nat0(u64),
     |value| nat0_size(usize::try_from(value).unwrap_or(usize::MAX)),
     |buffer, value: u64| {

@@ -99,6 +99,7 @@ mod blob;
 mod container;
 pub mod convert;
 pub mod dynamic;
+pub mod encoding;
 mod error;
 mod fixed;
 mod hashed;

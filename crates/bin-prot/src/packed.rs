@@ -1,23 +1,6 @@
 //! Arrays and matrices of floats, which the reference copies as blocks of memory
-//! (*bin_prot* §5).
-//!
-//! ```text
-//! count ‖ 8 bytes per float           FloatArray, FloatVec, Float64Vec
-//! count ‖ 4 bytes per float           Float32Vec
-//! rows ‖ columns ‖ floats by column   Mat, Float64Mat (8 bytes each), Float32Mat (4 bytes each)
-//! ```
-//!
-//! The ones of 8 bytes have the encoding of an [`Array<f64>`](crate::Array), in shapes of their
-//! own.
-//!
-//! ```
-//! use bin_prot::{Float32Vec, FloatArray, to_vec};
-//!
-//! assert_eq!(to_vec(&Float32Vec(vec![1.0]))?, [1, 0, 0, 0x80, 0x3f]);
-//! let bytes = to_vec(&FloatArray(vec![2.5]))?;
-//! assert_eq!(bytes, [1, 0, 0, 0, 0, 0, 0, 0x04, 0x40]);
-//! # Ok::<(), bin_prot::WriteError>(())
-//! ```
+//! (*bin_prot* §5). Those of 8 bytes each have the encoding of an [`Array<f64>`](crate::Array), in
+//! shapes of their own.
 
 mod matrix;
 
@@ -127,17 +110,73 @@ vector! {
     /// OCaml's `floatarray`.
     ///
     /// ```text
+    /// offset  width       meaning
+    ///      0  1, 3, 5, 9  N, a nat0
+    ///                     then
+    ///         8 N         N floats of IEEE 754, 8 bytes each, LE
+    ///
     /// 01  00 00 00 00 00 00 04 40    the one float 2.5
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{FloatArray, to_vec};
+    ///
+    /// assert_eq!(to_vec(&FloatArray(vec![2.5]))?, [1, 0, 0, 0, 0, 0, 0, 0x04, 0x40]);
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     FloatArray(f64);
     /// `vec`: bin_prot's name for a one-dimensional bigarray of 64-bit floats.
+    ///
+    /// ```text
+    /// offset  width       meaning
+    ///      0  1, 3, 5, 9  N, a nat0
+    ///                     then
+    ///         8 N         N floats of IEEE 754, 8 bytes each, LE
+    ///
+    /// 01  00 00 00 00 00 00 f0 3f    the one float 1.0
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{FloatVec, to_vec};
+    ///
+    /// assert_eq!(to_vec(&FloatVec(vec![1.0]))?, [1, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     FloatVec(f64);
     /// `float64_vec`: as [`FloatVec`], in another shape.
+    ///
+    /// ```text
+    /// offset  width       meaning
+    ///      0  1, 3, 5, 9  N, a nat0
+    ///                     then
+    ///         8 N         N floats of IEEE 754, 8 bytes each, LE
+    ///
+    /// 01  00 00 00 00 00 00 00 c0    the one float −2.0
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Float64Vec, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Float64Vec(vec![-2.0]))?, [1, 0, 0, 0, 0, 0, 0, 0, 0xc0]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     Float64Vec(f64);
     /// `float32_vec`: a one-dimensional bigarray of 32-bit floats.
     ///
     /// ```text
+    /// offset  width       meaning
+    ///      0  1, 3, 5, 9  N, a nat0
+    ///                     then
+    ///         4 N         N floats of IEEE 754, 4 bytes each, LE
+    ///
     /// 01  00 00 80 3f    the one float 1.0
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Float32Vec, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Float32Vec(vec![1.0]))?, [1, 0, 0, 0x80, 0x3f]);
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     Float32Vec(f32);
 }

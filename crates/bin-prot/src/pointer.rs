@@ -37,6 +37,9 @@ transparent!(Box, Arc);
 /// OCaml's `ref`: the value, in a shape of its own.
 ///
 /// ```text
+/// offset  width  meaning
+///      0  …      the value
+///
 /// 2a    ref 42
 /// ```
 ///

@@ -1,13 +1,4 @@
 //! Tuples: the components, first to last (*bin_prot* §6).
-//!
-//! ```text
-//! 01  01 61    (1, "a")
-//! ```
-//!
-//! ```
-//! assert_eq!(bin_prot::to_vec(&(1_i64, "a"))?, [0x01, 0x01, 0x61]);
-//! # Ok::<(), bin_prot::WriteError>(())
-//! ```
 
 use crate::error::{ReadError, WriteError};
 use crate::read::{BinRead, Reader};

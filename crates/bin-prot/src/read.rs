@@ -11,6 +11,26 @@ use crate::limits::Limits;
 ///
 /// `'a` is the lifetime of the input, from which values such as `&'a str` borrow. A type that
 /// borrows nothing implements the trait for every `'a` and thereby [`BinReadOwned`].
+///
+/// Mostly derived; by hand it takes one function:
+///
+/// ```
+/// use bin_prot::{BinRead, ReadError, Reader, from_slice};
+///
+/// /// A temperature, as the number of tenths of a degree.
+/// #[derive(Debug, PartialEq)]
+/// struct Celsius(f64);
+///
+/// impl BinRead<'_> for Celsius {
+///     fn bin_read(reader: &mut Reader<'_>) -> Result<Self, ReadError> {
+///         let tenths = reader.int()?;
+///         Ok(Self(tenths as f64 / 10.0))
+///     }
+/// }
+///
+/// assert_eq!(from_slice::<Celsius>(&[0xff, 0xff])?, Celsius(-0.1));
+/// # Ok::<(), ReadError>(())
+/// ```
 pub trait BinRead<'a>: Sized {
     /// The least number of bytes that a value takes; bounds what a list of them may reserve.
     const MIN_SIZE: usize = 1;
@@ -28,6 +48,17 @@ impl<T: for<'a> BinRead<'a>> BinReadOwned for T {}
 
 /// Reads a value that takes up the whole of `bytes`.
 ///
+/// ```
+/// use bin_prot::{ReadErrorKind, from_slice};
+///
+/// let (name, version): (&str, i64) = from_slice(&[0x02, b'g', b'o', 0x03])?;
+/// assert_eq!((name, version), ("go", 3));
+///
+/// let error = from_slice::<i64>(&[0x03, 0x00]).unwrap_err();
+/// assert_eq!((error.kind, error.offset), (ReadErrorKind::TrailingBytes(1), 1));
+/// # Ok::<(), bin_prot::ReadError>(())
+/// ```
+///
 /// # Errors
 /// The bytes are no value of the type, or go on after it
 /// ([`TrailingBytes`](ReadErrorKind::TrailingBytes)).
@@ -42,6 +73,17 @@ pub fn from_slice<'a, T: BinRead<'a>>(bytes: &'a [u8]) -> Result<T, ReadError> {
 ///
 /// Nothing here panics, and nothing allocates: lengths are compared with what is left before
 /// they are believed.
+///
+/// ```
+/// use bin_prot::{BinRead, Reader};
+///
+/// // Two values, and what is left.
+/// let mut reader = Reader::new(&[0x02, b'g', b'o', 0xff, 0xfe, 0x2a]);
+/// assert_eq!(<&str>::bin_read(&mut reader)?, "go");
+/// assert_eq!(i64::bin_read(&mut reader)?, -2);
+/// assert_eq!((reader.offset(), reader.rest()), (5, &[0x2a][..]));
+/// # Ok::<(), bin_prot::ReadError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],

@@ -1,30 +1,40 @@
 //! Unit, bool, char and float (*bin_prot* §4).
-//!
-//! ```text
-//! 00                         ()
-//!                            unit_v2: no bytes at all
-//! 00, 01                     false, true
-//! 41                         the char 'A'
-//! 00 00 00 00 00 00 f0 3f    1.0: IEEE 754 binary64, little endian
-//! ```
-//!
-//! ```
-//! use bin_prot::{Char, UnitV2, to_vec};
-//!
-//! assert_eq!(to_vec(&((), true, Char(b'A'), UnitV2))?, [0x00, 0x01, 0x41]);
-//! assert_eq!(to_vec(&1.0)?, [0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
-//! # Ok::<(), bin_prot::WriteError>(())
-//! ```
 
 use crate::error::{ReadError, ReadErrorKind, WriteError};
 use crate::read::{BinRead, Reader};
 use crate::write::BinWrite;
 
 /// OCaml's `char`: one byte.
+///
+/// ```text
+/// offset  width  meaning
+///      0  1      the byte
+///
+/// 41    'A'
+/// ```
+///
+/// ```
+/// use bin_prot::{Char, to_vec};
+///
+/// assert_eq!(to_vec(&Char(b'A'))?, [0x41]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Char(pub u8);
 
-/// `unit` in its stable version 2: no bytes at all.
+/// `unit` in its stable version 2: no bytes at all, where `()` has one.
+///
+/// ```text
+/// offset  width  meaning
+///      0  0
+/// ```
+///
+/// ```
+/// use bin_prot::{UnitV2, to_vec};
+///
+/// assert_eq!(to_vec(&(1_i64, UnitV2, ()))?, [0x01, 0x00]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnitV2;
 

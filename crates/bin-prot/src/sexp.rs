@@ -24,8 +24,11 @@ pub use parse::{ParseError, ParseErrorKind, Parser};
 /// An S-expression.
 ///
 /// ```text
-/// 00 ‖ string              an atom
-/// 01 ‖ count ‖ elements    a list
+/// offset  width  meaning
+///      0  1      00: an atom; 01: a list
+///      1  …      of an atom, a string; of a list, a nat0 N and then N S-expressions
+///
+/// 01 02  00 01 61  01 00    (a ())
 /// ```
 ///
 /// Shown in the reference's machine form: no more spaces than are needed to tell atoms apart,

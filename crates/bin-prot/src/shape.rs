@@ -86,6 +86,19 @@ pub trait BinShape {
 }
 
 /// A shape expression (*shapes* §2). Clones share it.
+///
+/// From a Rust type by [`BinShape`], from its parts by the functions here, or from its text:
+///
+/// ```
+/// use bin_prot::shape::{BinShape, Shape};
+///
+/// let built = Shape::base("list", [Shape::base("int", [])]);
+/// let parsed = Shape::from_sexp(&"(Base list ((Base int ())))".parse()?)?;
+/// let digest = Vec::<i64>::bin_shape().digest()?;
+/// assert_eq!(digest.to_string(), "4cd553520709511864846bda25c448d0");
+/// assert_eq!((built.digest()?, parsed.digest()?), (digest, digest));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Shape(Arc<Expression>);
 

@@ -1,21 +1,4 @@
 //! Strings and byte strings: a length, then the bytes (*bin_prot* §4).
-//!
-//! OCaml's strings are byte strings. Rust's `String` and `&str` are read from the ones that are
-//! UTF-8; [`ByteString`] takes all of them.
-//!
-//! ```text
-//! 05  68 65 6c 6c 6f    "hello"
-//! ```
-//!
-//! ```
-//! use bin_prot::{ByteString, ReadErrorKind, from_slice, to_vec};
-//!
-//! assert_eq!(to_vec("hello")?, b"\x05hello");
-//! assert_eq!(from_slice::<&str>(b"\x05hello")?, "hello");
-//! assert_eq!(from_slice::<&str>(b"\x01\xff").unwrap_err().kind, ReadErrorKind::NotUtf8);
-//! assert_eq!(from_slice::<ByteString>(b"\x01\xff")?.as_bytes(), [0xff]);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
 
 use std::fmt;
 
@@ -29,6 +12,22 @@ use crate::write::{BinWrite, write_nat0};
 /// OCaml's `string`: any bytes.
 ///
 /// Shown as text, with bytes that are no printable text escaped.
+///
+/// ```text
+/// offset  width       meaning
+///      0  1, 3, 5, 9  N, a nat0
+///                     then
+///         N           the bytes
+///
+/// 02  61 ff    "a\xff"
+/// ```
+///
+/// ```
+/// use bin_prot::{ByteString, to_vec};
+///
+/// assert_eq!(to_vec(&ByteString::from(&b"a\xff"[..]))?, [2, b'a', 0xff]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 ///
 /// ```
 /// use bin_prot::ByteString;

@@ -1,21 +1,4 @@
 //! Days of the calendar.
-//!
-//! ```text
-//! fe 2a 04    09    10    1066-10-16: year, month from 0, day
-//! fd 05 0b a3 07          1955-11-05 as a Date.Option: year·65,536 + month·256 + day
-//! 00                      no date, as a Date.Option
-//! ```
-//!
-//! ```
-//! use bin_prot::library::{Date, DateOption, Month};
-//! use bin_prot::to_vec;
-//!
-//! let date = Date::new(1955, Month::Nov, 5);
-//! assert_eq!(to_vec(&DateOption(date))?, [0xfd, 0x05, 0x0b, 0xa3, 0x07]);
-//! assert_eq!(to_vec(&DateOption(None))?, [0]);
-//! assert_eq!(date.unwrap().to_string(), "1955-11-05");
-//! # Ok::<(), bin_prot::WriteError>(())
-//! ```
 
 use std::fmt;
 use std::str::FromStr;
@@ -27,7 +10,22 @@ use crate::shape::identity::{DATE, DATE_OPTION};
 use crate::shape::{BinShape, Shape};
 use crate::write::BinWrite;
 
-/// A month. One byte, January 0.
+/// A month.
+///
+/// ```text
+/// offset  width  meaning
+///      0  1      the number, January 0
+///
+/// 0b    December
+/// ```
+///
+/// ```
+/// use bin_prot::library::Month;
+/// use bin_prot::to_vec;
+///
+/// assert_eq!(to_vec(&Month::Dec)?, [11]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BinProt)]
 #[expect(missing_docs, reason = "everybody knows the months")]
 pub enum Month {
@@ -74,7 +72,22 @@ impl Month {
     }
 }
 
-/// A day of the week. One byte, Sunday 0.
+/// A day of the week.
+///
+/// ```text
+/// offset  width  meaning
+///      0  1      the number, Sunday 0
+///
+/// 06    Saturday
+/// ```
+///
+/// ```
+/// use bin_prot::library::DayOfWeek;
+/// use bin_prot::to_vec;
+///
+/// assert_eq!(to_vec(&DayOfWeek::Sat)?, [6]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BinProt)]
 #[expect(missing_docs, reason = "everybody knows the days of the week")]
 pub enum DayOfWeek {
@@ -90,6 +103,26 @@ pub enum DayOfWeek {
 /// A day of the Gregorian calendar in the years 0 to 9999. Shown as `2001-09-09`.
 ///
 /// Reading refuses a day that its month does not have.
+///
+/// ```text
+/// offset  width  meaning
+///      0  1 or 3 the year, an int
+///      …  1      the month, January 0
+///      …  1      the day, an int
+///
+/// fe 2a 04  09  10    1066-10-16
+/// ```
+///
+/// ```
+/// use bin_prot::library::{Date, Month};
+/// use bin_prot::{from_slice, to_vec};
+///
+/// let date = Date::new(1066, Month::Oct, 16).expect("a day of the calendar");
+/// assert_eq!(to_vec(&date)?, [0xfe, 0x2a, 0x04, 0x09, 0x10]);
+/// assert_eq!(date.to_string(), "1066-10-16");
+/// assert!(from_slice::<Date>(&[0xfe, 0x2a, 0x04, 0x01, 0x1e]).is_err(), "no 30 February");
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Date {
     year: u16,
@@ -206,6 +239,24 @@ impl BinShape for Date {
 }
 
 /// An optional date as one number: 0, or `year·65,536 + month·256 + day` with months from 1.
+///
+/// ```text
+/// offset  width  meaning
+///      0  1 to 9 the number, an int
+///
+/// fd 05 0b a3 07    1955-11-05
+/// 00                none
+/// ```
+///
+/// ```
+/// use bin_prot::library::{Date, DateOption, Month};
+/// use bin_prot::to_vec;
+///
+/// let date = Date::new(1955, Month::Nov, 5);
+/// assert_eq!(to_vec(&DateOption(date))?, [0xfd, 0x05, 0x0b, 0xa3, 0x07]);
+/// assert_eq!(to_vec(&DateOption(None))?, [0]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DateOption(pub Option<Date>);
 

@@ -1,20 +1,5 @@
 //! Sixteen bytes of MD5 in the types that are not [`Digest`](crate::shape::Digest), which is
 //! Core's `Md5`.
-//!
-//! ```text
-//! 90 01 50 98 3c d2 4f b0 d6 96 3f 7d 28 e1 7f 72       StdlibDigest of "abc"
-//! 10  90 01 50 98 3c d2 4f b0 d6 96 3f 7d 28 e1 7f 72   the same as Md5AsBinaryString
-//! ```
-//!
-//! ```
-//! use bin_prot::library::Md5AsBinaryString;
-//! use bin_prot::shape::Digest;
-//! use bin_prot::to_vec;
-//!
-//! let bytes = to_vec(&Md5AsBinaryString(Digest::of("abc")))?;
-//! assert_eq!(bytes[..3], [0x10, 0x90, 0x01]);
-//! # Ok::<(), bin_prot::WriteError>(())
-//! ```
 
 use crate::BinProt;
 use crate::error::{ReadError, ReadErrorKind, WriteError};
@@ -23,11 +8,45 @@ use crate::shape::{BinShape, Digest, Shape};
 use crate::write::BinWrite;
 
 /// The `Digest` of OCaml's standard library: the bytes of `Md5`, in another shape.
+///
+/// ```text
+/// offset  width  meaning
+///      0  16     the digest
+///
+/// 90 01 50 98 3c d2 4f b0 d6 96 3f 7d 28 e1 7f 72    of "abc"
+/// ```
+///
+/// ```
+/// use bin_prot::library::StdlibDigest;
+/// use bin_prot::shape::Digest;
+/// use bin_prot::to_vec;
+///
+/// assert_eq!(to_vec(&StdlibDigest(Digest::of("abc")))?[..3], [0x90, 0x01, 0x50]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BinProt)]
 #[bin_prot(base = "digest")]
 pub struct StdlibDigest(pub Digest);
 
 /// Core's `Md5.As_binary_string`: a string of 16 bytes.
+///
+/// ```text
+/// offset  width  meaning
+///      0  1      10
+///      1  16     the digest
+///
+/// 10  90 01 50 98 3c d2 4f b0 d6 96 3f 7d 28 e1 7f 72    of "abc"
+/// ```
+///
+/// ```
+/// use bin_prot::library::Md5AsBinaryString;
+/// use bin_prot::shape::Digest;
+/// use bin_prot::to_vec;
+///
+/// let bytes = to_vec(&Md5AsBinaryString(Digest::of("abc")))?;
+/// assert_eq!(bytes[..3], [0x10, 0x90, 0x01]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Md5AsBinaryString(pub Digest);
 

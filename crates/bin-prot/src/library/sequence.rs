@@ -1,23 +1,4 @@
 //! Lists that are not empty, and queues (front first).
-//!
-//! ```text
-//! 02 07 08       [7; 8] as NonemptyList, and as any queue
-//! 07  01 08      the same as NonemptyListV1 or V2: the head, then a list of the rest
-//! ```
-//!
-//! ```
-//! use std::collections::VecDeque;
-//! use bin_prot::library::{Deque, NonemptyList, NonemptyListV1};
-//! use bin_prot::{ReadErrorKind, from_slice, to_vec};
-//!
-//! assert_eq!(to_vec(&NonemptyList::new(7_i64, vec![8]))?, [2, 7, 8]);
-//! assert_eq!(to_vec(&NonemptyListV1(7_i64, vec![8]))?, [7, 1, 8]);
-//! assert_eq!(to_vec(&Deque(VecDeque::from([7_i64, 8])))?, [2, 7, 8]);
-//!
-//! let error = from_slice::<NonemptyList<i64>>(&[0]).unwrap_err();
-//! assert_eq!(error.kind, ReadErrorKind::Invalid("the list is empty"));
-//! # Ok::<(), bin_prot::WriteError>(())
-//! ```
 
 use std::collections::VecDeque;
 use std::ops::Deref;
@@ -29,7 +10,25 @@ use crate::read::{BinRead, Reader};
 use crate::shape::{BinShape, Shape};
 use crate::write::BinWrite;
 
-/// `Nonempty_list` in its stable version 3.
+/// `Nonempty_list` in its stable version 3: the bytes of a list, of which an empty one is refused.
+///
+/// ```text
+/// offset  width  meaning
+///      0  1 to 9 N, a nat0, not 0
+///      …  …      N elements
+///
+/// 02  07 08    [7; 8]
+/// ```
+///
+/// ```
+/// use bin_prot::library::NonemptyList;
+/// use bin_prot::{ReadErrorKind, from_slice, to_vec};
+///
+/// assert_eq!(to_vec(&NonemptyList::new(7_i64, vec![8]))?, [2, 7, 8]);
+/// let error = from_slice::<NonemptyList<i64>>(&[0]).unwrap_err();
+/// assert_eq!(error.kind, ReadErrorKind::Invalid("the list is empty"));
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NonemptyList<T>(Vec<T>);
 
@@ -88,7 +87,23 @@ impl<T: BinShape> BinShape for NonemptyList<T> {
     }
 }
 
-/// `Nonempty_list` in its stable version 2.
+/// `Nonempty_list` in its stable version 2: the first element, then a list of the others.
+///
+/// ```text
+/// offset  width  meaning
+///      0  …      the first element
+///      …  …      a list of the others
+///
+/// 07  01 08    [7; 8]
+/// ```
+///
+/// ```
+/// use bin_prot::library::NonemptyListV2;
+/// use bin_prot::to_vec;
+///
+/// assert_eq!(to_vec(&NonemptyListV2 { hd: 7_i64, tl: vec![8] })?, [7, 1, 8]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BinProt)]
 pub struct NonemptyListV2<T> {
     /// The first element.
@@ -98,6 +113,22 @@ pub struct NonemptyListV2<T> {
 }
 
 /// `Nonempty_list` in its stable version 1: the first element and all others.
+///
+/// ```text
+/// offset  width  meaning
+///      0  …      the first element
+///      …  …      a list of the others
+///
+/// 07  01 08    [7; 8]
+/// ```
+///
+/// ```
+/// use bin_prot::library::NonemptyListV1;
+/// use bin_prot::to_vec;
+///
+/// assert_eq!(to_vec(&NonemptyListV1(7_i64, vec![8]))?, [7, 1, 8]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BinProt)]
 pub struct NonemptyListV1<T>(pub T, pub Vec<T>);
 
@@ -121,6 +152,23 @@ impl<'a, T: BinRead<'a>> BinRead<'a> for VecDeque<T> {
 macro_rules! queue {
     ($($name:ident, $core:literal;)*) => {$(
         #[doc = concat!("Core's `", $core, "`: the bytes of a `VecDeque`, in another shape.")]
+        ///
+        /// ```text
+        /// offset  width  meaning
+        ///      0  1 to 9 N, a nat0
+        ///      …  …      N elements, front first
+        ///
+        /// 02  07 08    7, then 8
+        /// ```
+        ///
+        /// ```
+        #[doc = concat!("use bin_prot::library::", stringify!($name), ";")]
+        /// use bin_prot::to_vec;
+        ///
+        #[doc = concat!("let queue: ", stringify!($name), "<i64> = [7, 8].into_iter().collect();")]
+        /// assert_eq!(to_vec(&queue)?, [2, 7, 8]);
+        /// # Ok::<(), bin_prot::WriteError>(())
+        /// ```
         #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name<T>(pub VecDeque<T>);
 

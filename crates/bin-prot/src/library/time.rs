@@ -1,11 +1,4 @@
 //! `Time_ns`: instants, spans and times of day in nanoseconds.
-//!
-//! ```text
-//! fd 00 ca 9a 3b                one second
-//! fe 18 fc                      −1 µs
-//! ff ff                         1969-12-31 23:59:59.999999999 Z
-//! fc 00 00 00 00 00 00 00 c0    none, in the option types
-//! ```
 
 use std::time::{Duration, SystemTime};
 
@@ -34,6 +27,21 @@ macro_rules! nanoseconds {
         }
 
         #[doc = concat!("An optional [`", stringify!($name), "`] in the same space: none is the least number of 63 bits.")]
+        ///
+        /// ```text
+        /// offset  width  meaning
+        ///      0  1 to 9 the nanoseconds, an int
+        ///
+        /// fc 00 00 00 00 00 00 00 c0    none
+        /// ```
+        ///
+        /// ```
+        #[doc = concat!("use bin_prot::library::", stringify!($option), ";")]
+        /// use bin_prot::to_vec;
+        ///
+        #[doc = concat!("assert_eq!(to_vec(&", stringify!($option), "(None))?, [0xfc, 0, 0, 0, 0, 0, 0, 0, 0xc0]);")]
+        /// # Ok::<(), bin_prot::WriteError>(())
+        /// ```
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $option(pub Option<$name>);
 
@@ -75,6 +83,13 @@ macro_rules! nanoseconds {
 nanoseconds! {
     /// An instant: nanoseconds since 1970-01-01 00:00:00 UTC.
     ///
+    /// ```text
+    /// offset  width  meaning
+    ///      0  1 to 9 the nanoseconds, an int
+    ///
+    /// ff ff    1969-12-31 23:59:59.999999999 UTC
+    /// ```
+    ///
     /// ```
     /// use std::time::SystemTime;
     /// use bin_prot::library::TimeNs;
@@ -87,8 +102,42 @@ nanoseconds! {
     /// ```
     TimeNs, TimeNsOption;
     /// A span of time, which may be negative.
+    ///
+    /// ```text
+    /// offset  width  meaning
+    ///      0  1 to 9 the nanoseconds, an int
+    ///
+    /// fd 00 ca 9a 3b    one second
+    /// fe 18 fc          −1 µs
+    /// ```
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use bin_prot::library::TimeNsSpan;
+    /// use bin_prot::to_vec;
+    ///
+    /// let second = TimeNsSpan::try_from(Duration::from_secs(1))?;
+    /// assert_eq!(to_vec(&second)?, [0xfd, 0x00, 0xca, 0x9a, 0x3b]);
+    /// assert_eq!(to_vec(&TimeNsSpan::from_nanos(-1_000))?, [0xfe, 0x18, 0xfc]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     TimeNsSpan, TimeNsSpanOption;
     /// A time of day: nanoseconds since midnight.
+    ///
+    /// ```text
+    /// offset  width  meaning
+    ///      0  1 to 9 the nanoseconds, an int
+    ///
+    /// fd 00 ca 9a 3b    00:00:01
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::library::TimeNsOfday;
+    /// use bin_prot::to_vec;
+    ///
+    /// assert_eq!(to_vec(&TimeNsOfday::from_nanos(1_000_000_000))?, [0xfd, 0x00, 0xca, 0x9a, 0x3b]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     TimeNsOfday, TimeNsOfdayOption;
 }
 
@@ -130,10 +179,46 @@ impl TryFrom<Duration> for TimeNsSpan {
 }
 
 /// The name of a time zone, which is how `Zone` travels in its stable version 1.
+///
+/// ```text
+/// offset  width  meaning
+///      0  1 to 9 N, a nat0
+///      …  N      the name
+///
+/// 03  55 54 43    UTC
+/// ```
+///
+/// ```
+/// use bin_prot::library::Zone;
+/// use bin_prot::to_vec;
+///
+/// assert_eq!(to_vec(&Zone("UTC".into()))?, *b"\x03UTC");
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, BinProt)]
 pub struct Zone(pub ByteString);
 
-/// A time of day in a time zone.
+/// A time of day in a time zone: a record.
+///
+/// ```text
+/// offset  width  meaning
+///      0  1 to 9 the nanoseconds since midnight, an int
+///      …  …      the zone, a string
+///
+/// 00  03 55 54 43    midnight, UTC
+/// ```
+///
+/// ```
+/// use bin_prot::library::{TimeNsOfday, TimeNsOfdayZoned, Zone};
+/// use bin_prot::to_vec;
+///
+/// let midnight = TimeNsOfdayZoned {
+///     ofday: TimeNsOfday::from_nanos(0),
+///     zone: Zone("UTC".into()),
+/// };
+/// assert_eq!(to_vec(&midnight)?, *b"\x00\x03UTC");
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, BinProt)]
 pub struct TimeNsOfdayZoned {
     /// The time of day.

@@ -1,8 +1,4 @@
 //! `Time_float`: instants, spans and times of day in seconds, as floats.
-//!
-//! ```text
-//! 00 00 00 c6 9f 94 d4 41    2013-10-07 09:30:00 Z
-//! ```
 
 use std::cmp::Ordering;
 
@@ -53,14 +49,79 @@ macro_rules! seconds {
 }
 seconds! {
     /// An instant: seconds since 1970-01-01 00:00:00 UTC.
+    ///
+    /// ```text
+    /// offset  width  meaning
+    ///      0  8      the seconds, a float, LE
+    ///
+    /// 00 00 00 c6 9f 94 d4 41    2013-10-07 09:30:00 UTC
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::library::TimeFloat;
+    /// use bin_prot::to_vec;
+    ///
+    /// assert_eq!(to_vec(&TimeFloat::from_secs(1_381_138_200.0))?, [0, 0, 0, 0xc6, 0x9f, 0x94, 0xd4, 0x41]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     TimeFloat;
     /// A span of time, which may be negative.
+    ///
+    /// ```text
+    /// offset  width  meaning
+    ///      0  8      the seconds, a float, LE
+    ///
+    /// 00 00 00 00 00 00 e0 bf    −500 ms
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::library::TimeFloatSpan;
+    /// use bin_prot::to_vec;
+    ///
+    /// assert_eq!(to_vec(&TimeFloatSpan::from_secs(-0.5))?, [0, 0, 0, 0, 0, 0, 0xe0, 0xbf]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     TimeFloatSpan;
     /// A time of day: seconds since midnight.
+    ///
+    /// ```text
+    /// offset  width  meaning
+    ///      0  8      the seconds, a float, LE
+    ///
+    /// 00 00 00 00 00 00 f0 3f    00:00:01
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::library::TimeFloatOfday;
+    /// use bin_prot::to_vec;
+    ///
+    /// assert_eq!(to_vec(&TimeFloatOfday::from_secs(1.0))?, [0, 0, 0, 0, 0, 0, 0xf0, 0x3f]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     TimeFloatOfday;
 }
 
-/// A time of day in a time zone.
+/// A time of day in a time zone: a record.
+///
+/// ```text
+/// offset  width  meaning
+///      0  8      the seconds since midnight, a float, LE
+///      8  …      the zone, a string
+///
+/// 00 00 00 00 00 00 00 00  03 55 54 43    midnight, UTC
+/// ```
+///
+/// ```
+/// use bin_prot::library::{TimeFloatOfday, TimeFloatOfdayZoned, Zone};
+/// use bin_prot::to_vec;
+///
+/// let midnight = TimeFloatOfdayZoned {
+///     ofday: TimeFloatOfday::from_secs(0.0),
+///     zone: Zone("UTC".into()),
+/// };
+/// assert_eq!(to_vec(&midnight)?, *b"\0\0\0\0\0\0\0\0\x03UTC");
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, BinProt)]
 pub struct TimeFloatOfdayZoned {
     /// The time of day.

@@ -81,8 +81,14 @@ matrix! {
     /// `mat`: bin_prot's name for a matrix of 64-bit floats.
     ///
     /// ```text
-    /// 02  03    two rows, three columns
-    /// then the elements (0,0) (1,0) (0,1) (1,1) (0,2) (1,2), 8 bytes each
+    /// offset  width       meaning
+    ///      0  1, 3, 5, 9  R, the number of rows, a nat0
+    ///                     then
+    ///         1, 3, 5, 9  C, the number of columns, a nat0
+    ///         8 R C       the elements of IEEE 754, 8 bytes each, LE, column by column
+    ///
+    /// 01  01  00 00 00 00 00 00 f0 3f    the matrix ((1.0))
+    /// 02  03 …    the elements (0,0) (1,0) (0,1) (1,1) (0,2) (1,2)
     /// ```
     ///
     /// ```
@@ -96,11 +102,41 @@ matrix! {
     /// ```
     Mat(f64);
     /// `float64_mat`: as [`Mat`], in another shape.
+    ///
+    /// ```text
+    /// offset  width       meaning
+    ///      0  1, 3, 5, 9  R, the number of rows, a nat0
+    ///                     then
+    ///         1, 3, 5, 9  C, the number of columns, a nat0
+    ///         8 R C       the elements of IEEE 754, 8 bytes each, LE, column by column
+    ///
+    /// 01  00    one row without columns
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Float64Mat, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Float64Mat::from_fn(1, 0, |_, _| 0.0))?, [1, 0]);
+    /// # Ok::<(), bin_prot::WriteError>(())
+    /// ```
     Float64Mat(f64);
     /// `float32_mat`: a matrix of 32-bit floats.
     ///
     /// ```text
+    /// offset  width       meaning
+    ///      0  1, 3, 5, 9  R, the number of rows, a nat0
+    ///                     then
+    ///         1, 3, 5, 9  C, the number of columns, a nat0
+    ///         4 R C       the elements of IEEE 754, 4 bytes each, LE, column by column
+    ///
     /// 01  01  00 00 80 3f    the matrix ((1.0))
+    /// ```
+    ///
+    /// ```
+    /// use bin_prot::{Float32Mat, to_vec};
+    ///
+    /// assert_eq!(to_vec(&Float32Mat::from_fn(1, 1, |_, _| 1.0))?, [1, 1, 0, 0, 0x80, 0x3f]);
+    /// # Ok::<(), bin_prot::WriteError>(())
     /// ```
     Float32Mat(f32);
 }

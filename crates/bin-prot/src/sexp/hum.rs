@@ -11,6 +11,16 @@ use super::Sexp;
 use super::print::{escape, is_bare};
 
 /// How text for people is laid out: by default 90 columns, and an indentation of 1.
+///
+/// ```
+/// use bin_prot::Sexp;
+/// use bin_prot::sexp::Layout;
+///
+/// let sexp: Sexp = "((name Vega) (magnitude 0.03))".parse()?;
+/// let narrow = Layout::default().width(20).indent(2);
+/// assert_eq!(narrow.print(&sexp), "((name Vega)\n  (magnitude 0.03))");
+/// # Ok::<(), bin_prot::sexp::ParseError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     width: usize,

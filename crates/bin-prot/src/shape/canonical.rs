@@ -11,6 +11,18 @@ use crate::{ByteString, Sexp};
 ///
 /// Shown as an S-expression, which may be very much longer than the expression it came from:
 /// what is shared is printed at each place.
+///
+/// ```
+/// use bin_prot::shape::{Definition, Form, Group, Shape};
+///
+/// // `type 'a pair = 'a * 'a`, applied to int: the use leaves no trace.
+/// let a = || Shape::parameter("a");
+/// let pair = Group::new([Definition::new("pair", ["a"], Shape::tuple([a(), a()]))]);
+/// let canonical = pair.apply("pair", [Shape::base("int", [])]).canonical()?;
+/// assert_eq!(canonical.to_string(), "(Tuple((Base int())(Base int())))");
+/// assert!(matches!(canonical.form(), Form::Tuple(parts) if parts[0] == parts[1]));
+/// # Ok::<(), bin_prot::shape::ShapeError>(())
+/// ```
 #[derive(Clone)]
 pub struct Canonical(Arc<Node>);
 

@@ -13,6 +13,9 @@ use crate::write::BinWrite;
 /// An MD5 digest: 16 bytes on the wire, without a length; 32 lowercase hex digits as text.
 ///
 /// ```text
+/// offset  width  meaning
+///      0  16     the digest
+///
 /// 90 01 50 98 3c d2 4f b0 d6 96 3f 7d 28 e1 7f 72    of "abc"
 /// ```
 ///

@@ -10,6 +10,18 @@ use crate::ByteString;
 
 /// Types that are declared together. Clones are the same group; two groups with equal contents
 /// are still two groups.
+///
+/// ```
+/// use bin_prot::shape::{Definition, Group, Shape};
+///
+/// // `type t = Zero | Succ of t`
+/// let succ = vec![Shape::recursive_use("t", [])];
+/// let body = Shape::variant([("Zero", vec![]), ("Succ", succ)]);
+/// let numbers = Group::new([Definition::new("t", [], body)]);
+/// let digest = numbers.apply("t", []).digest()?;
+/// assert_eq!(digest.to_string(), "acf0c11caad5da5860c6235d27acfc4a");
+/// # Ok::<(), bin_prot::shape::ShapeError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Group(Arc<Members>);
 
