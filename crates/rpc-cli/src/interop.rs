@@ -11,5 +11,4 @@ mod rpcs;
 pub(crate) mod server;
 pub(crate) mod session;
 mod tap;
-mod verbatim;
 mod zoo;

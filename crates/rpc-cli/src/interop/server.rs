@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bin_prot::{ByteString, Sexp};
 use rpc_core::{
-    DuplicateImplementations, HandlerError, Implementation, Implementations, OnException,
-    OnUnknownRpc,
+    DirectStreamWriter, DuplicateImplementations, HandlerError, Implementation, Implementations,
+    OnException, OnUnknownRpc,
 };
 use rpc_wire::DEFAULT_KEY;
 
@@ -69,7 +69,9 @@ pub(crate) fn table() -> Result<Implementations<Tallies>, DuplicateImplementatio
                 .on_exception(OnException::CloseConnection),
         )
         .implement_pipe(&COUNT, |_, query| async { Ok(count(query)) })
-        .implement_pipe(&COUNT_DIRECT, |_, query| async { Ok(count(query)) })
+        .implement_pipe_direct(&COUNT_DIRECT, |_, query, writer| async {
+            Ok(count_directly(query, writer))
+        })
         .implement_pipe(&BOOM_PIPE, |_, text| async {
             Err::<Result<NoUpdates, _>, _>(failure(text))
         })
@@ -149,6 +151,26 @@ fn count(query: CountQuery) -> Result<Updates<impl Iterator<Item = i64> + Unpin>
         Some(error) => Err(error),
         None => Ok(Updates::new(query.from_..query.until)),
     }
+}
+
+/// Counts by writing, in a task that waits for the transport now and then: a direct writer does
+/// not wait by itself.
+fn count_directly(query: CountQuery, writer: DirectStreamWriter<i64>) -> Result<(), ByteString> {
+    if let Some(error) = query.fail_with {
+        return Err(error);
+    }
+    tokio::spawn(async move {
+        for number in query.from_..query.until {
+            // The caller, or its connection, may be gone.
+            let Ok(flushed) = writer.write_with_pushback(&number) else {
+                return;
+            };
+            if number % 1000 == 0 {
+                flushed.await;
+            }
+        }
+    });
+    Ok(())
 }
 
 /// Of a stream that never begins.

@@ -1,10 +1,12 @@
 //! How connections end, as either side sees it.
 
-use rpc_core::connection::ClosedBy;
-use rpc_core::{Connection, DispatchError};
+use std::time::Duration;
+
+use rpc_core::connection::{Close, ClosedBy};
+use rpc_core::{Connection, Dispatch, DispatchError};
 
 use super::one_way::ended_by_log_boom;
-use crate::interop::check::{Failure, Outcome, call_for, contains, equal, within};
+use crate::interop::check::{Failure, Outcome, answered, call_for, contains, equal, within};
 use crate::interop::rpcs::{ECHO_STRING, SLEEP};
 use crate::interop::session::Session;
 
@@ -18,7 +20,8 @@ pub(super) async fn close(session: &mut Session) -> Outcome {
     let connection = session.target.connect().await?;
     closes(&connection, |c| c.close_with_reason("bye"), "bye").await?;
     let connection = session.target.connect().await?;
-    ended_by_log_boom(&connection, "the reason").await
+    ended_by_log_boom(&connection, "the reason").await?;
+    closes_gracefully(&session.target.connect().await?).await
 }
 
 /// This side closes; what it waits for ends with the connection.
@@ -30,14 +33,34 @@ async fn closes(connection: &Connection, close: impl FnOnce(&Connection), why: &
     let closed = within("closing", connection.closed()).await?;
     equal("closed by", closed.by, ClosedBy::Local)?;
     contains("reason", &closed.reason.to_string(), why)?;
-    for (what, call) in [
-        ("pending call", pending),
-        ("call after closing", SLEEP.dispatch(connection, &0)),
-    ] {
-        match within(what, call).await? {
-            Err(DispatchError::ConnectionClosed(_)) => {}
-            result => return Err(Failure::unexpected(what, result, "Connection_closed")),
-        }
+    fails("pending call", pending).await?;
+    let after = SLEEP.dispatch(connection, &0);
+    fails("call after closing", after).await
+}
+
+/// From version 9 a close can wait for what this side has asked: no new calls, but the answers of
+/// the old ones. Below it, there is nothing to wait with.
+async fn closes_gracefully(connection: &Connection) -> Outcome {
+    const A_WHILE: i64 = 50;
+    let pending = SLEEP.dispatch(connection, &A_WHILE);
+    let at_most = Duration::from_secs(5);
+    connection.close_with(Close::new().reason("done").wait_for_open_queries(at_most));
+    let after = SLEEP.dispatch(connection, &0);
+    fails("call after a graceful close", after).await?;
+    if connection.version().has_close_started() {
+        equal("pending call", answered("sleep", pending).await?, A_WHILE)?;
+    } else {
+        fails("pending call", pending).await?;
     }
-    Ok(())
+    let closed = within("closing", connection.closed()).await?;
+    equal("closed by", closed.by, ClosedBy::Local)?;
+    contains("reason", &closed.reason.to_string(), "done")
+}
+
+/// The call ends with its connection.
+async fn fails(what: &str, call: Dispatch<i64>) -> Outcome {
+    match within(what, call).await? {
+        Err(DispatchError::ConnectionClosed(_)) => Ok(()),
+        result => Err(Failure::unexpected(what, result, "Connection_closed")),
+    }
 }

@@ -1,13 +1,12 @@
 //! Queries that the callee cannot or will not serve.
 
-use rpc_core::{PipeRpc, Rpc};
+use rpc_core::{ExpertRpc, PipeRpc, Rpc};
 use rpc_wire::{Description, RpcError};
 
 use super::plain::still_there;
 use crate::interop::check::{Failure, Outcome, contains, equal, refused};
 use crate::interop::rpcs::{BIG, COUNT, ECHO_STRING, FORBIDDEN, FORBIDDEN_PIPE};
 use crate::interop::session::Session;
-use crate::interop::verbatim::Verbatim;
 
 /// The callee's authorization refuses, and tells why.
 pub(super) async fn auth(session: &mut Session) -> Outcome {
@@ -56,24 +55,19 @@ pub(super) async fn unimplemented(session: &mut Session) -> Outcome {
 
 /// Queries that cannot be decoded are answered with an error, and the connection lives.
 pub(super) async fn bad_query(session: &mut Session) -> Outcome {
-    type Raw = Rpc<Vec<u8>, Vec<u8>, Verbatim>;
-    // No integer begins like this.
-    static UNDECODABLE: (Raw, &[u8]) = (Raw::new(BIG.name(), BIG.version()), &[0xfb]);
-    static LEFT_OVER: (Raw, &[u8]) = (
-        Raw::new(ECHO_STRING.name(), ECHO_STRING.version()),
-        b"\x05hello!",
-    );
-    // Neither a stream's query nor an abort.
-    static NO_STREAM: (Raw, &[u8]) = (
-        Raw::new(COUNT.name(), COUNT.version()),
-        b"\x05\x0f\0\0\0\0\0\0",
-    );
     let connection = session.connection().await?;
-    for (rpc, query) in [&UNDECODABLE, &LEFT_OVER, &NO_STREAM] {
-        let dispatch = rpc.dispatch(&connection, &query.to_vec());
-        let error = refused(rpc.description(), dispatch).await?;
+    let queries: [(Description, &[u8]); 3] = [
+        // No integer begins like this.
+        (BIG.description(), &[0xfb]),
+        (ECHO_STRING.description(), b"\x05hello!"),
+        // Neither the query of a stream nor an abort.
+        (COUNT.description(), b"\x05\x0f\0\0\0\0\0\0"),
+    ];
+    for (rpc, query) in queries {
+        let dispatch = ExpertRpc::from(rpc.clone()).dispatch(&connection, query);
+        let error = refused(&rpc, dispatch).await?;
         let RpcError::BinIoExn(_) = error else {
-            return Err(Failure::unexpected(rpc.description(), error, "Bin_io_exn"));
+            return Err(Failure::unexpected(rpc, error, "Bin_io_exn"));
         };
     }
     still_there(&connection).await

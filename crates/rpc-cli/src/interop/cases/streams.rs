@@ -8,7 +8,8 @@ use rpc_wire::RpcError;
 use tokio::time::{Instant, sleep};
 
 use crate::interop::check::{
-    Failure, Outcome, call, call_for, contains, end, equal, open, opened, refused, updates, within,
+    Failure, Outcome, call, call_for, closed_remotely, contains, end, equal, open, opened, refused,
+    updates, within,
 };
 use crate::interop::rpcs::{BOOM_PIPE, COUNT, COUNT_DIRECT, CountQuery, LIVE_TICKS, TICKS};
 use crate::interop::session::Session;
@@ -64,7 +65,7 @@ pub(super) async fn boom(session: &mut Session) -> Outcome {
     contains("Uncaught_exn", &exn.to_string(), "pipe-kaboom")
 }
 
-/// A stream without end, ended by its caller: by dropping the pipe.
+/// A stream without end, ended by its caller: by dropping the pipe, and by its id.
 pub(super) async fn abort(session: &mut Session) -> Outcome {
     let connection = session.connection().await?;
     call_for(&connection, &LIVE_TICKS, &(), 0).await?;
@@ -77,6 +78,20 @@ pub(super) async fn abort(session: &mut Session) -> Outcome {
         PipeCloseReason::ClosedLocally => {}
         reason => return Err(Failure::unexpected("ticks", reason, "closed locally")),
     }
+    no_live_ticks(&connection).await?;
+
+    let mut ticks = opened(&connection, &TICKS, &TICK).await?;
+    updates("ticks", &mut ticks, 0..1).await?;
+    call_for(&connection, &LIVE_TICKS, &(), 1).await?;
+    updates("ticks", &mut ticks, 1..4).await?;
+    connection.abort(ticks.id());
+    // What was on the way still comes, in order.
+    let mut expected = 4;
+    while let Some(tick) = within("end of the aborted stream", ticks.next()).await? {
+        equal("tick", tick, expected)?;
+        expected += 1;
+    }
+    closed_remotely("aborted stream", &ticks).await?;
     no_live_ticks(&connection).await
 }
 

@@ -37,6 +37,7 @@ fn case_of(recorded: &str) -> &str {
 
 /// Of what is recorded, the cases whose client always asks the same.
 const CASES: &[&str] = &[
+    "abort",
     "abort-by-close",
     "auth",
     "big-0",
