@@ -157,9 +157,7 @@ fn check_owned(message: &Message<'_>, body: &[u8]) {
     assert_eq!(owned.bin_size(), message.bin_size());
     let mut codec = MessageCodec::new(FrameCodec::default());
     let mut stream = BytesMut::new();
-    codec
-        .encode(owned.clone(), &mut stream)
-        .expect("fits a frame");
+    codec.encode(owned, &mut stream).expect("fits a frame");
     match codec.decode(&mut stream) {
         Ok(Some(again)) => assert_eq!(again.to_message(), *message),
         other => panic!("{other:?}"),

@@ -241,6 +241,7 @@ pub(crate) struct Unordered {
 #[derive(BinProt)]
 pub(crate) struct Sparse {
     units: Vec<UnitV2>,
+    #[expect(clippy::vec_box, reason = "a pointer to nothing is one of the cases")]
     boxed: Vec<Vec<Box<UnitV2>>>,
     pairs: Array<(UnitV2, UnitV2)>,
     queue: VecDeque<Arc<UnitV2>>,
