@@ -72,9 +72,12 @@ fn check_refusal(vector: &Vector, expected: &str, refusal: ReadError) -> Checked
             ));
         }
     };
-    match (vector.number("position")?, refusal.reference_position()) {
-        (Some(position), Some(found)) if has_same_place => {
-            compare::equal(format!("position of {expected}"), position, found as u64)
+    match vector.number("position")? {
+        Some(position) if has_same_place => {
+            let found = refusal.reference_position();
+            let found = found.map_or_else(|| "none".to_owned(), |found| found.to_string());
+            let what = format!("position of {expected}");
+            compare::equal(what, position.to_string(), found)
         }
         _ => Ok(()),
     }

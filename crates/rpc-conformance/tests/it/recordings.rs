@@ -133,18 +133,23 @@ fn the_version_is_the_negotiated_one() {
 fn a_cut_off_recording_fails() {
     let whole = text(11, &CONVERSATION);
     let lines: Vec<_> = whole.lines().collect();
-    for kept in 1..lines.len() {
-        let cut = lines[..kept].join("\n");
-        let side = if kept < lines.len() - 1 {
-            "caller"
-        } else {
-            "callee"
-        };
-        check_failure(
-            &cut,
-            &format!("{side}: expected an end, found none: the recording is cut off"),
-        );
+    let kept = 1..lines.len();
+    let cut: Vec<_> = kept
+        .map(|kept| (format!("{kept:02}"), lines[..kept].join("\n")))
+        .collect();
+    let named: Vec<_> = cut
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let report = run_recordings(&named);
+    let last = cut.len() - 1;
+    for (index, ((name, _), line)) in cut.iter().zip(&report.lines).enumerate() {
+        // The last line but one is the end of the caller.
+        let side = if index == last { "callee" } else { "caller" };
+        let missing = "expected an end, found none: the recording is cut off";
+        assert_eq!(*line, format!("FAIL {name}.jsonl: {side}: {missing}"));
     }
+    assert_eq!(report.summary.failed, cut.len());
     let torn = &whole[..whole.len() - 10];
     let report = run_recordings(&[("woods.v11", torn)]);
     let line = &report.lines[0];
@@ -177,8 +182,8 @@ fn every_byte_is_decoded_and_written_again() {
     );
     check(
         |steps| steps[7].1 = "0d",
-        "caller, byte 62: expected a message that makes sense, found unreadable message: \
-         at byte 1: constructor 13 of a type with 13",
+        "caller, byte 61: expected a message that makes sense, found unreadable message: \
+         at byte 0: constructor 13 of a type with 13",
     );
     let longer = text(11, &CONVERSATION).replace("\"0100000000000000", "\"0200000000000000");
     let report = run_recordings(&[("woods.v11", &longer)]);

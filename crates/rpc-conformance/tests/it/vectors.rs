@@ -268,11 +268,18 @@ fn values_are_refused_for_their_reason() {
         json!(1),
         "position of Sum_tag: expected 1, found 2",
     );
+    let short = vectors("0101", "Buffer_short", Some(2));
+    check_damaged(
+        &short,
+        "/position",
+        json!(1),
+        "position of Buffer_short: expected 1, found none",
+    );
     check(
         "/error",
         json!("Bool_code"),
         "refusal: expected Bool_code, \
-         found Sum_tag (at byte 2: constructor 2 of a type with 2)",
+         found Sum_tag (at byte 1: constructor 2 of a type with 2)",
     );
     check(
         "/hex",
@@ -423,7 +430,7 @@ fn messages_are_refused_for_their_reason() {
         &vectors("0d", "Sum_tag"),
         "/error",
         json!("Int_code"),
-        "refusal: expected Int_code, found Sum_tag (at byte 1: constructor 13 of a type with 13)",
+        "refusal: expected Int_code, found Sum_tag (at byte 0: constructor 13 of a type with 13)",
     );
     check_damaged(
         &vectors("0d", "Sum_tag"),
@@ -556,7 +563,7 @@ fn payloads_may_be_in_the_layer_of_streams() {
         "Stream_query(forest)",
         tagged("Query"),
         &query.replace("d1f5", "d1f6"),
-        "decoding: expected a query of a stream, found at byte 4: no constructor has the hash -250086552",
+        "decoding: expected a query of a stream, found at byte 0: no constructor has the hash -250086552",
     );
     damaged(
         "Stream_initial_message(forest, Error)",
