@@ -22,6 +22,8 @@ static ONE_WAY: OneWay<i64> = OneWay::new("one-way", 1);
 static ONE_WAY_EXPERT: OneWay<i64> = OneWay::new("one-way-expert", 1);
 static PIPE: PipeRpc<i64, i64, String> = PipeRpc::new("pipe", 1);
 static STATE: StateRpc<i64, i64, i64, String> = StateRpc::new("state", 1);
+static PIPE_DIRECT: PipeRpc<i64, i64, String> = PipeRpc::new("pipe-direct", 1);
+static STATE_DIRECT: StateRpc<i64, i64, i64, String> = StateRpc::new("state-direct", 1);
 
 /// A policy that notes what it is asked about.
 fn noting(notes: &Notes) -> OnException {
@@ -99,6 +101,18 @@ fn refusing(later: bool) -> Implementations<Notes> {
             pause().await;
             Ok(Ok((check(n)?, source::iter([n]))))
         })
+        .implement_pipe_direct(&PIPE_DIRECT, move |_, n, writer| async move {
+            pause().await;
+            writer.write(&check(n)?)?;
+            writer.close();
+            Ok(Ok(()))
+        })
+        .implement_state_direct(&STATE_DIRECT, move |_, n, writer| async move {
+            pause().await;
+            writer.write(&check(n)?)?;
+            writer.close();
+            Ok(Ok(n))
+        })
         .build()
         .unwrap()
 }
@@ -123,15 +137,21 @@ async fn handler_may_refuse_by_itself() {
                 let error = peer.expect_error(2).await;
                 check_refused(error, number, location, "\"query negative\"");
             }
-            peer.open_stream(3, &PIPE.description(), &125_i64).await;
-            peer.expect_start(3, &()).await;
-            peer.expect_update(3, &125_i64).await;
-            peer.expect_end_of_stream(3).await;
-            peer.open_stream(4, &STATE.description(), &125_i64).await;
-            peer.expect_start(4, &125_i64).await;
-            peer.expect_update(4, &125_i64).await;
-            peer.expect_end_of_stream(4).await;
-            for rpc in [PIPE.description(), STATE.description()] {
+            let pipes = [&PIPE, &PIPE_DIRECT].map(PipeRpc::description);
+            let states = [&STATE, &STATE_DIRECT].map(StateRpc::description);
+            for rpc in &pipes {
+                peer.open_stream(3, rpc, &125_i64).await;
+                peer.expect_start(3, &()).await;
+                peer.expect_update(3, &125_i64).await;
+                peer.expect_end_of_stream(3).await;
+            }
+            for rpc in &states {
+                peer.open_stream(4, rpc, &125_i64).await;
+                peer.expect_start(4, &125_i64).await;
+                peer.expect_update(4, &125_i64).await;
+                peer.expect_end_of_stream(4).await;
+            }
+            for rpc in pipes.into_iter().chain(states) {
                 peer.open_stream(5, &rpc, &-1_i64).await;
                 let error = peer.expect_error(5).await;
                 check_refused(error, number, "pipe_rpc", "\"query negative\"");

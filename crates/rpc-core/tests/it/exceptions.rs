@@ -26,6 +26,8 @@ static EXPERT: Rpc<String, ()> = Rpc::new("expert", 1);
 static ONE_WAY: OneWay<String> = OneWay::new("one-way", 1);
 static PIPE: PipeRpc<String, i64, String> = PipeRpc::new("pipe", 1);
 static STATE: StateRpc<String, i64, i64, String> = StateRpc::new("state", 1);
+static PIPE_DIRECT: PipeRpc<String, i64, String> = PipeRpc::new("pipe-direct", 1);
+static STATE_DIRECT: StateRpc<String, i64, i64, String> = StateRpc::new("state-direct", 1);
 
 /// Raises in the way that the query says.
 async fn raise(query: String) -> HandlerError {
@@ -87,6 +89,12 @@ fn handlers() -> Vec<Implementation<()>> {
                 _ => Err(raise(query).await),
             }
         }),
+        Implementation::pipe_direct(&PIPE_DIRECT, |(): &(), query, _| async {
+            Err(raise(query).await)
+        }),
+        Implementation::state_direct(&STATE_DIRECT, |(): &(), query, _| async {
+            Err(raise(query).await)
+        }),
         Implementation::blocking(&ECHO, |(): &(), text| Ok(text)),
     ]
 }
@@ -106,7 +114,13 @@ async fn open(table: &Implementations<()>) -> (Connection, Peer) {
 
 /// Sends a query that opens a stream if the RPC is of that kind.
 async fn ask(peer: &mut Peer, id: i64, rpc: &Description, query: &str) {
-    if [PIPE.description(), STATE.description()].contains(rpc) {
+    let streams = [
+        PIPE.description(),
+        STATE.description(),
+        PIPE_DIRECT.description(),
+        STATE_DIRECT.description(),
+    ];
+    if streams.contains(rpc) {
         peer.open_stream(id, rpc, &query).await;
     } else {
         peer.query(id, rpc, &query).await;
@@ -129,6 +143,8 @@ fn before_return() -> Vec<(Description, &'static str, &'static str)> {
         rows.push((EXPERT.description(), query, "rpc expert"));
         rows.push((PIPE.description(), query, "pipe_rpc"));
         rows.push((STATE.description(), query, "pipe_rpc"));
+        rows.push((PIPE_DIRECT.description(), query, "pipe_rpc"));
+        rows.push((STATE_DIRECT.description(), query, "pipe_rpc"));
         if AT_ONCE.contains(&query) {
             rows.push((BLOCKING.description(), query, "blocking rpc"));
         }

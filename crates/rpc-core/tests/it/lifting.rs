@@ -7,7 +7,7 @@ use rpc_core::{
     Connection, DispatchError, HandlerError, Implementation, Implementations, MENU_RPC,
     OnUnknownRpc, OneWay, PipeRpc, QueryContext, Reply, Rpc, StateRpc,
 };
-use rpc_wire::{QueryMetadata, RpcError};
+use rpc_wire::{Description, QueryMetadata, RpcError};
 use tokio::time::sleep;
 
 use crate::pair::{CAPACITY, connect, offering, settle};
@@ -22,6 +22,8 @@ static ONE_WAY: OneWay<String> = OneWay::new("one-way", 1);
 static ONE_WAY_EXPERT: OneWay<String> = OneWay::new("one-way-expert", 1);
 static PIPE: PipeRpc<String, String, String> = PipeRpc::new("pipe", 1);
 static STATE: StateRpc<String, String, String, String> = StateRpc::new("state", 1);
+static PIPE_DIRECT: PipeRpc<String, String, String> = PipeRpc::new("pipe-direct", 1);
+static STATE_DIRECT: StateRpc<String, String, String, String> = StateRpc::new("state-direct", 1);
 
 /// What the handlers are made for.
 #[derive(Clone, Debug)]
@@ -74,9 +76,30 @@ fn handlers() -> Implementations<Narrow> {
             let lifted = ran(narrow, &text);
             async { Ok(Ok((lifted.clone(), source::iter(vec![lifted])))) }
         })
+        .implement_pipe_direct(&PIPE_DIRECT, move |narrow, text: String, writer| {
+            writer.write(&ran(narrow, &text)).unwrap();
+            writer.close();
+            async { Ok(Ok(())) }
+        })
+        .implement_state_direct(&STATE_DIRECT, move |narrow, text: String, writer| {
+            let lifted = ran(narrow, &text);
+            writer.write(&lifted).unwrap();
+            writer.close();
+            async { Ok(Ok(lifted)) }
+        })
         .on_unknown_rpc(OnUnknownRpc::Continue)
         .build()
         .unwrap()
+}
+
+/// The streaming RPCs.
+fn streams() -> [Description; 4] {
+    [
+        PIPE.description(),
+        STATE.description(),
+        PIPE_DIRECT.description(),
+        STATE_DIRECT.description(),
+    ]
 }
 
 fn narrow(notes: &Notes, context: &QueryContext<'_>) -> Narrow {
@@ -178,17 +201,22 @@ async fn lift_runs_once_for_each_query_before_its_handler() {
                 sleep(Duration::from_millis(5)).await;
                 noted("one-way-expert", &format!("{} bytes", text.len() + 1));
 
-                let pipe = PIPE.dispatch(&near, &text.to_owned()).await;
-                let mut pipe = pipe.unwrap().unwrap();
-                assert_eq!(pipe.next().await.as_deref(), Some("for pipe version 1"));
-                assert_eq!(pipe.next().await, None);
-                noted("pipe", text);
-                let state = STATE.dispatch(&near, &text.to_owned()).await;
-                let (state, mut pipe) = state.unwrap().unwrap();
-                assert_eq!(state, "for state version 1");
-                assert_eq!(pipe.next().await.as_deref(), Some("for state version 1"));
-                assert_eq!(pipe.next().await, None);
-                noted("state", text);
+                for (rpc, called) in [(&PIPE, "pipe"), (&PIPE_DIRECT, "pipe-direct")] {
+                    let pipe = rpc.dispatch(&near, &text.to_owned()).await;
+                    let mut pipe = pipe.unwrap().unwrap();
+                    let expected = format!("for {called} version 1");
+                    assert_eq!(pipe.next().await, Some(expected));
+                    assert_eq!(pipe.next().await, None);
+                    noted(called, text);
+                }
+                for (rpc, called) in [(&STATE, "state"), (&STATE_DIRECT, "state-direct")] {
+                    let state = rpc.dispatch(&near, &text.to_owned()).await;
+                    let (state, mut pipe) = state.unwrap().unwrap();
+                    assert_eq!(state, format!("for {called} version 1"));
+                    assert_eq!(pipe.next().await, Some(state));
+                    assert_eq!(pipe.next().await, None);
+                    noted(called, text);
+                }
             }
             assert!(!near.is_closed());
         }
@@ -322,7 +350,7 @@ async fn nothing_is_lifted_for_aborts_and_undecodable_queries() {
     let notes = Notes::default();
     let table = handlers().lift(narrow);
     let (connection, mut peer) = Peer::open(Config::default(), &table, notes.clone(), 11).await;
-    for rpc in [PIPE.description(), STATE.description()] {
+    for rpc in streams() {
         peer.abort(7, &rpc).await;
         let message = peer.query_message(8, &rpc, b"\xff");
         peer.send_bytes(&message).await;
@@ -432,11 +460,15 @@ async fn raise_of_a_lift_is_one_of_the_handler() {
                 EXPERT.dispatch(&near, &text()).await.unwrap_err(),
                 "rpc expert",
             );
-            check(PIPE.dispatch(&near, &text()).await.unwrap_err(), "pipe_rpc");
-            check(
-                STATE.dispatch(&near, &text()).await.unwrap_err(),
-                "pipe_rpc",
-            );
+            for pipe in [&PIPE, &PIPE_DIRECT] {
+                check(pipe.dispatch(&near, &text()).await.unwrap_err(), "pipe_rpc");
+            }
+            for state in [&STATE, &STATE_DIRECT] {
+                check(
+                    state.dispatch(&near, &text()).await.unwrap_err(),
+                    "pipe_rpc",
+                );
+            }
             for one_way in [&ONE_WAY, &ONE_WAY_EXPERT] {
                 one_way.dispatch(&near, &text()).unwrap();
             }
@@ -486,7 +518,7 @@ async fn failed_lift_is_a_lift_error() {
                 peer.query(1, &rpc.description(), &"text").await;
                 check(peer.expect_error(1).await, location);
             }
-            for rpc in [PIPE.description(), STATE.description()] {
+            for rpc in streams() {
                 peer.open_stream(2, &rpc, &"text").await;
                 check(peer.expect_error(2).await, "pipe_rpc");
             }
@@ -508,6 +540,6 @@ async fn menu_rpc_needs_no_authorization() {
     let table = handlers().authorize(|_: &Notes, _| Err(HandlerError::new("nobody may")));
     let (near, _far, notes) = caller_of(&table, 2).await;
     let menu = MENU_RPC.dispatch(&near, &()).await.unwrap();
-    assert_eq!(menu.len(), 7);
+    assert_eq!(menu.len(), 9);
     assert_eq!(notes.take(), Vec::<String>::new());
 }
