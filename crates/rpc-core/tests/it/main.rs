@@ -5,6 +5,7 @@
 
 mod authorization;
 mod auto_traits;
+mod callback;
 mod calls;
 mod closing;
 mod direct_writer;
@@ -12,6 +13,7 @@ mod dropping;
 mod events;
 mod exceptions;
 mod expert;
+mod expert_dispatch;
 mod group;
 mod heartbeat;
 mod hostile;
@@ -24,6 +26,7 @@ mod pair;
 mod panics;
 mod payload;
 mod peer;
+mod push_back;
 mod replay;
 mod rpcs;
 mod sockets;

@@ -112,7 +112,9 @@ async fn group_that_is_not_written_to_forgets_closed_members() {
             None::<String>
         });
         connection.set_metadata_hook(1, hook).unwrap();
-        writers.into_iter().for_each(|writer| group.add(writer).unwrap());
+        writers
+            .into_iter()
+            .for_each(|writer| group.add(writer).unwrap());
         drop(peer);
         connection.closed().await;
         forgotten.push(dropped);
