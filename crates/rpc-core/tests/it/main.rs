@@ -8,6 +8,7 @@ mod auto_traits;
 mod callback;
 mod calls;
 mod closing;
+mod definitions;
 mod direct_writer;
 mod dropping;
 mod events;
