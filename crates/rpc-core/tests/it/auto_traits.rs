@@ -6,10 +6,12 @@ use std::error::Error;
 
 use rpc_core::connection::{self, Closed, Config, HandshakeError, HandshakeFailure};
 use rpc_core::{
-    Builder, Client, ConnectError, Connection, ConnectionClosed, Dispatch, DispatchError,
-    DuplicateImplementations, Exception, ExpertQuery, HandlerError, Implementation,
-    Implementations, NotImplemented, OnException, OnUnknownRpc, OneWay, Pipe, PipeCloseReason,
-    PipeRpc, QueryContext, Reply, RespondError, Responder, Rpc, Server, ServerBuilder, StateRpc,
+    AddError, Builder, Client, ConnectError, Connection, ConnectionClosed, DirectStreamWriter,
+    Dispatch, DispatchError, DuplicateImplementations, Exception, ExpertQuery, ExpertRpc, Flushed,
+    Fold, Group, GroupWriteError, HandlerError, Implementation, Implementations, NotImplemented,
+    OnException, OnUnknownRpc, OneWay, Pipe, PipeCloseReason, PipeMessage, PipeMetadata,
+    PipeResponse, PipeRpc, QueryContext, Reply, RespondError, Responder, Rpc, RpcShapes, Server,
+    ServerBuilder, StateRpc, StreamWriteError,
 };
 
 use crate::rpcs::{COUNT, COUNTER, ECHO, table};
@@ -37,6 +39,13 @@ fn handles_and_values_are_send_sync_and_unpin() {
     shared::<PipeCloseReason>();
     shared::<Dispatch<SendOnly>>();
     shared::<Pipe<String>>();
+    shared::<PipeMetadata>();
+    moved::<PipeMessage<SendOnly>>();
+    moved::<PipeResponse>();
+    moved::<Fold<SendOnly>>();
+    moved::<Flushed>();
+    shared::<ExpertRpc>();
+    shared::<RpcShapes>();
     moved::<Pipe<SendOnly>>();
     shared::<OnException>();
     shared::<Exception>();
@@ -56,6 +65,8 @@ fn tables_and_definitions_do_not_depend_on_the_types_they_name() {
     shared::<OneWay<Neither>>();
     shared::<PipeRpc<Neither, Neither, Neither>>();
     shared::<StateRpc<Neither, Neither, Neither, Neither>>();
+    shared::<DirectStreamWriter<Neither>>();
+    shared::<Group<Neither>>();
 }
 
 #[test]
@@ -66,6 +77,9 @@ fn errors_go_into_boxes_and_across_threads() {
     error::<HandshakeFailure>();
     error::<ConnectError>();
     error::<DuplicateImplementations>();
+    error::<StreamWriteError>();
+    error::<AddError>();
+    error::<GroupWriteError>();
     error::<NotImplemented>();
     error::<RespondError>();
     shared::<HandlerError>();
@@ -87,4 +101,11 @@ async fn main_futures_can_be_spawned() {
     let mut pipe = COUNT.dispatch(&near, &1).await.unwrap().unwrap();
     borrowing_future(pipe.close_reason());
     borrowing_future(pipe.next());
+    borrowing_future(pipe.try_next());
+    future(COUNT.dispatch_with(&near, &1, |_| ()));
+    future(COUNTER.dispatch_fold(&near, &1, |_| (), |(), _| ((), ()), |(), _| ()));
+    let rpc = ExpertRpc::new("expert", 1);
+    future(rpc.dispatch(&near, &[]));
+    future(rpc.dispatch_stream(&near, &[]));
+    future(rpc.dispatch_stream_with(&near, &[], |_| ()));
 }

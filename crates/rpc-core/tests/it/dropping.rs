@@ -11,7 +11,9 @@ use bin_prot::WriteError;
 use bin_prot::shape::Digest;
 use rpc_core::connection::Config;
 use rpc_core::payload::{Codec, Undecodable};
-use rpc_core::{Connection, PipeRpc, Rpc};
+use rpc_core::{
+    Connection, DirectStreamWriter, ExpertRpc, Group, Implementations, PipeResponse, PipeRpc, Rpc,
+};
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
@@ -92,6 +94,124 @@ async fn stream_dispatch_can_be_dropped_at_any_poll() {
     })
     .await;
     check_dropped_anywhere(async |near| COUNT.dispatch(near, &-1).await.unwrap().err()).await;
+}
+
+/// R-SC-7, C-DI-10: with a callback in place of the pipe, or folded.
+#[tokio::test(start_paused = true)]
+async fn dispatch_with_a_callback_can_be_dropped_at_any_poll() {
+    check_dropped_anywhere(async |near| {
+        let opening = COUNT.dispatch_with(near, &3, |_| ());
+        let metadata = opening.await.unwrap().unwrap();
+        // From here on the stream goes on by itself.
+        metadata.close_reason().await;
+    })
+    .await;
+    check_dropped_anywhere(async |near| {
+        let opening = COUNT.dispatch_with(near, &3, |_| {
+            PipeResponse::wait(sleep(Duration::from_millis(10)))
+        });
+        let metadata = opening.await.unwrap().unwrap();
+        metadata.close_reason().await;
+    })
+    .await;
+    check_dropped_anywhere(async |near| {
+        let opening = COUNTER.dispatch_fold(
+            near,
+            &3,
+            |_| 0,
+            |sum, update| (sum + update, ()),
+            |sum, _| sum,
+        );
+        let (_, fold) = opening.await.unwrap().unwrap();
+        assert_eq!(fold.await.unwrap(), 3);
+    })
+    .await;
+    check_dropped_anywhere(async |near| {
+        let opening = COUNT.dispatch_with(near, &-1, |_| ());
+        opening.await.unwrap().err()
+    })
+    .await;
+}
+
+/// R-SC-7, R-SC-25: a pipe that holds up its connection, given up at any poll.
+#[tokio::test(start_paused = true)]
+async fn dispatch_that_pushes_back_can_be_dropped_at_any_poll() {
+    static PUSHING: PipeRpc<i64, i64, String> = PipeRpc::new("count", 1).client_pushes_back();
+    check_dropped_anywhere(async |near| {
+        let mut pipe = PUSHING.dispatch(near, &350).await.unwrap().unwrap();
+        yield_now().await;
+        while pipe.next().await.is_some() {}
+        yield_now().await;
+    })
+    .await;
+}
+
+/// R-PL-23, R-SC-7, of dispatches by name.
+#[tokio::test(start_paused = true)]
+async fn expert_dispatch_can_be_dropped_at_any_poll() {
+    check_dropped_anywhere(async |near| {
+        let rpc = ExpertRpc::from(SLEEP.description());
+        rpc.dispatch(near, &[20]).await.unwrap()
+    })
+    .await;
+    check_dropped_anywhere(async |near| {
+        let rpc = ExpertRpc::from(COUNTER.description());
+        let (_, mut pipe) = rpc.dispatch_stream(near, &[3]).await.unwrap().unwrap();
+        yield_now().await;
+        while pipe.next().await.is_some() {}
+    })
+    .await;
+    check_dropped_anywhere(async |near| {
+        let rpc = ExpertRpc::from(HOLD.description());
+        drop(rpc.dispatch_stream(near, &[0]).await.unwrap());
+    })
+    .await;
+    check_dropped_anywhere(async |near| {
+        let rpc = ExpertRpc::from(COUNT.description());
+        let opening = rpc.dispatch_stream_with(near, &[3], |_| ());
+        let (_, metadata) = opening.await.unwrap().unwrap();
+        metadata.close_reason().await;
+    })
+    .await;
+}
+
+/// `DirectStreamWriter` and `Group`: waiting is all that is given up.
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_direct_writer_can_be_dropped_at_any_poll() {
+    let (writers, mut receiver) = tokio::sync::mpsc::unbounded_channel();
+    let table = Implementations::builder()
+        .implement_pipe_direct(&HOLD, move |(), (), writer| {
+            let known = writers.send(writer);
+            async move {
+                known?;
+                yield_now().await;
+                Ok(Ok(()))
+            }
+        })
+        .build()
+        .unwrap();
+    let near = (Config::default(), &Implementations::empty(), ());
+    let (near, far) = connect(50, near, (Config::default(), &table, ())).await;
+    let group = Group::new();
+    let opening = HOLD.dispatch(&near, &());
+    let writer: DirectStreamWriter<i64> = receiver.recv().await.unwrap();
+    group.add(writer.clone()).unwrap();
+    for polls in 0..3 {
+        dropped_at(polls, writer.started()).await;
+        assert!(dropped_at(polls, writer.closed()).await.is_none());
+        dropped_at(polls, writer.write_with_pushback(&1).unwrap()).await;
+        dropped_at(polls, group.write_with_pushback(&2).unwrap()).await;
+    }
+    writer.started().await;
+    let mut pipe = opening.await.unwrap().unwrap();
+    for _ in 0..3 {
+        assert_eq!(pipe.next().await, Some(1));
+        assert_eq!(pipe.next().await, Some(2));
+    }
+    drop(pipe);
+    writer.closed().await;
+    assert_eq!(near.open_queries(), 0);
+    assert_eq!(far.served_streams(), 0);
 }
 
 /// Many at once, each given up at another moment.

@@ -5,13 +5,18 @@
 
 mod authorization;
 mod auto_traits;
+mod callback;
 mod calls;
 mod closing;
 mod counters;
+mod definitions;
+mod direct_writer;
 mod dropping;
 mod events;
 mod exceptions;
 mod expert;
+mod expert_dispatch;
+mod group;
 mod heartbeat;
 mod hostile;
 mod lifting;
@@ -24,6 +29,7 @@ mod panics;
 mod payload;
 mod peer;
 mod proxy;
+mod push_back;
 mod replay;
 mod rpcs;
 mod sockets;

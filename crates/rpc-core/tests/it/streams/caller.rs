@@ -270,3 +270,34 @@ async fn open_queries_counts_streams_until_their_end() {
     settle().await;
     assert_eq!(connection.open_queries(), 0);
 }
+
+/// R-SC-24, catalogue O4, O5: updates first; an end of either side's is success.
+#[tokio::test(start_paused = true)]
+async fn try_next_tells_an_end_from_a_broken_stream() {
+    let (_connection, mut peer, mut pipe, id) = started(11).await;
+    peer.update(id, &1_i64).await;
+    peer.end_stream(id).await;
+    assert_eq!(pipe.try_next().await.unwrap(), Some(1));
+    assert_eq!(pipe.try_next().await.unwrap(), None);
+    assert_eq!(pipe.try_next().await.unwrap(), None);
+
+    let (_connection, _peer, mut pipe, _) = started(11).await;
+    pipe.close();
+    assert_eq!(pipe.try_next().await.unwrap(), None);
+
+    let (connection, mut peer, mut pipe, id) = started(11).await;
+    for update in 0..2_i64 {
+        peer.update(id, &update).await;
+        assert_eq!(pipe.try_next().await.unwrap(), Some(update));
+    }
+    peer.update(id, &2_i64).await;
+    settle().await;
+    connection.close();
+    connection.closed().await;
+    assert_eq!(pipe.try_next().await.unwrap(), Some(2));
+    let error = pipe.try_next().await.unwrap_err();
+    let DispatchError::ConnectionClosed(closed) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(closed.reason.unwrap().by, ClosedBy::Local);
+}

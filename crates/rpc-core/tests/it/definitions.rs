@@ -1,0 +1,115 @@
+//! What an RPC's definition says of itself.
+
+use bytes::Bytes;
+use rpc_core::connection::Config;
+use rpc_core::payload::Raw;
+use rpc_core::{Connection, Implementations, OneWay, PipeRpc, Rpc, RpcShapes, StateRpc};
+use rpc_wire::{RpcDigests, ShapeDigest};
+
+use crate::pair::{CAPACITY, connect};
+
+static PLAIN: Rpc<(i64, String), bool> = Rpc::new("plain", 1);
+static MESSAGE: OneWay<String> = OneWay::new("message", 2);
+static PIPE: PipeRpc<i64, String, bool> = PipeRpc::new("pipe", 3).client_pushes_back();
+static STATE: StateRpc<i64, f64, String, bool> = StateRpc::new("state", 4);
+static RAW: Rpc<Bytes, Bytes, Raw> = Rpc::new("raw", 5);
+
+fn digest<T: bin_prot::BinShape>() -> ShapeDigest {
+    ShapeDigest(T::bin_shape().digest().unwrap())
+}
+
+/// R-IM-7: by kind; of a pipe RPC the initial response is unit.
+#[test]
+fn digests_are_those_of_the_types() {
+    let plain = RpcDigests::Rpc {
+        query: digest::<(i64, String)>(),
+        response: digest::<bool>(),
+    };
+    assert_eq!(PLAIN.digests(), plain);
+    let message = RpcDigests::OneWay {
+        msg: digest::<String>(),
+    };
+    assert_eq!(MESSAGE.digests(), message);
+    let streaming = |initial_response| RpcDigests::StreamingRpc {
+        query: digest::<i64>(),
+        initial_response,
+        update_response: digest::<String>(),
+        error: digest::<bool>(),
+    };
+    assert_eq!(PIPE.digests(), streaming(digest::<()>()));
+    assert_eq!(STATE.digests(), streaming(digest::<f64>()));
+    assert_eq!(RAW.digests(), RpcDigests::Unknown);
+}
+
+/// R-IM-7: what the digests are of.
+#[test]
+fn shapes_have_the_digests() {
+    let of = |shape: &bin_prot::shape::Shape| ShapeDigest(shape.digest().unwrap());
+    let digests = |shapes: RpcShapes| match shapes {
+        RpcShapes::Rpc { query, response } => RpcDigests::Rpc {
+            query: of(&query),
+            response: of(&response),
+        },
+        RpcShapes::OneWay { msg } => RpcDigests::OneWay { msg: of(&msg) },
+        RpcShapes::StreamingRpc {
+            query,
+            initial_response,
+            update_response,
+            error,
+        } => RpcDigests::StreamingRpc {
+            query: of(&query),
+            initial_response: of(&initial_response),
+            update_response: of(&update_response),
+            error: of(&error),
+        },
+        _ => RpcDigests::Unknown,
+    };
+    assert_eq!(digests(PLAIN.shapes()), PLAIN.digests());
+    assert_eq!(digests(MESSAGE.shapes()), MESSAGE.digests());
+    assert_eq!(digests(PIPE.shapes()), PIPE.digests());
+    assert_eq!(digests(STATE.shapes()), STATE.digests());
+    assert!(matches!(RAW.shapes(), RpcShapes::Unknown));
+}
+
+/// R-IM-7, R-SC-27: what a peer is told of them, direct writers and push-back making no difference.
+#[tokio::test(start_paused = true)]
+async fn menu_carries_the_digests_of_the_definitions() {
+    let table = Implementations::<()>::builder()
+        .implement_blocking(&PLAIN, |(), _| Ok(true))
+        .implement_one_way(&MESSAGE, |(), _| async { Ok(()) })
+        .implement_pipe_direct(&PIPE, |(), _, _| async { Ok(Ok(())) })
+        .implement_state_direct(&STATE, |(), _, _| async { Ok(Ok(0.5)) })
+        .implement_blocking(&RAW, |(), bytes| Ok(bytes))
+        .build()
+        .unwrap();
+    let near = (Config::default(), &Implementations::empty(), ());
+    let far = (Config::default().provide_shapes(true), &table, ());
+    let (near, _far): (Connection, Connection) = connect(CAPACITY, near, far).await;
+    let menu = near.peer_menu().unwrap();
+    let digests: Vec<_> = menu
+        .entries()
+        .iter()
+        .map(|entry| (entry.description.name.to_string(), entry.digests))
+        .collect();
+    let expected = [
+        ("message", MESSAGE.digests()),
+        ("pipe", PIPE.digests()),
+        ("plain", PLAIN.digests()),
+        ("raw", RAW.digests()),
+        ("state", STATE.digests()),
+    ];
+    assert_eq!(
+        digests,
+        expected.map(|(name, digests)| (name.to_owned(), digests))
+    );
+}
+
+/// Definitions are constants, with what modifies them.
+#[test]
+fn definitions_are_constants() {
+    const COUNT: StateRpc<(), (), i64, ()> = StateRpc::new("count", 7).client_pushes_back();
+    assert_eq!(COUNT.name(), "count");
+    assert_eq!(COUNT.version(), 7);
+    assert_eq!(COUNT.description().to_string(), "count version 7");
+    assert_eq!(format!("{PIPE:?}"), "PipeRpc(pipe version 3)");
+}
