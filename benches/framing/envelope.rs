@@ -9,11 +9,9 @@ mod rivals;
 
 use std::hint::black_box;
 
+use benches::frames::{self, Content, Kind};
 use bytes::BytesMut;
-use rpc_wire::{
-    DescriptionRef, Message, ProtocolVersion, QueryHeader, QueryId, QueryMetadata, ResponseHeader,
-    frame::{self, DEFAULT_LIMIT, Frames},
-};
+use rpc_wire::frame::{DEFAULT_LIMIT, LENGTH_BYTES};
 use tokio_util::codec::{Decoder as _, Encoder as _, LengthDelimitedCodec};
 
 use self::rivals::{Bincode, Binprot, Format, Postcard, Prost};
@@ -25,42 +23,10 @@ use crate::{
 /// What one read of a busy connection takes, and so how much is decoded at once.
 const READ_BYTES: usize = 64 * 1024;
 
-/// The id of a connection that has been busy for a while.
-const ID: i64 = 100_000;
-
-/// The place of the RPC in the callee's menu, which names it from version 11 on.
-const RANK: usize = 3;
-
-/// Which of the two messages that calls consist of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    Query,
-    Response,
-}
-
-impl Kind {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Query => "query",
-            Self::Response => "response",
-        }
-    }
-}
-
-/// One message: what it is and what it carries.
-#[derive(Clone, Copy, Debug)]
-struct Content {
-    kind: Kind,
-    payload: &'static [u8],
-}
-
-impl Content {
-    fn new(kind: Kind, payload_bytes: usize) -> Self {
-        let payload = (0..=u8::MAX).cycle().take(payload_bytes).collect();
-        Self {
-            kind,
-            payload: Vec::leak(payload),
-        }
+fn name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Query => "query",
+        Kind::Response => "response",
     }
 }
 
@@ -77,9 +43,9 @@ pub(crate) fn cases() -> Vec<Case> {
     for kind in [Kind::Query, Kind::Response] {
         for payload_bytes in [32, 1024] {
             let content = Content::new(kind, payload_bytes);
-            let name = format!("{} {payload_bytes} B", kind.name());
+            let name = format!("{} {payload_bytes} B", name(kind));
             cases.push(encode(format!("{name}, encode"), content));
-            let frames = READ_BYTES / ours(content).len();
+            let frames = READ_BYTES / content.frame().len();
             let stream = vec![content; frames];
             cases.push(decode(format!("{name}, decode"), stream));
         }
@@ -95,8 +61,8 @@ pub(crate) fn cases() -> Vec<Case> {
 
 /// One message into a warm buffer.
 fn encode(name: String, content: Content) -> Case {
-    let whole = ours(content);
-    let body = whole[frame::LENGTH_BYTES..].to_vec();
+    let whole = content.frame();
+    let body = whole[LENGTH_BYTES..].to_vec();
     let mut buffer = Vec::with_capacity(2 * whole.len());
     let mut codec = codec();
     let mut codec_buffer = BytesMut::with_capacity(2 * whole.len());
@@ -104,7 +70,7 @@ fn encode(name: String, content: Content) -> Case {
     let contestants = vec![
         Contestant::new(OURS, move || {
             buffer.clear();
-            put(&mut buffer, black_box(content));
+            black_box(content).put(&mut buffer);
             black_box(&buffer);
         }),
         Contestant::new(ALONE, move || {
@@ -144,11 +110,15 @@ fn encode_with<F: Format>(content: Content) -> Contestant {
 
 /// Frames out of one buffer, each message in place.
 fn decode(name: String, contents: Vec<Content>) -> Case {
-    let stream = contents.iter().copied().flat_map(ours).collect::<Vec<u8>>();
+    let stream = contents
+        .iter()
+        .copied()
+        .flat_map(Content::frame)
+        .collect::<Vec<u8>>();
     let payload_bytes: usize = contents.iter().map(|content| content.payload.len()).sum();
     let items = u32::try_from(contents.len()).expect("a few frames");
-    assert_eq!(read(&stream), payload_bytes);
-    let frames = stream.clone();
+    assert_eq!(frames::read(&stream), payload_bytes);
+    let ours = stream.clone();
     let mut copy = Vec::with_capacity(stream.len());
     let whole = stream.clone();
     let contestants = vec![
@@ -158,7 +128,7 @@ fn decode(name: String, contents: Vec<Content>) -> Case {
             (),
             |()| (),
             move |()| {
-                black_box(read(black_box(&frames)));
+                black_box(frames::read(black_box(&ours)));
             },
         ),
         decode_frames(ALONE, stream, |body| {
@@ -233,59 +203,4 @@ fn codec() -> LengthDelimitedCodec {
 /// Room for a message in whichever format.
 fn scratch(content: Content) -> Vec<u8> {
     vec![0; content.payload.len() + 128]
-}
-
-/// One frame, as a connection puts it into its output buffer.
-fn ours(content: Content) -> Vec<u8> {
-    let mut buffer = Vec::new();
-    put(&mut buffer, content);
-    buffer
-}
-
-fn put(buffer: &mut Vec<u8>, content: Content) {
-    const NO_METADATA: &QueryMetadata = &QueryMetadata::new();
-    let Content { kind, payload } = content;
-    let (version, id) = (ProtocolVersion::MAX, QueryId::new(ID));
-    let appended = match kind {
-        Kind::Query => {
-            let rpc = DescriptionRef {
-                name: b"echo",
-                version: 1,
-            };
-            let header = QueryHeader::new(version, rpc, Some(RANK), id, NO_METADATA);
-            let size = header.message_size(payload.len());
-            frame::append(buffer, DEFAULT_LIMIT, size, |buffer| {
-                header.write_before(payload.len(), buffer)?;
-                buffer.extend_from_slice(payload);
-                Ok(())
-            })
-        }
-        Kind::Response => {
-            let header = ResponseHeader::new(version, id, Some(RANK));
-            let size = header.message_size(payload.len());
-            frame::append(buffer, DEFAULT_LIMIT, size, |buffer| {
-                header.write_before(payload.len(), buffer)?;
-                buffer.extend_from_slice(payload);
-                Ok(())
-            })
-        }
-    };
-    appended.expect("small numbers, and a frame within the limit");
-}
-
-/// Decodes every frame, as a connection does, and counts the bytes of payload.
-fn read(bytes: &[u8]) -> usize {
-    let mut payload_bytes = 0;
-    for body in Frames::new(bytes, DEFAULT_LIMIT) {
-        let message = Message::decode(body.expect("a whole frame")).expect("a message");
-        // All of it, also what is not looked at below.
-        black_box(&message);
-        let data = match &message {
-            Message::Query(query) => query.data,
-            Message::Response(response) => *response.result.as_ref().expect("an answer"),
-            _ => panic!("neither query nor response: {message:?}"),
-        };
-        payload_bytes += data.bytes().expect("as long as announced").len();
-    }
-    payload_bytes
 }

@@ -15,7 +15,7 @@ mod record;
 mod report;
 mod target;
 
-use std::{fs, path::PathBuf, thread, time::Duration};
+use std::{fs, hint::black_box, path::PathBuf, thread, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser;
@@ -29,8 +29,8 @@ use crate::{
 /// Measures frames, headers and values beside other formats.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How often everything is set up anew and measured: how fast a copy is depends on where its
-    /// source and target happen to lie.
+    /// How often everything is set up anew and measured: how fast something is depends on where in
+    /// memory it happens to lie.
     #[arg(long, default_value_t = 8)]
     passes: usize,
     /// How often each contestant has its turn in a pass.
@@ -71,10 +71,12 @@ fn main() -> Result<()> {
     for pass in 0..passes {
         // What is allocated after these lies elsewhere than in the pass before.
         let _displacing: Vec<Vec<u8>> = (0..pass).map(|n| Vec::with_capacity(48 * n + 1)).collect();
-        for mut case in cases(&arguments.case) {
-            let samples = case.measure(plan);
-            report.add(&case, samples);
-        }
+        deeper(pass, &mut || {
+            for mut case in cases(&arguments.case) {
+                let samples = case.measure(plan);
+                report.add(&case, samples);
+            }
+        });
     }
     ensure!(!report.is_empty(), "nothing to measure");
     print!("{report}");
@@ -103,4 +105,18 @@ fn cases(parts: &[String]) -> Vec<Case> {
     cases.extend(bulk::cases());
     cases.retain(|case| parts.is_empty() || parts.iter().any(|part| case.name.contains(part)));
     cases
+}
+
+/// Runs `work` some levels down the stack, so that what it keeps there lies elsewhere too. Where
+/// stores and loads have the same place within their pages, a processor may take them for the same.
+fn deeper(levels: usize, work: &mut dyn FnMut()) {
+    const FRAME_BYTES: usize = 512;
+    match levels {
+        0 => work(),
+        _ => {
+            let frame = black_box([0_u8; FRAME_BYTES]);
+            deeper(levels - 1, work);
+            black_box(&frame);
+        }
+    }
 }

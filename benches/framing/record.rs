@@ -2,45 +2,16 @@
 
 use std::hint::black_box;
 
-use bin_prot::{BinProt, BinRead, BinWrite as _};
-use bincode::{BorrowDecode, Decode, Encode};
+use benches::record::{Record, RecordRef};
+use bin_prot::BinWrite as _;
 use binprot::{BinProtRead as _, BinProtWrite as _};
 use binprot_derive::{BinProtRead, BinProtWrite};
 use prost::Message as _;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     measure::{Case, Contestant},
     names::{BINCODE, BINPROT, COPY, OURS, POSTCARD, PROST},
 };
-
-#[derive(Clone, Debug, PartialEq, BinProt, Encode, Decode, Serialize, Deserialize)]
-struct Record {
-    name: String,
-    small: i64,
-    large: i64,
-    #[serde(with = "serde_bytes")]
-    body: Vec<u8>,
-}
-
-#[derive(Debug, BinRead, BorrowDecode, Deserialize)]
-struct RecordRef<'a> {
-    name: &'a str,
-    small: i64,
-    large: i64,
-    body: &'a [u8],
-}
-
-impl RecordRef<'_> {
-    fn to_record(&self) -> Record {
-        Record {
-            name: self.name.to_owned(),
-            small: self.small,
-            large: self.large,
-            body: self.body.to_owned(),
-        }
-    }
-}
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct ProtobufRecord {
@@ -62,22 +33,13 @@ struct BinprotRecord {
     body: binprot::Bytes,
 }
 
-fn record() -> Record {
-    Record {
-        name: "instrument-7".to_owned(),
-        small: 42,
-        large: 1_000_000,
-        body: (0..32).collect(),
-    }
-}
-
 fn protobuf() -> ProtobufRecord {
     let Record {
         name,
         small,
         large,
         body,
-    } = record();
+    } = Record::sample();
     ProtobufRecord {
         name,
         small,
@@ -92,7 +54,7 @@ fn binprot() -> BinprotRecord {
         small,
         large,
         body,
-    } = record();
+    } = Record::sample();
     BinprotRecord {
         name,
         small,
@@ -112,7 +74,7 @@ struct Encodings {
 
 impl Encodings {
     fn new() -> Self {
-        let record = record();
+        let record = Record::sample();
         let mut binprot_bytes = Vec::new();
         binprot()
             .binprot_write(&mut binprot_bytes)
@@ -140,7 +102,8 @@ pub(crate) fn cases() -> Vec<Case> {
 /// for all that the code knows.
 fn encode() -> Case {
     const ROOM: usize = 256;
-    let (ours, bincode_record, postcard_record) = (record(), record(), record());
+    let (ours, bincode_record, postcard_record) =
+        (Record::sample(), Record::sample(), Record::sample());
     let (protobuf, binprot) = (protobuf(), binprot());
     let bytes = Encodings::new().ours;
     let mut ours_buffer = Vec::with_capacity(ROOM);
@@ -205,7 +168,7 @@ fn decode_owned() -> Case {
         ProtobufRecord::decode(bytes).expect("a record")
     }
     let encodings = Encodings::new();
-    let expected = record();
+    let expected = Record::sample();
     assert_eq!(ours(&encodings.ours), expected);
     assert_eq!(bincode(&encodings.bincode), expected);
     assert_eq!(postcard(&encodings.postcard), expected);
@@ -245,7 +208,7 @@ fn decode_borrowed() -> Case {
         postcard::from_bytes(bytes).expect("a record")
     }
     let encodings = Encodings::new();
-    let expected = record();
+    let expected = Record::sample();
     assert_eq!(ours(&encodings.ours).to_record(), expected);
     assert_eq!(bincode(&encodings.bincode).to_record(), expected);
     assert_eq!(postcard(&encodings.postcard).to_record(), expected);
@@ -271,7 +234,7 @@ fn decoding(name: &'static str, bytes: Vec<u8>, decode: impl Fn(&[u8]) + 'static
 
 fn decoding_binprot(bytes: Vec<u8>) -> Contestant {
     let record = |mut bytes: &[u8]| BinprotRecord::binprot_read(&mut bytes).expect("a record");
-    assert_eq!(record(&bytes).body.0, self::record().body);
+    assert_eq!(record(&bytes).body.0, Record::sample().body);
     decoding(BINPROT, bytes, move |bytes| {
         black_box(&record(bytes));
     })

@@ -1,5 +1,7 @@
-//! What the benchmarks have in common: the figures of repeated measurements.
+//! What the benchmarks have in common: what is measured, and the figures of it.
 
+pub mod frames;
+pub mod record;
 mod spread;
 
 pub use spread::{Spread, median};

@@ -2,16 +2,14 @@
 
 use std::hint::black_box;
 
+use benches::frames::{Content, ID, Kind, RANK};
 use binprot::{BinProtRead as _, BinProtWrite as _};
 use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 
-use super::{
-    Content, ID, Kind, RANK,
-    message::{
-        Answer, Message, OwnedAnswer, OwnedMessage, OwnedQuery, OwnedResponse, OwnedSpecifier,
-        ProtobufMessage, Query, Response, Specifier, protobuf,
-    },
+use super::message::{
+    Answer, Message, OwnedAnswer, OwnedMessage, OwnedQuery, OwnedResponse, OwnedSpecifier,
+    ProtobufMessage, Query, Response, Specifier, protobuf,
 };
 use crate::names;
 

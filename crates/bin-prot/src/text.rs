@@ -101,27 +101,16 @@ fn size(bytes: &[u8]) -> usize {
 #[inline(always)]
 fn put(buffer: &mut Vec<u8>, bytes: &[u8]) {
     write_nat0(buffer, bytes.len());
-    // Calling `memcpy` takes longer than copying this little.
-    if !put_short::<8>(buffer, bytes) && !put_short::<16>(buffer, bytes) {
-        buffer.extend_from_slice(bytes);
+    match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        // Names, mostly: two stores, which may overlap, take less time than a call of `memcpy`.
+        (Some(first), Some(last)) if bytes.len() <= 16 => {
+            let end = buffer.len() + bytes.len();
+            buffer.extend_from_slice(first);
+            buffer.truncate(end - last.len());
+            buffer.extend_from_slice(last);
+        }
+        _ => buffer.extend_from_slice(bytes),
     }
-}
-
-/// Appends bytes that are `N` to twice `N` long, as the first `N` and the last `N`, which may
-/// overlap. Others it leaves alone, and the answer is false.
-#[inline(always)]
-fn put_short<const N: usize>(buffer: &mut Vec<u8>, bytes: &[u8]) -> bool {
-    let (Some(first), Some(last)) = (bytes.first_chunk::<N>(), bytes.last_chunk::<N>()) else {
-        return false;
-    };
-    if bytes.len() > 2 * N {
-        return false;
-    }
-    let end = buffer.len() + bytes.len();
-    buffer.extend_from_slice(first);
-    buffer.truncate(end - N);
-    buffer.extend_from_slice(last);
-    true
 }
 
 macro_rules! write_as_bytes {
