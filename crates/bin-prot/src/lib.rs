@@ -9,12 +9,14 @@
 //!   borrow from the input (`&str`, `&[u8]`).
 //! - [`BinShape`] describes a type's structure as the reference does, so that both ends can
 //!   compare a 16-byte [`Digest`](shape::Digest) of it.
-//!
+//! - [`BinProt`](macro@BinProt) derives all three.
 //! - [`dynamic`] reads and writes values of types that are known only at run time, from a shape.
 //!
 //! Readers refuse whatever would cost more than it is worth: see [`Limits`].
 //!
-//! This crate knows nothing of RPCs, sockets or time.
+//! [`encoding`] shows the bytes of every type. This crate knows nothing of RPCs, sockets or time.
+//!
+//! Names of pages such as *bin_prot* and *shapes* are those of `docs/spec` in the repository.
 //!
 //! The feature `json` adds the form of [dynamic values](dynamic::Value) as JSON, and the way back.
 //!
@@ -135,7 +137,9 @@ pub use packed::{Float32Mat, Float32Vec, Float64Mat, Float64Vec, FloatArray, Flo
 pub use pointer::Ref;
 pub use read::{BinRead, BinReadOwned, Reader, from_slice};
 pub use scalar::{Char, UnitV2};
+#[doc(inline)]
 pub use sexp::Sexp;
+#[doc(inline)]
 pub use shape::BinShape;
 pub use text::ByteString;
 pub use write::{BinWrite, to_vec, write_nat0};

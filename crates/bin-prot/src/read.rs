@@ -31,6 +31,11 @@ use crate::limits::Limits;
 /// assert_eq!(from_slice::<Celsius>(&[0xff, 0xff])?, Celsius(-0.1));
 /// # Ok::<(), ReadError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no bin_prot encoding that can be read",
+    note = "types of one's own get it by #[derive(BinProt)]",
+    note = "a field of another type can be converted: #[bin_prot(as = Type)]"
+)]
 pub trait BinRead<'a>: Sized {
     /// The least number of bytes that a value takes; bounds what a list of them may reserve.
     const MIN_SIZE: usize = 1;

@@ -71,6 +71,11 @@ pub use marker::{
 pub use text::ParseShapeError;
 
 /// A type whose structure can be told.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no bin_prot shape",
+    note = "types of one's own get it by #[derive(BinProt)]",
+    note = "a field of another type can be converted: #[bin_prot(as = Type)]"
+)]
 pub trait BinShape {
     /// Looks at the same constant of every type that values contain, except at types that are
     /// declared to be recursive together with this one.

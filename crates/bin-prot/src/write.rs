@@ -35,6 +35,11 @@ use crate::error::WriteError;
 /// assert_eq!(to_vec(&Celsius(-0.1))?, [0xff, 0xff]);
 /// # Ok::<(), WriteError>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no bin_prot encoding that can be written",
+    note = "types of one's own get it by #[derive(BinProt)]",
+    note = "a field of another type can be converted: #[bin_prot(as = Type)]"
+)]
 pub trait BinWrite {
     /// The number of bytes that [`bin_write`](Self::bin_write) appends.
     ///

@@ -6,13 +6,27 @@ use bin_prot::{BinRead, BinWrite, Info, ReadError, ReadErrorKind, Reader, Sexp, 
 
 use crate::ProtocolVersion;
 
-/// The structured close reason, exactly as it travels from version 10.
-///
-/// ```text
-/// 0b ‖ kind: Sexp ‖ debug info: Info option ‖ user reason: Info option
-/// ```
+/// The structured close reason, exactly as it travels from version 10 (*protocol* §13.1).
 ///
 /// Reading checks that the kind is acceptable, and keeps it as it was written.
+///
+/// ```text
+/// offset  width  meaning, behind the tag 0b
+///      0  …      the kind, a Sexp
+///      …  …      what the library says, an Info option
+///      …  …      what the user says, an Info option
+///
+/// 00 0b 55 6e 73 70 65 63 69 66 69 65 64  00  01 01 03 62 79 65    Unspecified, user "bye"
+/// ```
+///
+/// ```
+/// use rpc_wire::{CloseReason, CloseReasonKind, CloseReasonV2};
+///
+/// let reason: CloseReasonV2 = bin_prot::from_slice(b"\x00\x0bUnspecified\x00\x01\x01\x03bye")?;
+/// assert_eq!(reason.kind(), CloseReasonKind::Unspecified);
+/// assert_eq!(CloseReason::from(reason), CloseReason::user("bye"));
+/// # Ok::<(), bin_prot::ReadError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CloseReasonV2 {
     kind: Sexp,
@@ -145,6 +159,22 @@ impl BinWrite for CloseReasonV2 {
 }
 
 /// Why a side closes: a kind, what the library says, what the user says.
+///
+/// How it travels depends on the version: not at all below 4, as one [`Info`] up to 9, and as a
+/// [`CloseReasonV2`] from 10 (*protocol* §13.1).
+///
+/// ```
+/// use rpc_wire::{CloseReason, ProtocolVersion};
+///
+/// let reason = CloseReason::user("bye");
+/// let body = |version| {
+///     let version = ProtocolVersion::new(version).expect("1 to 11");
+///     reason.to_message(version).map(|message| bin_prot::to_vec(&message))
+/// };
+/// assert_eq!(body(3), None);
+/// assert_eq!(body(4), Some(Ok(b"\x05\x01\x03bye".to_vec())));
+/// assert_eq!(body(10), Some(Ok(b"\x0b\x00\x0bUnspecified\x00\x01\x01\x03bye".to_vec())));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CloseReason {
     /// What kind of closing this is.

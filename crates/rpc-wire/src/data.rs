@@ -6,9 +6,22 @@ use thiserror::Error;
 /// A length-prefixed payload (*protocol* §6).
 ///
 /// ```text
-/// offset  width      meaning
-///      0  1,3,5 or 9 N, a nat0
-///         N          the value's encoding
+/// offset  width       meaning
+///      0  1, 3, 5, 9  N, a nat0
+///                     then
+///         N           the value's encoding
+///
+/// 06  05 68 65 6c 6c 6f    the string "hello"
+/// ```
+///
+/// ```
+/// use rpc_wire::Data;
+///
+/// let data: Data<'_> = bin_prot::from_slice(b"\x06\x05hello")?;
+/// let value: &str = bin_prot::from_slice(data.bytes()?)?;
+/// assert_eq!(value, "hello");
+/// assert_eq!(bin_prot::to_vec(&Data::new(b"\x05hello"))?, b"\x06\x05hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
 /// A length that passes the end of the frame is kept for what it is: it spoils that one query or

@@ -7,6 +7,21 @@ use bin_prot::{BinProt, BinRead, BinWrite, ByteString};
 /// Name and version of an RPC.
 ///
 /// Ordered by name bytewise, then by version: the order of a menu.
+///
+/// ```text
+/// offset  width   meaning
+///      0  …       the name, a string
+///      …  1 to 9  the version, an int
+///
+/// 04 65 63 68 6f  01    echo 1
+/// ```
+///
+/// ```
+/// use rpc_wire::Description;
+///
+/// assert_eq!(bin_prot::to_vec(&Description::new("echo", 1))?, b"\x04echo\x01");
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BinProt)]
 pub struct Description {
     /// The name: any bytes, though people choose text.
@@ -39,7 +54,15 @@ impl fmt::Display for Description {
     }
 }
 
-/// A [`Description`] that borrows its name, from a frame for instance.
+/// A [`Description`] that borrows its name, from a frame for instance: the same bytes.
+///
+/// ```
+/// use rpc_wire::DescriptionRef;
+///
+/// let rpc: DescriptionRef<'_> = bin_prot::from_slice(b"\x04echo\x01")?;
+/// assert_eq!((rpc.name, rpc.version), (&b"echo"[..], 1));
+/// # Ok::<(), bin_prot::ReadError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BinRead, BinWrite)]
 pub struct DescriptionRef<'a> {
     /// The name.

@@ -76,6 +76,17 @@ pub fn body_length(bytes: &[u8], limit: usize) -> Result<Option<usize>, Error> {
 ///
 /// Ends at the first incomplete frame, of which [`rest`](Self::rest) is the beginning, or after
 /// an error.
+///
+/// ```
+/// use rpc_wire::frame::{DEFAULT_LIMIT, Frames};
+///
+/// // A heartbeat, and the beginning of something else.
+/// let buffer = [1, 0, 0, 0, 0, 0, 0, 0, 0x00, 17, 0];
+/// let mut frames = Frames::new(&buffer, DEFAULT_LIMIT);
+/// assert_eq!(frames.next(), Some(Ok(&[0x00][..])));
+/// assert_eq!(frames.next(), None);
+/// assert_eq!(frames.rest(), [17, 0]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Frames<'a> {
     rest: &'a [u8],
@@ -149,6 +160,18 @@ pub enum AppendError {
 ///
 /// If `write` fails, panics or appends another number of bytes, the buffer is cut to where it
 /// was: a failing value does not harm the frames around it.
+///
+/// ```
+/// use bin_prot::BinWrite;
+/// use rpc_wire::{Header, frame};
+///
+/// let (mut buffer, header) = (Vec::new(), Header::default());
+/// frame::append(&mut buffer, frame::DEFAULT_LIMIT, header.bin_size(), |buffer| {
+///     header.bin_write(buffer)
+/// })?;
+/// assert_eq!(buffer[..14], *b"\x11\0\0\0\0\0\0\0\x0c\xfdRPC\0");
+/// # Ok::<(), frame::AppendError>(())
+/// ```
 ///
 /// # Errors
 /// See [`AppendError`]. Nothing is written when the size exceeds `limit`.

@@ -28,7 +28,23 @@ pub use foreign::{FirstFrameError, Foreign};
 pub use header::{Header, HeaderError, MAX_ENTRIES, OtherProtocol};
 pub use negotiation::{NegotiationError, negotiate};
 
-/// What one side tells of itself, in either wire form.
+/// What one side tells of itself, in either wire form: [`Metadata`] or [`MetadataV2`].
+///
+/// ```
+/// use rpc_wire::ProtocolVersion;
+/// use rpc_wire::handshake::PeerMetadata;
+///
+/// let me = PeerMetadata { identification: Some("me".into()), menu: None };
+/// let body = |version| {
+///     let version = ProtocolVersion::new(version).expect("1 to 11");
+///     me.to_message(version).map(|message| bin_prot::to_vec(&message))
+/// };
+/// assert_eq!(body(2), None);
+/// assert_eq!(body(3), Some(Ok(b"\x04\x01\x02me\x00".to_vec())));
+/// assert_eq!(body(6), Some(Ok(b"\x07\x01\x02me\x00".to_vec())));
+/// assert_eq!(PeerMetadata::decode(b"\x07\x01\x02me\x00")?, me);
+/// # Ok::<(), rpc_wire::handshake::MetadataError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerMetadata {
     /// Opaque bytes by which it introduces itself.

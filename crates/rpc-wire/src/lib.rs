@@ -14,9 +14,35 @@
 //! unsorted menu included: what was decoded encodes to the same bytes again, unless the sender
 //! wrote a number in a longer form than needed, which no known implementation does.
 //!
-//! # Examples
+//! # Decoding a capture
 //!
-//! A capture of one direction, message by message:
+//! Both directions of a connection, with names found and responses matched to their queries:
+//!
+//! ```
+//! use rpc_wire::conversation::{Content, Conversation, Direction};
+//!
+//! # let header = [7, 0, 0, 0, 0, 0, 0, 0, 2, 0xfd, b'R', b'P', b'C', 0, 1];
+//! # let client = [&header[..], b"\x0f\0\0\0\0\0\0\0\x01\x04echo\x01\x01\x06\x05hello"].concat();
+//! # let server = [&header[..], b"\x0a\0\0\0\0\0\0\0\x02\x01\0\x06\x05hello"].concat();
+//! # let mut lines = Vec::new();
+//! let mut conversation = Conversation::default();
+//! for (direction, bytes) in [(Direction::FromClient, client), (Direction::FromServer, server)] {
+//!     conversation.feed(direction, &bytes);
+//!     conversation.end(direction);
+//! }
+//! while let Some(event) = conversation.next_event() {
+//!     match event?.content {
+//!         Content::Query(query) => println!("{}: {:?}", query.rpc, query.payload),
+//!         Content::Response(response) => println!("{:?}: {:?}", response.query, response.item),
+//!         other => println!("{other:?}"),
+//!     }
+//! #   lines.push(());
+//! }
+//! # assert_eq!(lines.len(), 5);
+//! # Ok::<(), rpc_wire::conversation::Error>(())
+//! ```
+//!
+//! One direction alone, message by message:
 //!
 //! ```
 //! use rpc_wire::{Header, Message, frame};
@@ -32,6 +58,27 @@
 //! }
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
+//!
+//! # Where to find what
+//!
+//! | Of *protocol* | Here |
+//! |---|---|
+//! | §1 frames | [`frame`] |
+//! | §2 header, negotiation | [`Header`], [`handshake`] |
+//! | §3 versions and features | [`ProtocolVersion`] |
+//! | §5 messages | [`Message`], [`Query`], [`Response`] |
+//! | §6 payloads | [`Data`] |
+//! | §7 errors, and what old peers get | [`RpcError`] |
+//! | §8 streams | [`stream`] |
+//! | §9 connection metadata, menus | [`Metadata`], [`MetadataV2`], [`Menu`] |
+//! | §10 query metadata | [`QueryMetadata`], [`KeyedMetadata`] |
+//! | §11 ids, ranks, menu indices | [`QueryId`], [`Specifier`], [`ResponseForm`] |
+//! | §13 closing | [`CloseReason`], [`CloseReasonV2`] |
+//!
+//! The encoding of the values inside, integers and strings among them, is `bin_prot`'s.
+//!
+//! Names of pages such as *protocol*, and rules such as C-RD-2 (of the page *connection*), are those
+//! of `docs/spec` in the repository, where *decisions* overrides the others.
 //!
 //! # Features
 //!
@@ -66,6 +113,7 @@ pub use close_reason::{CloseReason, CloseReasonKind, CloseReasonV2, UnknownKind}
 pub use connection_metadata::{MenuV3, Metadata, MetadataV2};
 pub use data::{Data, Overlong};
 pub use description::{Description, DescriptionRef};
+#[doc(inline)]
 pub use handshake::Header;
 pub use menu::{Menu, MenuEntry, MenuError, RpcDigests, ShapeDigest};
 pub use message::query::{Envelope, Query, QueryHeader, Specifier};

@@ -6,13 +6,48 @@ use thiserror::Error;
 
 use crate::{Description, DescriptionRef, MenuV3};
 
-/// The digest of a shape as menus carry it: 16 raw bytes.
+/// The digest of a shape as menus carry it.
+///
+/// ```text
+/// offset  width  meaning
+///      0  16     the digest
+///
+/// 69 8c fa 40 93 fe 5e 51 52 38 42 d3 7b 92 ae ac    of int
+/// ```
+///
+/// ```
+/// use bin_prot::BinShape;
+/// use rpc_wire::ShapeDigest;
+///
+/// let digest = ShapeDigest(i64::bin_shape().digest()?);
+/// assert_eq!(bin_prot::to_vec(&digest)?[..4], [0x69, 0x8c, 0xfa, 0x40]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BinProt)]
 #[bin_prot(annotate = "d8669bfc-1cdf-11ee-9283-aa42dc4c5cc4")]
 pub struct ShapeDigest(pub Digest);
 
-/// The kind of an RPC and the digests of its types (*shapes* §11): one byte of tag, then 16
-/// bytes for each digest.
+/// The kind of an RPC and the digests of its types (*protocol* §9.1, *shapes* §11).
+///
+/// ```text
+/// offset  width   meaning
+///      0  1       00: plain; 01: one-way; 02: pipe or state; 03: not told
+///      1  16 each plain: query, response; one-way: message;
+///                 pipe or state: query, initial response, update, error
+///
+/// 03    not told
+/// ```
+///
+/// ```
+/// use bin_prot::BinShape;
+/// use rpc_wire::{RpcDigests, ShapeDigest};
+///
+/// let msg = ShapeDigest(i64::bin_shape().digest()?);
+/// let bytes = bin_prot::to_vec(&RpcDigests::OneWay { msg })?;
+/// assert_eq!((bytes.len(), &bytes[..3]), (17, &[0x01, 0x69, 0x8c][..]));
+/// assert_eq!(bin_prot::to_vec(&RpcDigests::Unknown)?, [0x03]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, BinProt)]
 pub enum RpcDigests {
     /// A plain RPC.
@@ -85,6 +120,17 @@ pub enum MenuError {
 /// What one side of a connection implements, sorted by name (bytewise) and version.
 ///
 /// An entry's position is its *rank*, by which queries name it from version 11.
+///
+/// ```
+/// use rpc_wire::{Description, Menu};
+///
+/// let menu = Menu::new([Description::new("sum", 1), Description::new("echo", 2)])?;
+/// let sum = Description::new("sum", 1);
+/// assert_eq!(menu.rank(sum.as_ref()), Some(1));
+/// // The second wire form: count, names and versions, and that there are no digests.
+/// assert_eq!(bin_prot::to_vec(&menu.to_v3())?, b"\x02\x04echo\x02\x03sum\x01\x00");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Menu {
     entries: Vec<MenuEntry>,

@@ -1,17 +1,4 @@
 //! The message: what every frame after the handshake holds (*protocol* §5).
-//!
-//! One byte of tag, then the fields:
-//!
-//! ```text
-//! 00  Heartbeat                05  Close_reason             0a  Close_started
-//! 01  Query_v1                 06  Close_reason_duplicated  0b  Close_reason_v2
-//! 02  Response_v1              07  Metadata_v2              0c  Query_v4
-//! 03  Query_v2                 08  Response_v2
-//! 04  Metadata                 09  Query_v3
-//! ```
-//!
-//! A receiver understands every message at every negotiated version; the version selects what is
-//! sent (rule C-RD-4).
 
 pub(crate) mod query;
 pub(crate) mod response;
@@ -25,7 +12,41 @@ use crate::{CloseReasonV2, Metadata, MetadataV2, Query, Response};
 
 const CONSTRUCTORS: u16 = 13;
 
-/// One message, borrowing names and payloads from its frame.
+/// One message, borrowing names and payloads from its frame (*protocol* §5).
+///
+/// A receiver understands every message at every negotiated version; the version selects what is
+/// sent (rule C-RD-4).
+///
+/// ```text
+/// offset  width  meaning
+///      0  1      the tag
+///      1  …      the fields:
+///                00 Heartbeat
+///                01 Query_v1                 see Query
+///                02 Response_v1              see Response
+///                03 Query_v2                 see Query
+///                04 Metadata                 see Metadata
+///                05 Close_reason             an Info
+///                06 Close_reason_duplicated  an Info
+///                07 Metadata_v2              see MetadataV2
+///                08 Response_v2              see Response
+///                09 Query_v3                 see Query
+///                0a Close_started
+///                0b Close_reason_v2          see CloseReasonV2
+///                0c Query_v4                 see Query
+///
+/// 05  01 03 62 79 65    Close_reason, the Info String "bye"
+/// ```
+///
+/// ```
+/// use rpc_wire::Message;
+///
+/// let message = Message::decode(b"\x05\x01\x03bye")?;
+/// assert_eq!(message, Message::CloseReason("bye".into()));
+/// assert_eq!(bin_prot::to_vec(&message)?, b"\x05\x01\x03bye");
+/// assert_eq!(bin_prot::to_vec(&Message::Heartbeat)?, [0x00]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message<'a> {
     /// A sign of life. `00`

@@ -5,7 +5,31 @@
 
 use std::fmt;
 
-/// A negotiated version of the wire protocol, 1 to 11.
+/// A negotiated version of the wire protocol, 1 to 11 (*protocol* §3).
+///
+/// It selects what is *sent*; every message is understood at every version.
+///
+/// | From | There is |
+/// |---|---|
+/// | 1 | heartbeat, query, response, errors 0 to 5 |
+/// | 2 | metadata of queries: one text |
+/// | 3 | connection metadata, validation; errors 6 to 8 |
+/// | 4 | the close reason |
+/// | 5 | error 9 |
+/// | 6 | connection metadata in its second form |
+/// | 7 | the menu index of responses |
+/// | 8 | metadata of queries under keys |
+/// | 9 | close started |
+/// | 10 | the structured close reason |
+/// | 11 | queries by rank |
+///
+/// ```
+/// use rpc_wire::ProtocolVersion;
+///
+/// let version = ProtocolVersion::new(7).expect("1 to 11");
+/// assert!(version.has_menu_index() && !version.has_keyed_query_metadata());
+/// assert_eq!(ProtocolVersion::new(12), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProtocolVersion(u8);
 

@@ -4,8 +4,26 @@ use std::fmt;
 
 use bin_prot::{BinProt, Int63};
 
-/// Chosen by the caller, echoed by the callee (*protocol* §11). Each direction of a connection
-/// has its own ids; a peer may choose any OCaml `int`.
+/// The number that ties a response to its query (*protocol* §11).
+///
+/// Chosen by the caller, echoed by the callee. Each direction of a connection has its own ids; a
+/// peer may choose any OCaml `int`.
+///
+/// ```text
+/// offset  width   meaning
+///      0  1 to 9  the id, an int
+///
+/// fe 2c 01    300
+/// ff ff       −1
+/// ```
+///
+/// ```
+/// use rpc_wire::QueryId;
+///
+/// assert_eq!(bin_prot::to_vec(&QueryId::new(300))?, [0xfe, 0x2c, 0x01]);
+/// assert_eq!(bin_prot::to_vec(&QueryId::new(-1))?, [0xff, 0xff]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, BinProt)]
 pub struct QueryId(Int63);
 

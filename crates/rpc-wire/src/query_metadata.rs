@@ -13,6 +13,14 @@ pub const DEFAULT_KEY: i64 = 0;
 ///
 /// Version 1 cannot carry any; versions 2 to 7 carry the payload of [`DEFAULT_KEY`] only
 /// (rule C-MD-7).
+///
+/// ```
+/// use rpc_wire::{DEFAULT_KEY, QueryMetadata};
+///
+/// let metadata = QueryMetadata::new().with(DEFAULT_KEY, "trace").with(5, "x");
+/// assert_eq!(metadata.get(5), Some(&b"x"[..]));
+/// assert_eq!(metadata.truncated(2).get(DEFAULT_KEY), Some(&b"tr"[..]));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryMetadata {
     entries: Vec<(i64, ByteString)>,
@@ -72,7 +80,25 @@ impl<P: Into<ByteString>> FromIterator<(i64, P)> for QueryMetadata {
     }
 }
 
-/// The list of keys and payloads inside a query message, from version 8.
+/// The list of keys and payloads inside a query message, from version 8 (*protocol* §10).
+///
+/// ```text
+/// offset  width       meaning
+///      0  1, 3, 5, 9  N, a nat0
+///                     then
+///         …           N times key: int ‖ payload: string
+///
+/// 02  00 05 74 72 61 63 65  05 01 78    "trace" under 0, "x" under 5
+/// ```
+///
+/// ```
+/// use rpc_wire::{KeyedMetadata, QueryMetadata};
+///
+/// let metadata = QueryMetadata::new().with(0, "trace").with(5, "x");
+/// let keyed = KeyedMetadata::new(&metadata).expect("not empty");
+/// assert_eq!(bin_prot::to_vec(&keyed)?, b"\x02\x00\x05trace\x05\x01x");
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct KeyedMetadata<'a>(Entries<'a>);
 

@@ -8,9 +8,27 @@ use crate::{Description, ProtocolVersion, QueryId};
 
 /// An error by which a callee answers a query (*protocol* §7).
 ///
-/// One byte of tag, in the order below, then the fields. `Connection_closed`,
-/// `Unknown_query_id` and `Message_too_big` normally arise on the caller's side only, but a
-/// proxy may send them.
+/// `Connection_closed`, `Unknown_query_id` and `Message_too_big` normally arise on the caller's
+/// side only, but a proxy may send them.
+///
+/// ```text
+/// offset  width  meaning
+///      0  1      the tag
+///      1  …      the fields:
+///                00 Bin_io_exn             Sexp
+///                01 Connection_closed
+///                02 Write_error            Sexp
+///                03 Uncaught_exn           Sexp
+///                04 Unimplemented_rpc      name: string ‖ f1 1d 86 94 ‖ version: int
+///                05 Unknown_query_id       int
+///                06 Authorization_failure  Sexp
+///                07 Message_too_big        size: int ‖ limit: int
+///                08 Unknown                Sexp
+///                09 Lift_error             Sexp
+///
+/// 05  fe 2c 01                           Unknown_query_id 300
+/// 04  04 6e 6f 70 65  f1 1d 86 94  03    Unimplemented_rpc "nope", version 3
+/// ```
 ///
 /// ```
 /// use rpc_wire::RpcError;
@@ -49,6 +67,22 @@ pub enum RpcError {
 }
 
 /// The version inside [`RpcError::UnimplementedRpc`].
+///
+/// ```text
+/// offset  width   meaning
+///      0  4       f1 1d 86 94: the polymorphic variant `Version
+///      4  1 to 9  the version, an int
+///
+/// f1 1d 86 94  03    version 3
+/// ```
+///
+/// ```
+/// use rpc_wire::UnimplementedVersion;
+///
+/// let bytes = bin_prot::to_vec(&UnimplementedVersion::Version(3))?;
+/// assert_eq!(bytes, [0xf1, 0x1d, 0x86, 0x94, 0x03]);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, BinProt)]
 #[bin_prot(polymorphic)]
 pub enum UnimplementedVersion {

@@ -1,6 +1,7 @@
 //! What `#[bin_prot(...)]` says on types, and on fields and constructors.
 
 use proc_macro2::Span;
+use syn::meta::ParseNestedMeta;
 use syn::parse::Parse as _;
 use syn::spanned::Spanned as _;
 use syn::{Attribute, Error, Ident, LitStr, Path, Result, Token, Type, TypePath};
@@ -11,7 +12,7 @@ use crate::substitute::last_ident;
 #[derive(Default)]
 pub(super) struct TypeAttributes {
     pub(super) polymorphic: Option<Span>,
-    recursive: bool,
+    recursive: Option<Span>,
     group: Option<(Span, Vec<TypePath>)>,
     annotate: Option<LitStr>,
     base: Option<LitStr>,
@@ -23,27 +24,31 @@ impl TypeAttributes {
         let mut parsed = Self::default();
         for attribute in ours(attributes) {
             attribute.parse_nested_meta(|meta| {
+                let span = meta.path.span();
                 if meta.path.is_ident("polymorphic") {
-                    parsed.polymorphic = Some(meta.path.span());
+                    once(&mut parsed.polymorphic, &meta, |_| Ok(span))
                 } else if meta.path.is_ident("recursive") {
-                    parsed.recursive = true;
+                    once(&mut parsed.recursive, &meta, |_| Ok(span))
                 } else if meta.path.is_ident("group") {
-                    let content;
-                    syn::parenthesized!(content in meta.input);
-                    let members = content.parse_terminated(TypePath::parse, Token![,])?;
-                    parsed.group = Some((meta.path.span(), members.into_iter().collect()));
+                    once(&mut parsed.group, &meta, |meta| {
+                        let content;
+                        syn::parenthesized!(content in meta.input);
+                        let members = content.parse_terminated(TypePath::parse, Token![,])?;
+                        Ok((span, members.into_iter().collect()))
+                    })
                 } else if meta.path.is_ident("annotate") {
-                    parsed.annotate = Some(meta.value()?.parse()?);
+                    once(&mut parsed.annotate, &meta, |meta| meta.value()?.parse())
                 } else if meta.path.is_ident("base") {
-                    parsed.base = Some(meta.value()?.parse()?);
+                    once(&mut parsed.base, &meta, |meta| meta.value()?.parse())
                 } else if meta.path.is_ident("crate") {
-                    parsed.krate = Some(meta.value()?.parse::<LitStr>()?.parse()?);
+                    once(&mut parsed.krate, &meta, |meta| {
+                        meta.value()?.parse::<LitStr>()?.parse()
+                    })
                 } else {
-                    return Err(meta.error(
+                    Err(meta.error(
                         "expected `polymorphic`, `recursive`, `group`, `annotate`, `base` or `crate`",
-                    ));
+                    ))
                 }
-                Ok(())
             })?;
         }
         Ok(parsed)
@@ -51,9 +56,9 @@ impl TypeAttributes {
 
     pub(super) fn recursion(&self, ident: &Ident) -> Result<Recursion> {
         match &self.group {
-            None if self.recursive => Ok(Recursion::Itself),
+            None if self.recursive.is_some() => Ok(Recursion::Itself),
             None => Ok(Recursion::None),
-            Some((span, _)) if self.recursive => Err(Error::new(
+            Some((span, _)) if self.recursive.is_some() => Err(Error::new(
                 *span,
                 "a group says already that its types are recursive",
             )),
@@ -99,23 +104,37 @@ impl PartAttributes {
         for attribute in ours(attributes) {
             attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("name") {
-                    let value: LitStr = meta.value()?.parse()?;
-                    if value.value().is_empty() {
-                        return Err(Error::new(value.span(), "a name is not empty"));
-                    }
-                    parsed.name = Some(value);
+                    once(&mut parsed.name, &meta, |meta| {
+                        let value: LitStr = meta.value()?.parse()?;
+                        if value.value().is_empty() {
+                            return Err(Error::new(value.span(), "a name is not empty"));
+                        }
+                        Ok(value)
+                    })
                 } else if meta.path.is_ident("as") {
-                    parsed.converted = Some(meta.value()?.parse()?);
+                    once(&mut parsed.converted, &meta, |meta| meta.value()?.parse())
                 } else if meta.path.is_ident("inherit") {
-                    parsed.inherit = Some(meta.path.span());
+                    once(&mut parsed.inherit, &meta, |meta| Ok(meta.path.span()))
                 } else {
-                    return Err(meta.error("expected `name`, `as` or `inherit`"));
+                    Err(meta.error("expected `name`, `as` or `inherit`"))
                 }
-                Ok(())
             })?;
         }
         Ok(parsed)
     }
+}
+
+/// Sets what an attribute says, if none before has said it.
+fn once<T>(
+    said: &mut Option<T>,
+    meta: &ParseNestedMeta<'_>,
+    parse: impl FnOnce(&ParseNestedMeta<'_>) -> Result<T>,
+) -> Result<()> {
+    if said.is_some() {
+        return Err(meta.error("this is said twice"));
+    }
+    *said = Some(parse(meta)?);
+    Ok(())
 }
 
 fn ours(attributes: &[Attribute]) -> impl Iterator<Item = &Attribute> {

@@ -1,18 +1,4 @@
-//! The header: the first frame in each direction.
-//!
-//! ```text
-//! nat0 count (at most 100) ‖ count ints: a magic number, then the versions
-//! ```
-//!
-//! The default, versions 1 to 11:
-//!
-//! ```
-//! use rpc_wire::Header;
-//!
-//! let body = [0x0c, 0xfd, b'R', b'P', b'C', 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
-//! assert_eq!(Header::decode(&body)?, Header::default());
-//! # Ok::<(), rpc_wire::handshake::HeaderError>(())
-//! ```
+//! The header: the first frame in each direction (*protocol* §2).
 
 use std::fmt;
 
@@ -31,9 +17,29 @@ const RPC: i64 = 4_411_474;
 const KRB2: i64 = 843_207_243;
 const KBT: i64 = 5_521_995;
 
-/// What a peer says of itself first: its protocol and the versions that it speaks.
+/// What a peer says of itself first: its protocol and the versions that it speaks
+/// (*protocol* §2). Keeps the entries as they were sent.
 ///
-/// Keeps the entries as they were sent.
+/// ```text
+/// offset  width  meaning
+///      0  1      N, a nat0, at most 100
+///      1  5      the magic number, an int: fd, then "RPC" and 00
+///      6  …      N − 1 more ints: the versions, ascending
+///
+/// 02  fd 52 50 43 00  01       version 1
+/// 0c  fd 52 50 43 00  01 02 03 04 05 06 07 08 09 0a 0b    the default, 1 to 11
+/// ```
+///
+/// ```
+/// use rpc_wire::Header;
+///
+/// let bytes = b"\x0c\xfdRPC\0\x01\x02\x03\x04\x05\x06\x07\x08\x09\x0a\x0b";
+/// assert_eq!(Header::decode(bytes)?, Header::default());
+/// assert_eq!(bin_prot::to_vec(&Header::default())?, bytes);
+/// let header = Header::decode(b"\x02\xfdRPC\0\x01")?;
+/// assert_eq!(header.versions().collect::<Vec<_>>(), [1]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
     entries: Vec<i64>,

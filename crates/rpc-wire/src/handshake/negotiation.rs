@@ -34,6 +34,19 @@ pub enum NegotiationError {
 /// The largest version in both headers. A peer whose header names no protocol is an old one and
 /// is believed to speak ours (rule C-HS-3).
 ///
+/// ```
+/// use rpc_wire::Header;
+/// use rpc_wire::handshake::negotiate;
+///
+/// let peers = Header::decode(b"\x04\xfdRPC\0\x01\x02\x03")?;
+/// assert_eq!(negotiate(&Header::default(), &peers)?.number(), 3);
+///
+/// let kerberos = Header::decode(b"\x02\xfdKRB2\x01")?;
+/// let error = negotiate(&Header::default(), &kerberos).unwrap_err();
+/// assert_eq!(error.to_string(), "peer speaks another protocol: KRB2 (Kerberos)");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// See [`NegotiationError`]. A version that both headers name but that does not exist is no
 /// common version.

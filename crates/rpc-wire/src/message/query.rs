@@ -1,24 +1,4 @@
-//! Queries, in the four forms that the versions brought.
-//!
-//! ```text
-//! 01  Query_v1  name ‖ version ‖ id ‖ data
-//! 03  Query_v2  name ‖ version ‖ id ‖ metadata: string or_null ‖ data
-//! 09  Query_v3  name ‖ version ‖ id ‖ metadata: (int * string) list or_null ‖ data
-//! 0c  Query_v4  00 ‖ name ‖ version, or 01 ‖ rank
-//!                               ‖ id ‖ metadata: (int * string) list or_null ‖ data
-//! ```
-//!
-//! Version 11, rank 0, id 1, no metadata, the text `hello`:
-//!
-//! ```
-//! use rpc_wire::{Message, Specifier};
-//!
-//! let body = [0x0c, 0x01, 0x00, 0x01, 0x00, 0x06, 0x05, b'h', b'e', b'l', b'l', b'o'];
-//! let Message::Query(query) = Message::decode(&body)? else { unreachable!() };
-//! assert_eq!(query.header.specifier(), Specifier::Rank(0));
-//! assert_eq!(query.data.bytes()?, b"\x05hello");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Queries, in the four forms that the versions brought (*protocol* §5).
 
 use bin_prot::{
     BinRead, BinWrite, OrNull, ReadError, ReadErrorKind, Reader, WriteError, nat0_size, variant,
@@ -34,7 +14,40 @@ pub(super) const V2: u8 = 0x03;
 pub(super) const V3: u8 = 0x09;
 pub(super) const V4: u8 = 0x0c;
 
-/// A query message: a call, the abort of a stream, or a one-way message.
+/// A query message: a call, the abort of a stream, or a one-way message (*protocol* §5).
+///
+/// ```text
+/// offset  width  meaning
+///      0  1      the tag: 01, 03, 09, 0c for the forms V1 to V4
+///      1  …      V1 to V3: the RPC's name and version; V4: a Specifier
+///      …  1 to 9 the id, an int
+///      …  …      metadata. V1: none; V2: a string or_null; V3, V4: a KeyedMetadata or_null
+///      …  …      the payload, see Data
+///
+/// 01  04 65 63 68 6f 01  01          06 05 68 65 6c 6c 6f    V1: echo 1, id 1, "hello"
+/// 03  04 65 63 68 6f 01  01  00      06 05 68 65 6c 6c 6f    V2, no metadata
+/// 09  04 65 63 68 6f 01  01  00      06 05 68 65 6c 6c 6f    V3
+/// 0c  01 00              01  00      06 05 68 65 6c 6c 6f    V4, by rank 0
+/// ```
+///
+/// ```
+/// use rpc_wire::{Data, DescriptionRef, Message, ProtocolVersion, Query, QueryHeader, QueryId};
+/// use rpc_wire::QueryMetadata;
+///
+/// let rpc = DescriptionRef { name: b"echo", version: 1 };
+/// let (id, metadata) = (QueryId::new(1), QueryMetadata::new());
+/// let query = |version: i64, rank| {
+///     let version = ProtocolVersion::new(version).expect("1 to 11");
+///     let header = QueryHeader::new(version, rpc, rank, id, &metadata);
+///     bin_prot::to_vec(&Message::Query(Query { header, data: Data::new(b"\x05hello") }))
+/// };
+/// assert_eq!(query(1, None)?, b"\x01\x04echo\x01\x01\x06\x05hello");
+/// assert_eq!(query(2, None)?, b"\x03\x04echo\x01\x01\x00\x06\x05hello");
+/// assert_eq!(query(8, None)?, b"\x09\x04echo\x01\x01\x00\x06\x05hello");
+/// assert_eq!(query(11, None)?, b"\x0c\x00\x04echo\x01\x01\x00\x06\x05hello");
+/// assert_eq!(query(11, Some(0))?, b"\x0c\x01\x00\x01\x00\x06\x05hello");
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Query<'a> {
     /// Everything before the payload.
@@ -43,7 +56,19 @@ pub struct Query<'a> {
     pub data: Data<'a>,
 }
 
-/// Which RPC is asked, under which id, with which metadata.
+/// Which RPC is asked, under which id, with which metadata: a [`Query`] up to its payload.
+///
+/// ```
+/// use rpc_wire::{Message, Specifier};
+///
+/// let Message::Query(query) = Message::decode(b"\x0c\x01\x00\x01\x00\x06\x05hello")? else {
+///     unreachable!()
+/// };
+/// assert_eq!(query.header.specifier(), Specifier::Rank(0));
+/// assert_eq!(query.header.id.get(), 1);
+/// assert_eq!(query.header.metadata(rpc_wire::DEFAULT_KEY), None);
+/// # Ok::<(), bin_prot::ReadError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueryHeader<'a> {
     /// What differs between the four forms.
@@ -83,7 +108,27 @@ pub enum Envelope<'a> {
     },
 }
 
-/// How a query names the RPC.
+/// How a query names the RPC, from version 11 (*protocol* §11).
+///
+/// ```text
+/// offset  width  meaning
+///      0  1      00: by name; 01: by rank
+///      1  …      the name and version; or the rank, an int
+///
+/// 00  04 65 63 68 6f 01    echo 1
+/// 01  fe 80 00             rank 128
+/// ```
+///
+/// ```
+/// use rpc_wire::{DescriptionRef, Message, Specifier};
+///
+/// let Message::Query(query) = Message::decode(b"\x0c\x00\x04echo\x01\x01\x00\x00")? else {
+///     unreachable!()
+/// };
+/// let echo = DescriptionRef { name: b"echo", version: 1 };
+/// assert_eq!(query.header.specifier(), Specifier::Description(echo));
+/// # Ok::<(), bin_prot::ReadError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Specifier<'a> {
     /// By name and version. `00`

@@ -1,23 +1,4 @@
-//! Responses, in their two forms.
-//!
-//! ```text
-//! 02  Response_v1  id ‖ result
-//! 08  Response_v2  id ‖ menu index: nat0 option ‖ result
-//!
-//! result  00 ‖ data, or 01 ‖ Rpc_error
-//! ```
-//!
-//! Version 7 and up, id 1, menu index 0, the text `hello`:
-//!
-//! ```
-//! use rpc_wire::Message;
-//!
-//! let body = [0x08, 0x01, 0x01, 0x00, 0x00, 0x06, 0x05, b'h', b'e', b'l', b'l', b'o'];
-//! let Message::Response(response) = Message::decode(&body)? else { unreachable!() };
-//! assert_eq!(response.header.id.get(), 1);
-//! assert_eq!(response.result.expect("an answer").bytes()?, b"\x05hello");
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+//! Responses, in their two forms (*protocol* §5).
 
 use bin_prot::write_nat0;
 use bin_prot::{BinRead, BinWrite, Nat0, ReadError, Reader, WriteError, nat0_size, variant};
@@ -30,7 +11,36 @@ pub(super) const V2: u8 = 0x08;
 const OK: u8 = 0;
 const ERROR: u8 = 1;
 
-/// A response message: an answer, or one item of a stream.
+/// A response message: an answer, or one item of a stream (*protocol* §5).
+///
+/// ```text
+/// offset  width  meaning
+///      0  1      the tag: 02 or 08 for the forms V1 and V2
+///      1  1 to 9 the query's id, an int
+///      …  …      V2: the menu index, a nat0 option
+///      …  1      00: a payload follows; 01: an error follows
+///      …  …      the payload, see Data; or the error, see RpcError
+///
+/// 02  01         00  06 05 68 65 6c 6c 6f    V1: id 1, "hello"
+/// 08  01  01 00  00  06 05 68 65 6c 6c 6f    V2: the same, menu index 0
+/// 02  01         01  01                      V1: id 1, Connection_closed
+/// ```
+///
+/// ```
+/// use rpc_wire::{Message, RpcError};
+///
+/// let Message::Response(answer) = Message::decode(b"\x08\x01\x01\x00\x00\x06\x05hello")? else {
+///     unreachable!()
+/// };
+/// assert_eq!(answer.header.id.get(), 1);
+/// assert_eq!(answer.result.expect("an answer").bytes()?, b"\x05hello");
+///
+/// let Message::Response(error) = Message::decode(&[0x02, 0x01, 0x01, 0x01])? else {
+///     unreachable!()
+/// };
+/// assert_eq!(error.result, Err(RpcError::ConnectionClosed));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response<'a> {
     /// Everything before the result.
@@ -39,7 +49,17 @@ pub struct Response<'a> {
     pub result: Result<Data<'a>, RpcError>,
 }
 
-/// To which query a response belongs.
+/// To which query a response belongs: a [`Response`] up to its result.
+///
+/// ```
+/// use rpc_wire::{ProtocolVersion, QueryId, ResponseForm, ResponseHeader};
+///
+/// let id = QueryId::new(1);
+/// let old = ResponseHeader::new(ProtocolVersion::MIN, id, Some(2));
+/// assert_eq!(old.form, ResponseForm::V1, "which has no menu index");
+/// let new = ResponseHeader::new(ProtocolVersion::MAX, id, Some(2));
+/// assert_eq!(new.form, ResponseForm::V2 { menu_index: Some(bin_prot::Nat0(2)) });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ResponseHeader {
     /// What differs between the two forms.

@@ -10,6 +10,21 @@
 //!
 //! State and error of the initial response have no length of their own; for a pipe RPC the state
 //! is unit, `00`.
+//!
+//! ```
+//! use rpc_wire::Data;
+//! use rpc_wire::stream::{self, Initial, StreamQuery, StreamResponse};
+//!
+//! // A stream of a state RPC, payload by payload: "hello", state 7, update "upd", end.
+//! let query = StreamQuery::Query(Data::new(b"\x05hello"));
+//! assert_eq!(bin_prot::to_vec(&query)?, b"\xd1\xf5\x2f\xe2\x06\x05hello");
+//! assert_eq!(Initial::split(&[0, 0, 7])?, (Initial::Ok, &[7][..]));
+//! let update: StreamResponse<'_> = bin_prot::from_slice(b"\x79\x8a\0\0\x04\x03upd")?;
+//! assert_eq!(update, StreamResponse::Ok(Data::new(b"\x03upd")));
+//! let end = bin_prot::from_slice(stream::EOF_PAYLOAD)?;
+//! assert_eq!(StreamResponse::Eof, end);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 use bin_prot::{
     BinRead, BinWrite, ReadError, ReadErrorKind, Reader, nat0_size, variant, write_nat0,
@@ -26,7 +41,26 @@ const TAG_BYTES: usize = 4;
 /// The unused query id and the tag of the result.
 const INITIAL_BYTES: usize = 2;
 
-/// The payload of a query message that concerns a stream.
+/// The payload of a query message that concerns a stream (*protocol* §8.1).
+///
+/// ```text
+/// offset  width  meaning
+///      0  4      d1 f5 2f e2: opens the stream; 21 77 4e 5c: ends it
+///      4  …      of the first: the user's query, see Data
+///
+/// d1 f5 2f e2  02 01 78    opens it with the string "x"
+/// 21 77 4e 5c              ends it
+/// ```
+///
+/// ```
+/// use rpc_wire::Data;
+/// use rpc_wire::stream::{ABORT_PAYLOAD, StreamQuery};
+///
+/// let query = StreamQuery::Query(Data::new(b"\x01x"));
+/// assert_eq!(bin_prot::to_vec(&query)?, b"\xd1\xf5\x2f\xe2\x02\x01x");
+/// assert_eq!(bin_prot::to_vec(&StreamQuery::Abort)?, ABORT_PAYLOAD);
+/// # Ok::<(), bin_prot::WriteError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamQuery<'a> {
     /// Opens the stream.
@@ -83,7 +117,25 @@ pub fn write_before_update(update: usize, buffer: &mut Vec<u8>) {
     write_nat0(buffer, update);
 }
 
-/// The payload of a response after the initial one.
+/// The payload of a response after the initial one (*protocol* §8.3).
+///
+/// ```text
+/// offset  width  meaning
+///      0  4      79 8a 00 00: an update; 39 79 69 00: the end
+///      4  …      of the first: the user's update, see Data
+///
+/// 79 8a 00 00  01 07    the update 7
+/// 39 79 69 00           the end
+/// ```
+///
+/// ```
+/// use rpc_wire::Data;
+/// use rpc_wire::stream::StreamResponse;
+///
+/// let update = bin_prot::from_slice(&[0x79, 0x8a, 0x00, 0x00, 0x01, 0x07])?;
+/// assert_eq!(StreamResponse::Ok(Data::new(&[0x07])), update);
+/// # Ok::<(), bin_prot::ReadError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamResponse<'a> {
     /// One update.
@@ -103,7 +155,27 @@ impl<'a> BinRead<'a> for StreamResponse<'a> {
     }
 }
 
-/// Which of the two a callee's initial response carries.
+/// Which of the two a callee's initial response carries (*protocol* §8.2).
+///
+/// ```text
+/// offset  width  meaning, of the payload
+///      0  1 to 9 an unused query id, an int: 0 when we send it, ignored when we read it
+///      …  1      00: the state follows; 01: the user's error follows
+///      …  …      the state, or the error, without a length of its own
+///
+/// 00 00 07    the state 7
+/// ```
+///
+/// ```
+/// use rpc_wire::stream::Initial;
+///
+/// let mut payload = Vec::new();
+/// Initial::Ok.write_before(&mut payload);
+/// payload.push(0x07);
+/// assert_eq!(payload, [0x00, 0x00, 0x07]);
+/// assert_eq!(Initial::split(&payload)?, (Initial::Ok, &[0x07][..]));
+/// # Ok::<(), bin_prot::ReadError>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Initial {
     /// The state follows, and later the updates. `00`

@@ -6,7 +6,7 @@ use bin_prot::BinProt;
 #[bin_prot(polymorphic)]
 enum Row {
     #[bin_prot(inherit)]
-    Number(i64),
+    Number(i64), //~ E0277 `i64` is no polymorphic variant and cannot be included in one
 }
 
 fn main() {}

@@ -4,8 +4,8 @@ use bin_prot::{BinProt, Int16Bit};
 
 #[derive(BinProt)]
 struct Header {
-    #[bin_prot(as = Int16Bit)]
-    flags: String,
+    #[bin_prot(as = Int16Bit)] //~ E0277
+    flags: String, //~ E0277
 }
 
 fn main() {}

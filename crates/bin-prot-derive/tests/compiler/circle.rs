@@ -4,7 +4,7 @@ use bin_prot::BinProt;
 
 #[derive(BinProt)]
 struct Directory {
-    entries: Vec<Entry>,
+    entries: Vec<Entry>, //~ E0391 CIRCLES_ARE_DECLARED
 }
 
 #[derive(BinProt)]
