@@ -1,6 +1,9 @@
 //! Reads the sources as text: fails on what is never right, lists what deserves a second look.
 
+mod names;
+
 use std::{
+    collections::BTreeSet,
     fmt, fs, io,
     path::{Path, PathBuf},
 };
@@ -68,6 +71,7 @@ pub(crate) fn run() -> Result<()> {
     }
     files.sort();
     let mut never_right = 0;
+    let mut declared = BTreeSet::new();
     for file in &files {
         let text = fs::read_to_string(file)
             .with_context(|| format!("could not read {}", file.display()))?;
@@ -76,6 +80,14 @@ pub(crate) fn run() -> Result<()> {
             println!("{}:{finding}", path.display());
             never_right += usize::from(finding.is_never_right());
         }
+        if path.starts_with("crates") && !is_test_file(path) {
+            names::declared(&text, &mut declared);
+        }
+    }
+    let page = fs::read_to_string(root().join(names::PAGE)).context(names::PAGE)?;
+    for (line, name) in names::unknown(&page, &declared) {
+        println!("{}:{line}: nothing is called {name}", names::PAGE);
+        never_right += 1;
     }
     if never_right > 0 {
         bail!("tidy: {never_right} findings that are never right");

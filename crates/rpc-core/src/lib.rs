@@ -128,3 +128,8 @@ pub use tracing_event::{
     TracingEventRef, TracingEvents, TracingSubscription,
 };
 pub use unknown_rpc::{AfterUnknownRpc, OnUnknownRpc, UnknownRpcHandler};
+
+/// The page's code has to compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/from-ocaml.md")]
+struct FromOcaml;

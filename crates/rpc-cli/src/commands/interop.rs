@@ -11,8 +11,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{InteropClient, InteropServe};
 use crate::interop::cases::CASES;
+use crate::interop::run::{Target, config};
 use crate::interop::server::{Tallies, table};
-use crate::interop::session::{Target, config};
 use crate::interop::{client, durable};
 
 /// Serves until it is told to stop.

@@ -21,16 +21,16 @@ use std::fmt;
 use std::pin::Pin;
 
 use super::check::Outcome;
-use super::session::Session;
+use super::run::Run;
 
 /// One case: a name, and what it does.
 #[derive(Clone, Copy)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
-    pub(super) run: for<'a> fn(&'a mut Session) -> Running<'a>,
+    pub(super) check: for<'a> fn(&'a mut Run) -> Checking<'a>,
 }
 
-type Running<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
+type Checking<'a> = Pin<Box<dyn Future<Output = Outcome> + Send + 'a>>;
 
 impl fmt::Debug for Case {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -39,10 +39,10 @@ impl fmt::Debug for Case {
 }
 
 macro_rules! cases {
-    ($($name:literal => $run:path,)*) => {
+    ($($name:literal => $check:path,)*) => {
         &[$(Case {
             name: $name,
-            run: |session| Box::pin($run(session)),
+            check: |run| Box::pin($check(run)),
         }),*]
     };
 }

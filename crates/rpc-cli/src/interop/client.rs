@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::cases::Case;
 use super::check::Failure;
-use super::session::{Session, Target};
+use super::run::{Run, Target};
 use crate::watch::text;
 
 /// The longest line of a failure.
@@ -26,10 +26,10 @@ pub(crate) async fn run(
     cases: impl IntoIterator<Item = &'static Case>,
     out: &mut impl Write,
 ) -> io::Result<Tally> {
-    let mut session = Session::new(target);
+    let mut run = Run::new(target);
     let mut tally = Tally::default();
     for case in cases {
-        match (case.run)(&mut session).await {
+        match (case.check)(&mut run).await {
             Ok(()) => {
                 tally.passed += 1;
                 writeln!(out, "ok {}", case.name)?;
@@ -38,7 +38,7 @@ pub(crate) async fn run(
                 tally.failed += 1;
                 writeln!(out, "FAIL {}: {}", case.name, describe(failure))?;
                 // What the failure left behind must not spoil the cases that follow.
-                session.forget_connection();
+                run.forget_connection();
             }
         }
         out.flush()?;

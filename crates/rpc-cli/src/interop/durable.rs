@@ -9,7 +9,7 @@ use rpc_core::Connection;
 use tokio::time::{Instant, timeout_at};
 
 use super::rpcs::COUNTER;
-use super::session::Target;
+use super::run::Target;
 use crate::watch::text;
 
 /// The delay after a loss or a failed attempt.

@@ -8,20 +8,20 @@ use rpc_core::{Connection, Dispatch, DispatchError};
 use super::one_way::ended_by_log_boom;
 use crate::interop::check::{Failure, Outcome, answered, call_for, contains, equal, within};
 use crate::interop::rpcs::{ECHO_STRING, SLEEP};
-use crate::interop::session::Session;
+use crate::interop::run::Run;
 
 /// Longer than anybody waits.
 const FOREVER: i64 = 3_600_000;
 
 /// The ways to close.
-pub(super) async fn close(session: &mut Session) -> Outcome {
-    let connection = session.target.connect().await?;
+pub(super) async fn close(run: &mut Run) -> Outcome {
+    let connection = run.target.connect().await?;
     closes(&connection, Connection::close, "Rpc.Connection.close").await?;
-    let connection = session.target.connect().await?;
+    let connection = run.target.connect().await?;
     closes(&connection, |c| c.close_with_reason("bye"), "bye").await?;
-    let connection = session.target.connect().await?;
+    let connection = run.target.connect().await?;
     ended_by_log_boom(&connection, "the reason").await?;
-    closes_gracefully(&session.target.connect().await?).await
+    closes_gracefully(&run.target.connect().await?).await
 }
 
 /// This side closes; what it waits for ends with the connection.

@@ -6,11 +6,11 @@ use rpc_wire::{Description, RpcError};
 use super::plain::still_there;
 use crate::interop::check::{Failure, Outcome, contains, equal, refused};
 use crate::interop::rpcs::{BIG, COUNT, ECHO_STRING, FORBIDDEN, FORBIDDEN_PIPE};
-use crate::interop::session::Session;
+use crate::interop::run::Run;
 
 /// The callee's authorization refuses, and tells why.
-pub(super) async fn auth(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn auth(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let version = connection.version();
     let check = |rpc: Description, error: RpcError, why: &str| {
         let refusal = match error {
@@ -30,11 +30,11 @@ pub(super) async fn auth(session: &mut Session) -> Outcome {
 }
 
 /// Unknown names and versions, of calls and streams. The answer names what was asked.
-pub(super) async fn unimplemented(session: &mut Session) -> Outcome {
+pub(super) async fn unimplemented(run: &mut Run) -> Outcome {
     static NO_SUCH_RPC: Rpc<String, String> = Rpc::new("no-such-rpc", 1);
     static NO_SUCH_VERSION: Rpc<String, String> = Rpc::new("echo-string", 99);
     static NO_SUCH_PIPE: PipeRpc<String, String, String> = PipeRpc::new("no-such-pipe", 3);
-    let connection = session.connection().await?;
+    let connection = run.connection().await?;
     let query = "x".to_owned();
     let check = |rpc: Description, error: RpcError| {
         let what = rpc.to_string();
@@ -54,8 +54,8 @@ pub(super) async fn unimplemented(session: &mut Session) -> Outcome {
 }
 
 /// Queries that cannot be decoded are answered with an error, and the connection lives.
-pub(super) async fn bad_query(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn bad_query(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let queries: [(Description, &[u8]); 3] = [
         // No integer begins like this.
         (BIG.description(), &[0xfb]),

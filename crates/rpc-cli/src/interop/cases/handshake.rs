@@ -2,13 +2,13 @@
 
 use crate::interop::check::{Failure, Outcome, call_for, equal};
 use crate::interop::rpcs::ECHO_STRING;
-use crate::interop::session::{Session, config};
+use crate::interop::run::{Run, config};
 
 /// The negotiated version; from 3 on the server's identification and menu.
-pub(super) async fn handshake(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn handshake(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let version = connection.version();
-    if !session.target.wire.contains(&version) {
+    if !run.target.wire.contains(&version) {
         return Err(Failure::unexpected("version", version, "one we offered"));
     }
     let told = version.has_connection_metadata();
@@ -26,10 +26,10 @@ pub(super) async fn handshake(session: &mut Session) -> Outcome {
 }
 
 /// Whatever we call ourselves, or nothing: the server takes it, and calls itself the same.
-pub(super) async fn ident(session: &mut Session) -> Outcome {
-    let first = session.connection().await?;
+pub(super) async fn ident(run: &mut Run) -> Outcome {
+    let first = run.connection().await?;
     let identification = first.peer_identification();
-    let anonymous = config(session.target.wire.clone());
+    let anonymous = config(run.target.wire.clone());
     let long = "i".repeat(70_000);
     let ours = [
         anonymous.clone(),
@@ -38,7 +38,7 @@ pub(super) async fn ident(session: &mut Session) -> Outcome {
         anonymous.clone().identification(long),
     ];
     for config in ours {
-        let connection = session.target.connect_with(config).await?;
+        let connection = run.target.connect_with(config).await?;
         equal(
             "identification",
             connection.peer_identification(),

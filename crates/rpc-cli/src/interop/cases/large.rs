@@ -6,22 +6,22 @@ use rpc_wire::{RpcError, frame};
 use super::plain::still_there;
 use crate::interop::check::{Failure, Outcome, call_for, refused};
 use crate::interop::rpcs::BIG;
-use crate::interop::session::Session;
+use crate::interop::run::Run;
 
 /// Nothing.
-pub(super) async fn big_0(session: &mut Session) -> Outcome {
-    sizes(session, &[0]).await
+pub(super) async fn big_0(run: &mut Run) -> Outcome {
+    sizes(run, &[0]).await
 }
 
 /// A little.
-pub(super) async fn big_100(session: &mut Session) -> Outcome {
-    sizes(session, &[100]).await
+pub(super) async fn big_100(run: &mut Run) -> Outcome {
+    sizes(run, &[100]).await
 }
 
 /// Up to 10 MB. What exceeds the callee's limit is an error, and the connection lives.
-pub(super) async fn big(session: &mut Session) -> Outcome {
-    sizes(session, &[0, 100, 65_535, 65_536, 1_000_000, 10_000_000]).await?;
-    let connection = session.connection().await?;
+pub(super) async fn big(run: &mut Run) -> Outcome {
+    sizes(run, &[0, 100, 65_535, 65_536, 1_000_000, 10_000_000]).await?;
+    let connection = run.connection().await?;
     // With what is around it, just too large: nobody is known to have another limit by default.
     let too_big = i64::try_from(frame::DEFAULT_LIMIT).unwrap_or(i64::MAX);
     let error = refused("big", BIG.dispatch(&connection, &too_big)).await?;
@@ -31,8 +31,8 @@ pub(super) async fn big(session: &mut Session) -> Outcome {
     still_there(&connection).await
 }
 
-async fn sizes(session: &mut Session, sizes: &[i64]) -> Outcome {
-    let connection = session.connection().await?;
+async fn sizes(run: &mut Run, sizes: &[i64]) -> Outcome {
+    let connection = run.connection().await?;
     for &size in sizes {
         let expected = ByteString::from("x".repeat(usize::try_from(size).unwrap_or(0)));
         call_for(&connection, &BIG, &size, expected).await?;

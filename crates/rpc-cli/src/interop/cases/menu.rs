@@ -9,13 +9,13 @@ use rpc_wire::{Description, RpcDigests};
 
 use crate::interop::check::{Failure, Outcome, call, call_for, equal};
 use crate::interop::rpcs::{PRICE_1, PRICE_2, Price, PriceQuery};
+use crate::interop::run::Run;
 use crate::interop::server;
-use crate::interop::session::Session;
 
 /// The menu RPC and the handshake's menu list the same, all of the suite, and with the digests
 /// that our types have, if the server tells any.
-pub(super) async fn menu(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn menu(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let listed = call(&connection, &MENU_RPC, &()).await?;
     let count = listed.len();
     let listed: BTreeSet<_> = listed
@@ -42,8 +42,8 @@ pub(super) async fn menu(session: &mut Session) -> Outcome {
 }
 
 /// `price`, as seen by callers that know both of its versions, the older one, and another one.
-pub(super) async fn versioned(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn versioned(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let connection = ConnectionWithMenu::request(connection).await?;
     let name = PRICE_1.name();
     let check = |versions: &[i64], expected| {

@@ -5,15 +5,15 @@ use rpc_wire::{DEFAULT_KEY, QueryMetadata};
 
 use crate::interop::check::{Outcome, call_for};
 use crate::interop::rpcs::ECHO_METADATA;
-use crate::interop::session::Session;
+use crate::interop::run::Run;
 
 /// What a connection sends of a payload, unless it is configured otherwise.
 const LIMIT: usize = 1024;
 
 /// None, one, and one that is too long; from version 8 several keys, of which the callee sees the
 /// one that it looks for.
-pub(super) async fn metadata(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn metadata(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let version = connection.version();
     call_for(&connection, &ECHO_METADATA, &(), None).await?;
     let single = |text: &str| QueryMetadata::new().with(DEFAULT_KEY, text);

@@ -7,11 +7,11 @@ use rpc_core::{Connection, DispatchError, OneWay};
 use super::plain::still_there;
 use crate::interop::check::{Failure, Outcome, call, contains, equal, within};
 use crate::interop::rpcs::{LOG, LOG_BOOM, LOG_COUNT};
-use crate::interop::session::Session;
+use crate::interop::run::Run;
 
 /// Three messages are counted, in order with the calls around them.
-pub(super) async fn oneway(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn oneway(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let before = call(&connection, &LOG_COUNT, &()).await?;
     for text in ["one", "two", "three"] {
         send(&connection, &LOG, text)?;
@@ -21,16 +21,16 @@ pub(super) async fn oneway(session: &mut Session) -> Outcome {
 }
 
 /// The handler raises, and its policy ends the connection. A new one works.
-pub(super) async fn boom(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn boom(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     ended_by_log_boom(&connection, "oneway-kaboom").await?;
-    still_there(&session.connection().await?).await
+    still_there(&run.connection().await?).await
 }
 
 /// The callee cannot know that nobody waits, and answers: our side closes (rule R-UN-4).
-pub(super) async fn unimplemented(session: &mut Session) -> Outcome {
+pub(super) async fn unimplemented(run: &mut Run) -> Outcome {
     static NO_SUCH_ONEWAY: OneWay<String> = OneWay::new("no-such-oneway", 1);
-    let connection = session.connection().await?;
+    let connection = run.connection().await?;
     NO_SUCH_ONEWAY
         .dispatch(&connection, &"hi".to_owned())
         .map_err(|source| failed("no-such-oneway", source))?;

@@ -5,11 +5,11 @@ use rpc_wire::RpcError;
 
 use crate::interop::check::{Failure, Outcome, call_for, contains, refused};
 use crate::interop::rpcs::{DIVIDE, ECHO_STRING, FAIL, SUM};
-use crate::interop::session::Session;
+use crate::interop::run::Run;
 
 /// The shortest texts.
-pub(super) async fn echo_small(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn echo_small(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     for text in ["", "hello"] {
         call_for(&connection, &ECHO_STRING, &text.into(), text.into()).await?;
     }
@@ -17,8 +17,8 @@ pub(super) async fn echo_small(session: &mut Session) -> Outcome {
 }
 
 /// Sizes around those at which lengths take more bytes, and bytes that are no text.
-pub(super) async fn echo(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn echo(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let mut texts = vec![ByteString::from("hello"), ByteString::from("")];
     texts.extend([127, 128, 70_000].map(|size| ByteString::from("e".repeat(size))));
     texts.push(ByteString((0..=u8::MAX).collect()));
@@ -29,8 +29,8 @@ pub(super) async fn echo(session: &mut Session) -> Outcome {
 }
 
 /// Numbers of each size that the encoding knows.
-pub(super) async fn sum(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn sum(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let edges = vec![
         127,
         128,
@@ -53,8 +53,8 @@ pub(super) async fn sum(session: &mut Session) -> Outcome {
 }
 
 /// A raising handler: the caller is told what it raised, and the connection lives.
-pub(super) async fn fail(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn fail(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     for text in ["kaboom", "kaboom2"] {
         let error = refused("fail", FAIL.dispatch(&connection, &text.into())).await?;
         let RpcError::UncaughtExn(exn) = error else {
@@ -66,8 +66,8 @@ pub(super) async fn fail(session: &mut Session) -> Outcome {
 }
 
 /// A user's error is part of the response's type.
-pub(super) async fn divide(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn divide(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     call_for(&connection, &DIVIDE, &(22, 7), Ok(3)).await?;
     let error = Err("division by zero".into());
     call_for(&connection, &DIVIDE, &(22, 0), error).await

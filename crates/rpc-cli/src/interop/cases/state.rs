@@ -8,11 +8,11 @@ use tokio::time::timeout;
 use super::plain::still_there;
 use crate::interop::check::{Failure, Outcome, answered, end, equal, updates};
 use crate::interop::rpcs::COUNTER;
-use crate::interop::session::Session;
+use crate::interop::run::Run;
 
 /// A state with its updates and the end, and a user's error.
-pub(super) async fn state(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn state(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let mut pipe = started(&connection, "c").await?;
     updates("counter", &mut pipe, 1..=10).await?;
     end("counter", &mut pipe).await?;
@@ -21,8 +21,8 @@ pub(super) async fn state(session: &mut Session) -> Outcome {
 }
 
 /// A stream that does not end by itself, and is dropped.
-pub(super) async fn hold(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn hold(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let mut pipe = started(&connection, "hold").await?;
     updates("counter", &mut pipe, 1..=10).await?;
     // An end sent with the updates would be here before this answer.

@@ -12,7 +12,7 @@ use crate::interop::check::{
     updates, within,
 };
 use crate::interop::rpcs::{BOOM_PIPE, COUNT, COUNT_DIRECT, CountQuery, LIVE_TICKS, TICKS};
-use crate::interop::session::Session;
+use crate::interop::run::Run;
 
 /// Milliseconds between two ticks.
 const TICK: i64 = 10;
@@ -26,8 +26,8 @@ fn query(from_: i64, until: i64, fail_with: Option<&str>) -> CountQuery {
 }
 
 /// A pipe, a user's error in place of one, an empty pipe, and one of a direct writer.
-pub(super) async fn count(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn count(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let mut pipe = opened(&connection, &COUNT, &query(5, 15, None)).await?;
     updates("count", &mut pipe, 5..15).await?;
     end("count", &mut pipe).await?;
@@ -42,9 +42,9 @@ pub(super) async fn count(session: &mut Session) -> Outcome {
 
 /// More values than any buffer holds at once, from both kinds of sources; and the direct
 /// writer's refusal.
-pub(super) async fn count_large(session: &mut Session) -> Outcome {
+pub(super) async fn count_large(run: &mut Run) -> Outcome {
     const MANY: i64 = 100_000;
-    let connection = session.connection().await?;
+    let connection = run.connection().await?;
     for rpc in [&COUNT, &COUNT_DIRECT] {
         let mut pipe = opened(&connection, rpc, &query(0, MANY, None)).await?;
         updates(rpc.description(), &mut pipe, 0..MANY).await?;
@@ -55,8 +55,8 @@ pub(super) async fn count_large(session: &mut Session) -> Outcome {
 }
 
 /// The handler raises before it has a pipe.
-pub(super) async fn boom(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn boom(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     let dispatch = BOOM_PIPE.dispatch(&connection, &"pipe-kaboom".into());
     let error = refused("boom-pipe", dispatch).await?;
     let RpcError::UncaughtExn(exn) = error else {
@@ -66,8 +66,8 @@ pub(super) async fn boom(session: &mut Session) -> Outcome {
 }
 
 /// A stream without end, ended by its caller: by dropping the pipe, and by its id.
-pub(super) async fn abort(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn abort(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     call_for(&connection, &LIVE_TICKS, &(), 0).await?;
     let mut ticks = opened(&connection, &TICKS, &TICK).await?;
     updates("ticks", &mut ticks, 0..3).await?;
@@ -96,10 +96,10 @@ pub(super) async fn abort(session: &mut Session) -> Outcome {
 }
 
 /// A stream without end, whose connection ends.
-pub(super) async fn abort_by_close(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn abort_by_close(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     call_for(&connection, &LIVE_TICKS, &(), 0).await?;
-    let other = session.target.connect().await?;
+    let other = run.target.connect().await?;
     let mut ticks = opened(&other, &TICKS, &TICK).await?;
     updates("ticks", &mut ticks, 0..2).await?;
     call_for(&connection, &LIVE_TICKS, &(), 1).await?;

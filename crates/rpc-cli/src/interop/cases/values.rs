@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use crate::interop::check::{Outcome, call_for};
 use crate::interop::rpcs::{ZOO, ZOO2};
-use crate::interop::session::Session;
+use crate::interop::run::Run;
 use crate::interop::zoo::{Polymorphic, Variant, Zoo, Zoo2};
 
 /// The ends of OCaml's integers.
@@ -16,8 +16,8 @@ const MAX_INT: i64 = (1 << 62) - 1;
 const MIN_INT: i64 = -(1 << 62);
 
 /// The types of bin_prot itself.
-pub(super) async fn zoo(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn zoo(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     for animals in zoos() {
         call_for(&connection, &ZOO, &animals, animals.clone()).await?;
     }
@@ -25,8 +25,8 @@ pub(super) async fn zoo(session: &mut Session) -> Outcome {
 }
 
 /// Core's types, and nesting.
-pub(super) async fn zoo2(session: &mut Session) -> Outcome {
-    let connection = session.connection().await?;
+pub(super) async fn zoo2(run: &mut Run) -> Outcome {
+    let connection = run.connection().await?;
     for animals in zoos2() {
         call_for(&connection, &ZOO2, &animals, animals.clone()).await?;
     }

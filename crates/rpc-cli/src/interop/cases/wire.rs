@@ -5,13 +5,13 @@ use rpc_wire::{Message, ResponseForm, Specifier};
 
 use crate::interop::check::{Outcome, call_for, equal, refused};
 use crate::interop::rpcs::ECHO_STRING;
-use crate::interop::session::Session;
+use crate::interop::run::Run;
 
 /// From version 11 queries name their RPC by its rank in the menu, and from 7 responses tell it:
 /// for an RPC that is on the menu.
-pub(super) async fn rank(session: &mut Session) -> Outcome {
+pub(super) async fn rank(run: &mut Run) -> Outcome {
     static NO_SUCH_RPC: Rpc<(), ()> = Rpc::new("no-such-rpc", 1);
-    let (connection, seen) = session.target.connect_tapped().await?;
+    let (connection, seen) = run.target.connect_tapped().await?;
     let version = connection.version();
     call_for(&connection, &ECHO_STRING, &"rank".into(), "rank".into()).await?;
     refused("no-such-rpc", NO_SUCH_RPC.dispatch(&connection, &())).await?;

@@ -74,6 +74,7 @@ fn check_all(pairs: &[(String, String, String)]) {
     }
 }
 
+/// C-OP-5, C-OP-6, C-MD-7, C-CL-7: what each version has, and what it does without.
 #[test]
 fn every_case_passes_at_every_version() {
     let pairs: Vec<_> = (1..=11)
@@ -85,6 +86,7 @@ fn every_case_passes_at_every_version() {
     check_all(&pairs);
 }
 
+/// C-HS-3: the highest version that both offer.
 #[test]
 fn every_case_passes_between_ends_of_different_age() {
     let pair = |server: &str, client: &str, expected: &str| {

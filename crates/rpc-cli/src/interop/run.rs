@@ -81,13 +81,13 @@ impl Target {
 
 /// A run of the suite: what its cases share.
 #[derive(Debug)]
-pub(crate) struct Session {
+pub(crate) struct Run {
     /// For connections of a case's own.
     pub(crate) target: Target,
     connection: Option<Connection>,
 }
 
-impl Session {
+impl Run {
     /// A run that has not connected yet.
     pub(crate) fn new(target: Target) -> Self {
         Self {
