@@ -69,7 +69,10 @@ fn check_digest(shape: &Shape, sexp: &Sexp) -> Option<Digest> {
         (Err(declared::Failure::NoType), Ok(found)) => panic!("{found} of {sexp}"),
         (Ok(_) | Err(declared::Failure::TooMuch), Err(error)) => {
             use bin_prot::shape::ShapeError;
-            let is_limit = matches!(error, ShapeError::TooDeep(_) | ShapeError::Endless(_));
+            let is_limit = matches!(
+                error,
+                ShapeError::TooDeep(_) | ShapeError::TooLarge(_) | ShapeError::Endless(_)
+            );
             assert!(is_limit, "{error}: {sexp}");
         }
         (Err(_), _) => {}
