@@ -268,7 +268,9 @@ fn chain_of_aliases_in_one_group_takes_linear_time() {
     };
     let last = Definition::new("100", [], int());
     let chain = Group::new((0..100).map(twice).chain([last])).apply("0", []);
-    let alone = (0..100).fold(int(), |shape, _| single(Shape::tuple([shape.clone(), shape])));
+    let alone = (0..100).fold(int(), |shape, _| {
+        single(Shape::tuple([shape.clone(), shape]))
+    });
     assert_eq!(chain.canonical_within(256), alone.canonical());
 }
 
