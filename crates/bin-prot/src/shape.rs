@@ -215,21 +215,26 @@ impl Shape {
     /// # Errors
     /// The expression is not the shape of any type.
     pub fn canonical(&self) -> Result<Canonical, ShapeError> {
-        self.canonical_within(usize::MAX)
+        evaluate::evaluate(self, usize::MAX, usize::MAX)
     }
 
     /// The normal form of a shape that a stranger may have sent: one that is deeper than this
     /// many levels is refused. Evaluation uses the stack as deep as expressions are, definitions
     /// inside definitions included; 256 levels fit any thread's.
     ///
+    /// Refused is also what takes more than 131,072 steps. A type takes about as many as its
+    /// definitions have parts; but types that all use each other take one for every way to go from
+    /// one to the next.
+    ///
     /// # Errors
-    /// The expression is not the shape of any type, or too deep.
+    /// The expression is not the shape of any type, or too deep, or too large.
     pub fn canonical_within(&self, levels: usize) -> Result<Canonical, ShapeError> {
-        evaluate::evaluate(self, levels)
+        const STEPS: usize = 1 << 17;
+        evaluate::evaluate(self, levels, STEPS)
     }
 
     /// The digest of the normal form. Takes time in proportion to the expression, however large
-    /// the normal form would be as text.
+    /// the normal form would be as text; but see [`canonical_within`](Self::canonical_within).
     ///
     /// # Errors
     /// The expression is not the shape of any type.
@@ -294,4 +299,7 @@ pub enum ShapeError {
     /// The expression, or what it evaluates to, is deeper than the limit.
     #[error("nested deeper than {0} levels")]
     TooDeep(usize),
+    /// The expression takes more steps to evaluate than the limit.
+    #[error("evaluating it takes more than {0} steps")]
+    TooLarge(usize),
 }

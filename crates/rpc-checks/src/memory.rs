@@ -69,9 +69,9 @@ static ALLOCATOR: Counting = Counting;
 /// entries from the first one on, and its first entry may have come in two bytes.
 const PER_BYTE: usize = 1024;
 
-/// Bytes of memory whatever the input: what the parts of one value take that had no bytes of
-/// their own, and an error with its message.
-const FIXED: usize = 64 * 1024;
+/// Bytes of memory whatever the input: a thousand parts that take no bytes, while their list
+/// grows, and an error with its message.
+const FIXED: usize = 256 * 1024;
 
 /// Runs something that decodes `length` bytes.
 ///

@@ -30,9 +30,12 @@ pub fn values(bytes: &[u8]) {
     match bounded(length, || ty.read(&mut reader)) {
         Ok(value) => {
             let written = check_bytes(&ty, &value, reader.offset());
-            check_sexp(&ty, &value, &written);
-            if has_plain_names {
-                check_json(&ty, &value, &written);
+            // What has no rows does not show how many columns it has.
+            if !has_matrix_without_rows(&value) {
+                check_sexp(&ty, &value, &written);
+                if has_plain_names {
+                    check_json(&ty, &value, &written);
+                }
             }
         }
         Err(error) => assert!(!error.to_string().is_empty()),
@@ -79,18 +82,34 @@ fn check_json(ty: &Type, value: &Value, written: &[u8]) {
 
 /// Whether a float somewhere in a value is not a number, and so not equal to itself.
 pub(crate) fn has_nan(value: &Value) -> bool {
-    match value {
+    any(value, &|part| match part {
         Value::Float(float) => float.is_nan(),
         Value::Float32(float) => float.is_nan(),
-        Value::Option(value) => value.as_deref().is_some_and(has_nan),
-        Value::List(values) | Value::Tuple(values) | Value::Variant(_, values) => {
-            values.iter().any(has_nan)
-        }
-        Value::Matrix(matrix) => matrix.rows().any(|mut row| row.any(has_nan)),
-        Value::Record(fields) => fields.iter().any(|(_, value)| has_nan(value)),
-        Value::Polymorphic(_, value) => value.as_deref().is_some_and(has_nan),
         _ => false,
-    }
+    })
+}
+
+fn has_matrix_without_rows(value: &Value) -> bool {
+    any(
+        value,
+        &|part| matches!(part, Value::Matrix(matrix) if matrix.rows().next().is_none()),
+    )
+}
+
+/// Whether something holds for a value, or for a part of it.
+fn any(value: &Value, holds: &dyn Fn(&Value) -> bool) -> bool {
+    let inside = |value: &Value| any(value, holds);
+    holds(value)
+        || match value {
+            Value::Option(value) => value.as_deref().is_some_and(inside),
+            Value::List(values) | Value::Tuple(values) | Value::Variant(_, values) => {
+                values.iter().any(inside)
+            }
+            Value::Matrix(matrix) => matrix.rows().any(|mut row| row.any(inside)),
+            Value::Record(fields) => fields.iter().any(|(_, value)| inside(value)),
+            Value::Polymorphic(_, value) => value.as_deref().is_some_and(inside),
+            _ => false,
+        }
 }
 
 /// Whether an error is about a limit of reading rather than about the value.

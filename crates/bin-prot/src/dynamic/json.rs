@@ -12,7 +12,7 @@
 //! | option | `null` or `{"some": …}` |
 //! | list, array | `[…]`; also read: `{"repeat": …, "count": …}` |
 //! | map, table | `[[key, data], …]` |
-//! | matrix | `{"rows": [[…], …]}` |
+//! | matrix | `{"rows": [[…], …]}`; one without rows does not tell its columns |
 //! | tuple | `[…]` |
 //! | record | an object |
 //! | variant | `{"tag": …, "args": […]}` |

@@ -8,7 +8,7 @@
 //! | option | `()` or `(VALUE)` |
 //! | list, array, tuple | `(VALUE …)` |
 //! | map, table | `((KEY VALUE) …)` |
-//! | matrix | `((VALUE …) …)`, row by row |
+//! | matrix | `((VALUE …) …)`, row by row; one without rows does not tell its columns |
 //! | record | `((FIELD VALUE) …)`, read in any order |
 //! | constructor | `NAME` or `(NAME VALUE …)` |
 //! | constructor with an inline record | `(NAME (FIELD VALUE) …)` |

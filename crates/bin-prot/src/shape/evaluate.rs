@@ -1,9 +1,9 @@
 //! From expressions to canonical forms (*shapes* §5).
 //!
 //! Parameters carry evaluated values, so a type that uses its parameter many times costs no more
-//! than one that uses it once. Uses of complete groups are remembered by type, arguments and
-//! depth, which is all that their value depends on: none of their types can be in the middle of
-//! being defined.
+//! than one that uses it once. Uses are remembered by type, arguments, depth, and the types that
+//! are in the middle of being defined, which is all that their value depends on; none of a complete
+//! group's types can be among the last.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ptr;
@@ -14,24 +14,38 @@ use super::group::{Definition, Group, Recursion};
 use super::{Expression, Row, RowKind, Shape, ShapeError};
 use crate::ByteString;
 
-pub(super) fn evaluate(shape: &Shape, levels: usize) -> Result<Canonical, ShapeError> {
+/// Evaluates a shape that is at most `levels` deep, also in what it evaluates to, in at most `steps`
+/// steps: types that all use each other have as many normal forms as there are ways to go from one
+/// to the next.
+pub(super) fn evaluate(
+    shape: &Shape,
+    levels: usize,
+    steps: usize,
+) -> Result<Canonical, ShapeError> {
     let mut evaluation = Evaluation {
         uses: HashMap::new(),
+        entered: 0,
         levels,
         levels_left: levels,
+        steps,
+        steps_left: steps,
     };
     evaluation.shape(shape, Scope::default())
 }
 
 struct Evaluation {
     uses: HashMap<UseKey, Canonical>,
-    /// How deep expressions, and what they evaluate to, may be.
+    /// How many [`Step`]s there were.
+    entered: usize,
     levels: usize,
     levels_left: usize,
+    steps: usize,
+    steps_left: usize,
 }
 
-/// Definition (by its address: the shape that is evaluated keeps it alive), arguments, depth.
-type UseKey = (*const Definition, Vec<Digest>, usize);
+/// Definition (by its address: the shape that is evaluated keeps it alive), arguments, depth, and
+/// the number of the innermost step.
+type UseKey = (*const Definition, Vec<Digest>, usize, usize);
 
 /// What is known around an expression.
 #[derive(Clone, Copy, Default)]
@@ -52,6 +66,8 @@ struct Inside<'a> {
 
 /// A recursive type that is being resolved, and those around it.
 struct Step<'a> {
+    /// No other step has this number, and none has 0.
+    number: usize,
     definition: &'a Definition,
     entry: Entry,
     outer: Option<&'a Self>,
@@ -72,6 +88,8 @@ impl Evaluation {
             return Err(too_deep);
         };
         self.levels_left = left;
+        let too_large = ShapeError::TooLarge(self.steps);
+        self.steps_left = self.steps_left.checked_sub(1).ok_or(too_large)?;
         let value = self.expression(shape, scope)?;
         self.levels_left += 1;
         // Parameters can stand for more than what their expression is deep.
@@ -110,10 +128,15 @@ impl Evaluation {
                 let Some(Inside { group, .. }) = scope.inside else {
                     return Err(ShapeError::NoGroup(name.clone()));
                 };
-                return self.apply(group, find(group, name)?, arguments, scope);
+                return self.apply_remembered(group, find(group, name)?, arguments, scope);
             }
             Expression::Use(group, name, arguments) => {
                 let arguments = self.shapes(arguments, scope)?;
+                // The types in the middle of being defined are not those of this group.
+                let scope = Scope {
+                    path: None,
+                    ..scope
+                };
                 return self.apply_remembered(group, find(group, name)?, arguments, scope);
             }
             Expression::Instance(body) => return self.shape(body, scope),
@@ -162,7 +185,8 @@ impl Evaluation {
         scope: Scope<'_>,
     ) -> Result<Canonical, ShapeError> {
         let digests = arguments.iter().map(Canonical::digest).collect();
-        let key = (ptr::from_ref(definition), digests, scope.depth);
+        let step = scope.path.map_or(0, |step| step.number);
+        let key = (ptr::from_ref(definition), digests, scope.depth, step);
         if let Some(value) = self.uses.get(&key) {
             return Ok(value.clone());
         }
@@ -191,11 +215,7 @@ impl Evaluation {
                 if scope.is_inlining(definition) {
                     return Err(ShapeError::Endless(definition.name().clone()));
                 }
-                let step = Step {
-                    definition,
-                    entry: Entry::Inlined,
-                    outer: scope.path,
-                };
+                let step = self.step(definition, Entry::Inlined, scope);
                 self.body(group, definition, &arguments, scope.depth, Some(&step))
             }
             Recursion::None => self.body(group, definition, &arguments, scope.depth, scope.path),
@@ -215,17 +235,23 @@ impl Evaluation {
                 let parameters: Vec<_> = (0..arguments.len())
                     .map(|index| Canonical::new(Form::Parameter(index)))
                     .collect();
-                let step = Step {
-                    definition,
-                    entry: Entry::Applied(scope.depth),
-                    outer: scope.path,
-                };
+                let step = self.step(definition, Entry::Applied(scope.depth), scope);
                 let depth = scope.depth + 1;
                 let body = self.body(group, definition, &parameters, depth, Some(&step))?;
                 Form::Application(body, arguments)
             }
         };
         Ok(Canonical::new(form))
+    }
+
+    fn step<'a>(&mut self, definition: &'a Definition, entry: Entry, scope: Scope<'a>) -> Step<'a> {
+        self.entered += 1;
+        Step {
+            number: self.entered,
+            definition,
+            entry,
+            outer: scope.path,
+        }
     }
 
     fn body(

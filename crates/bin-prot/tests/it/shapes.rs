@@ -257,3 +257,38 @@ fn chain_of_aliases_takes_linear_time() {
     let digest = thread.spawn(move || chain.digest().is_ok()).unwrap();
     assert!(digest.join().unwrap());
 }
+
+/// The same in one group: `t0 = t1 * t1 and t1 = t2 * t2 and …`, which nothing but the order of
+/// evaluation tells from types that contain each other.
+#[test]
+fn chain_of_aliases_in_one_group_takes_linear_time() {
+    let twice = |number: usize| {
+        let next = || Shape::recursive_use((number + 1).to_string(), []);
+        Definition::new(number.to_string(), [], Shape::tuple([next(), next()]))
+    };
+    let last = Definition::new("100", [], int());
+    let chain = Group::new((0..100).map(twice).chain([last])).apply("0", []);
+    let alone = (0..100).fold(int(), |shape, _| {
+        single(Shape::tuple([shape.clone(), shape]))
+    });
+    assert_eq!(chain.canonical_within(256), alone.canonical());
+}
+
+/// `t0 = { t1: t1; t2: t2; … } and t1 = …`, each with all others: there are 11! ways through them.
+#[test]
+fn types_that_all_use_each_other_are_refused() {
+    let everybody = |count: usize| {
+        let all = move |_| {
+            (0..count).map(|number| {
+                let name = number.to_string();
+                (name.clone(), Shape::recursive_use(name, []))
+            })
+        };
+        let definitions = (0..count).map(|number| (number, Shape::record(all(number))));
+        let definitions = definitions.map(|(n, body)| Definition::new(n.to_string(), [], body));
+        Group::new(definitions).apply("0", [])
+    };
+    assert!(everybody(5).canonical_within(256).is_ok());
+    let error = everybody(12).canonical_within(256).unwrap_err();
+    assert_eq!(error, ShapeError::TooLarge(1 << 17));
+}

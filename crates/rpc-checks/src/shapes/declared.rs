@@ -2,6 +2,7 @@
 //! S-expression: step by step, without remembering anything, and so only for small ones.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::ptr;
 use std::rc::Rc;
 
 use bin_prot::Sexp;
@@ -62,7 +63,6 @@ enum Row<'a> {
 }
 
 struct Group<'a> {
-    id: Text<'a>,
     definitions: Vec<Definition<'a>>,
 }
 
@@ -151,7 +151,7 @@ fn parse_group<'a>(sexp: &'a Sexp, groups: &mut Groups<'a>) -> Option<Rc<Group<'
         })
     });
     let definitions = definitions.collect::<Option<_>>()?;
-    let group = Rc::new(Group { id, definitions });
+    let group = Rc::new(Group { definitions });
     groups.insert(id, Rc::clone(&group));
     Some(group)
 }
@@ -224,7 +224,7 @@ struct Around<'e, 'a> {
     values: HashMap<Text<'a>, Value>,
     depth: usize,
     /// The level of each type that is being defined.
-    table: HashMap<(Text<'a>, Text<'a>), usize>,
+    table: HashMap<(*const Group<'a>, Text<'a>), usize>,
 }
 
 struct Evaluation {
@@ -351,7 +351,7 @@ impl Evaluation {
         if parameters.len() != parts.len() {
             return Err(Failure::NoType);
         }
-        let key = (group.id, name);
+        let key = (ptr::from_ref(group), name);
         let is_structure = matches!(body, Expression::Record(_) | Expression::Variant(_));
         let is_applied = (is_structure && group.is_cyclic(definition, false))
             || group.is_cyclic(definition, true);

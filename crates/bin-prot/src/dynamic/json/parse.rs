@@ -10,8 +10,9 @@ use crate::dynamic::{Type, Value};
 use crate::library::{Date, Month};
 use crate::{ByteString, Sexp};
 
-/// How many values, and how many bytes, the abbreviations of an input may stand for.
-const MOST_REPEATED: u64 = 1 << 24;
+/// How many bytes of memory the abbreviations of an input may stand for. They stand in golden
+/// vectors, for strings and lists that are just so long that their length is written otherwise.
+const MOST_REPEATED: u64 = 64 * 1024 * 1024;
 
 impl Type {
     /// The value that some JSON stands for.
@@ -24,6 +25,7 @@ impl Type {
             // The value itself is no level.
             depth_left: self.depth.saturating_add(1),
             repeats_left: MOST_REPEATED,
+            sexp_depth: self.depth.max(crate::DEFAULT_DEPTH),
         };
         parsing.value(self.root(), json)
     }
@@ -32,7 +34,10 @@ impl Type {
 struct Parsing<'t> {
     ty: &'t Type,
     depth_left: u32,
+    /// In bytes of memory.
     repeats_left: u64,
+    /// How deep S-expressions in a value may be, which are no levels of their own.
+    sexp_depth: u32,
 }
 
 impl Parsing<'_> {
@@ -59,7 +64,7 @@ impl Parsing<'_> {
             Node::Record(fields) => self.record(fields, at, json),
             Node::Variant(constructors) => self.variant(constructors, at, json),
             Node::Polymorphic(rows) => self.polymorphic(rows, at, json),
-            Node::Sexp => self.sexp(json).map(Value::Sexp),
+            Node::Sexp => self.sexp(json, self.sexp_depth).map(Value::Sexp),
             Node::Bytes | Node::OpaqueBlob => self.bytes(json).map(Value::Bytes),
             node => simple(node, json).ok_or_else(|| Error::mismatch(node.describe(), json)),
         }
@@ -73,21 +78,24 @@ impl Parsing<'_> {
         }
     }
 
-    /// The count of an abbreviation, as far as abbreviations may still go.
-    fn count(&mut self, json: &Json, of: usize) -> Result<usize, Error> {
+    /// The count of an abbreviation of things of this size, as far as abbreviations may still go.
+    fn count(&mut self, json: &Json, size: usize) -> Result<usize, Error> {
         let count = json.get("count").and_then(Json::as_u64);
         let count = count.ok_or_else(|| Error::mismatch("a count", json))?;
-        let total = count.checked_mul(of as u64);
+        let total = count.checked_mul(size.max(1) as u64);
         let left = total.and_then(|total| self.repeats_left.checked_sub(total));
-        let too_many = || Error::mismatch(format!("at most {MOST_REPEATED} repeated"), count);
+        let too_many = || {
+            let expected = format!("a count that makes at most {MOST_REPEATED} bytes");
+            Error::mismatch(expected, count)
+        };
         self.repeats_left = left.ok_or_else(too_many)?;
         usize::try_from(count).map_err(|_| too_many())
     }
 
     fn list(&mut self, at: At<'_>, json: &Json) -> Result<Vec<Value>, Error> {
         if let Some(item) = json.get("repeat") {
-            let count = self.count(json, 1)?;
             let value = self.value(at, item)?;
+            let count = self.count(json, footprint(&value))?;
             return Ok(vec![value; count]);
         }
         let items = array(json)?;
@@ -171,15 +179,20 @@ impl Parsing<'_> {
         Ok(Value::Polymorphic(row.name.clone(), argument))
     }
 
-    fn sexp(&mut self, json: &Json) -> Result<Sexp, Error> {
-        match (tag(json)?, array(member(json, "args")?)?) {
-            ("Atom", [atom]) => self.bytes(atom).map(Sexp::Atom),
-            ("List", [items]) => {
-                let items = array(items)?.iter().map(|item| self.sexp(item));
-                items.collect::<Result<_, _>>().map(Sexp::List)
-            }
-            _ => Err(Error::mismatch("Atom or List", json)),
+    fn sexp(&mut self, json: &Json, depth_left: u32) -> Result<Sexp, Error> {
+        let Some(depth_left) = depth_left.checked_sub(1) else {
+            return Err(Error::new(ErrorKind::TooDeep(self.sexp_depth)));
+        };
+        // In a function of its own, what a level needs only for a moment is not on the stack below.
+        let items = match atom_or_items(json)? {
+            Err(atom) => return self.bytes(atom).map(Sexp::Atom),
+            Ok(items) => items,
+        };
+        let mut sexps = Vec::with_capacity(items.len());
+        for item in items {
+            sexps.push(self.sexp(item, depth_left)?);
         }
+        Ok(Sexp::List(sexps))
     }
 
     fn bytes(&mut self, json: &Json) -> Result<ByteString, Error> {
@@ -195,6 +208,50 @@ impl Parsing<'_> {
         };
         let bytes = bytes.ok_or_else(|| Error::mismatch(r#"a string or {"hex": …}"#, json))?;
         Ok(ByteString(bytes))
+    }
+}
+
+/// How many bytes a value takes in memory, about.
+fn footprint(value: &Value) -> usize {
+    let all = |values: &[Value]| values.iter().map(footprint).sum::<usize>();
+    let inside = match value {
+        Value::Unit
+        | Value::Bool(_)
+        | Value::Char(_)
+        | Value::Int(_)
+        | Value::Float(_)
+        | Value::Float32(_)
+        | Value::Md5(_)
+        | Value::Date(_)
+        | Value::Option(None)
+        | Value::Polymorphic(_, None) => 0,
+        Value::Bytes(bytes) => bytes.as_bytes().len(),
+        Value::Sexp(sexp) => sexp_footprint(sexp),
+        Value::Option(Some(value)) | Value::Polymorphic(_, Some(value)) => footprint(value),
+        Value::List(values) | Value::Tuple(values) | Value::Variant(_, values) => all(values),
+        Value::Matrix(matrix) => all(&matrix.elements),
+        Value::Record(fields) => {
+            let values = fields.iter().map(|(_, value)| footprint(value));
+            values.sum::<usize>() + size_of_val(fields.as_slice())
+        }
+    };
+    size_of::<Value>() + inside
+}
+
+fn sexp_footprint(sexp: &Sexp) -> usize {
+    let inside = match sexp {
+        Sexp::Atom(atom) => atom.as_bytes().len(),
+        Sexp::List(items) => items.iter().map(sexp_footprint).sum(),
+    };
+    size_of::<Sexp>() + inside
+}
+
+/// The items of a list, or else the atom, in the JSON of an S-expression.
+fn atom_or_items(json: &Json) -> Result<Result<&[Json], &Json>, Error> {
+    match (tag(json)?, array(member(json, "args")?)?) {
+        ("Atom", [atom]) => Ok(Err(atom)),
+        ("List", [items]) => array(items).map(Ok),
+        _ => Err(Error::mismatch("Atom or List", json)),
     }
 }
 

@@ -28,9 +28,45 @@ fn abbreviations_are_spelled_out() {
     check::<Vec<Option<i64>>>(&repeated, &json!([{"some": 1}, {"some": 1}]));
     check::<ByteString>(&json!({"repeat_hex": "6162", "count": 2}), &json!("abab"));
     check::<ByteString>(&json!({"hex": "00Ff"}), &json!({"hex": "00ff"}));
-    let expected = "at most 16777216 repeated, found 1073741824";
-    let repeated = json!({"repeat": null, "count": 1 << 30});
-    check_error::<Vec<()>>(&repeated, &format!("expected {expected}"));
+}
+
+/// Whether many or large things are repeated, and in however many steps.
+#[test]
+fn abbreviations_stand_for_no_more_than_fits() {
+    #[track_caller]
+    fn check<T: BinShape>(json: &Json) {
+        let error = Type::new(&T::bin_shape()).unwrap().parse_json(json);
+        let message = error.unwrap_err().to_string();
+        let expected = "expected a count that makes at most 67108864 bytes, found ";
+        assert!(message.contains(expected), "{message}");
+    }
+
+    let repeat = |json: &Json, count: u64| json!({"repeat": json, "count": count});
+    check::<Vec<()>>(&repeat(&json!(null), 1 << 30));
+    check::<Vec<Vec<Vec<()>>>>(&repeat(&repeat(&repeat(&json!(null), 1_000), 1_000), 1_000));
+    check::<Vec<ByteString>>(&repeat(
+        &json!({"repeat_hex": "61", "count": 50_000_000}),
+        2,
+    ));
+    check::<ByteString>(&json!({"repeat_hex": "6162", "count": 1 << 26}));
+    check::<ByteString>(&json!({"repeat_hex": "", "count": u64::MAX}));
+}
+
+/// Its own parser stops at 128 levels, but can be told not to.
+#[test]
+fn depth_of_sexps_is_bounded() {
+    let nested = |levels: usize| {
+        // Without `json!`, which goes through all of what it is given.
+        let list = |items| {
+            let args = Json::Array(vec![Json::Array(items)]);
+            Json::from_iter([("tag".to_owned(), "List".into()), ("args".to_owned(), args)])
+        };
+        (0..levels).fold(list(vec![]), |inner, _| list(vec![inner]))
+    };
+    let ty = Type::new(&Sexp::bin_shape()).unwrap();
+    assert!(ty.parse_json(&nested(1_023)).is_ok());
+    let error = ty.parse_json(&nested(1_024)).unwrap_err();
+    assert_eq!(error.to_string(), "nested deeper than 1024 levels");
 }
 
 #[test]
