@@ -117,7 +117,7 @@ async fn wait_is_dropped_with_its_connection() {
         match is_update {
             true => PipeResponse::wait(async move {
                 let _kept = guard;
-                std::future::pending().await
+                std::future::pending::<()>().await;
             }),
             false => PipeResponse::Continue,
         }
