@@ -116,7 +116,7 @@ async fn disjoint_offers_fail_on_both_sides() {
     }
 }
 
-/// C-HS-13: the query came right behind the metadata.
+/// ZC1, C7, C-HS-13: the query came right behind the metadata.
 #[tokio::test(start_paused = true)]
 async fn query_in_the_same_chunk_as_the_handshake_is_answered() {
     for number in [1, 3, 11] {
@@ -655,7 +655,7 @@ async fn handshake_tells_the_menu_from_version_3() {
     }
 }
 
-/// C-CR-1: the handshake has no menu, and the user's implementation answers.
+/// ZC11, C-CR-1: the handshake has no menu, and the user's implementation answers.
 #[tokio::test(start_paused = true)]
 async fn users_own_menu_rpc_takes_the_place_of_the_menu() {
     let answer = vec![(ByteString::from("secret"), 5)];

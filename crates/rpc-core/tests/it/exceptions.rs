@@ -180,8 +180,8 @@ const MONITOR: Kind = |heard| {
     })
 };
 
-/// R-XN-1, R-XN-4, R-PL-1, R-PL-4, R-SV-3, R-EX-7, catalogue Q6, Q8, Q13, ZR34: the answer first,
-/// then the function, once, with what the caller got.
+/// R-XN-1, R-XN-4, R-PL-1, R-PL-4, R-SV-3, R-EX-7, catalogue Q6, Q7, Q8, Q12, Q13, ZR34: the answer
+/// first, then the function, once, with what the caller got.
 #[tokio::test(start_paused = true)]
 async fn function_of_a_policy_gets_the_located_error_after_the_answer() {
     for kind in [CALL, MONITOR] {

@@ -19,7 +19,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// Longer than any silence that is tolerated.
 const LONG: Duration = Duration::from_secs(1000);
 
-/// C-OP-2, C-HB-1.
+/// W9, C-OP-2, C-HB-1.
 #[tokio::test(start_paused = true)]
 async fn heartbeats_are_sent_at_once_and_then_every_ten_seconds() {
     for number in [1, 11] {
@@ -120,7 +120,7 @@ async fn any_message_is_a_sign_of_life() {
     assert!(closed.to_string().contains("No heartbeats"), "{closed}");
 }
 
-/// C-HB-3, C-HB-4: when a silent peer is given up, in seconds.
+/// ZC33, C-HB-3, C-HB-4: when a silent peer is given up, in seconds.
 #[tokio::test(start_paused = true)]
 async fn moment_of_giving_up_follows_from_timeout_and_interval() {
     let rows = [

@@ -165,7 +165,7 @@ const FATAL: &str = "exn raised in RPC connection loop";
 
 // The header step.
 
-/// C-HF-4: text is a frame of absurd length.
+/// W7, C-HF-4: text is a frame of absurd length.
 #[tokio::test(start_paused = true)]
 async fn http_request_is_no_header() {
     let failure = not_a_header(b"GET / HTTP/1.1\r\n").await;
@@ -193,7 +193,7 @@ async fn header_frame_with_other_content_is_no_header() {
     );
 }
 
-/// C-HS-12.
+/// ZC2, C-HS-12.
 #[tokio::test(start_paused = true)]
 async fn header_with_a_trailing_byte_is_no_header() {
     let mut body = to_vec(&header(version(11))).unwrap();
@@ -261,7 +261,7 @@ async fn end_of_input_within_the_header_is_an_end() {
     scene.assert_unharmed().await;
 }
 
-/// C-HF-3: one that connects and says nothing.
+/// W8, C-HF-3: one that connects and says nothing.
 #[tokio::test(start_paused = true)]
 async fn silent_peer_is_given_up_after_the_handshake_timeout() {
     let scene = Scene::new().await;
@@ -327,7 +327,7 @@ async fn unreadable_metadata_is_refused_and_told() {
     );
 }
 
-/// C-HF-11, C-HS-12.
+/// ZC2, C-HF-11, C-HS-12.
 #[tokio::test(start_paused = true)]
 async fn metadata_with_a_trailing_byte_is_refused_and_told() {
     let failure = not_metadata(&[4, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0], Some("unreadable")).await;
@@ -368,7 +368,7 @@ async fn metadata_frame_of_negative_length_is_refused_and_told() {
     );
 }
 
-/// C-HF-14, decision 19: whoever is refused learns why, and answers nothing.
+/// ZC5, C-HF-14, decision 19: whoever is refused learns why, and answers nothing.
 #[tokio::test(start_paused = true)]
 async fn close_reason_instead_of_metadata_is_the_failure() {
     let reason = CloseReason::user("go away");
@@ -391,7 +391,7 @@ async fn close_reason_instead_of_metadata_is_the_failure() {
     );
 }
 
-/// C-HF-15, C-HF-16.
+/// ZC3, ZC4, C-HF-15, C-HF-16.
 #[tokio::test(start_paused = true)]
 async fn other_message_instead_of_metadata_is_refused_and_told() {
     let (peer, _) = Peer::new(1);
@@ -437,7 +437,7 @@ async fn end_of_input_instead_of_metadata_is_an_end() {
 
 // Open connections: what ends them.
 
-/// C-RD-2, C-LM-5: the length alone ends the connection.
+/// ZC14, C-RD-2, C-LM-5: the length alone ends the connection.
 #[tokio::test(start_paused = true)]
 async fn frame_above_the_limit_ends_the_connection() {
     let length = frame::DEFAULT_LIMIT as u64 + 1;
@@ -466,14 +466,14 @@ async fn frame_of_exactly_the_limit_passes() {
     assert_eq!(connection.closed().await.by, ClosedBy::Unknown);
 }
 
-/// C-RD-2.
+/// ZC14, C-RD-2.
 #[tokio::test(start_paused = true)]
 async fn frame_length_with_its_top_bit_set_ends_the_connection() {
     check_ends(&i64::MIN.to_le_bytes(), Waiting::Failed, FATAL).await;
     check_ends(&[0xff; 8], Waiting::Failed, "frame of -1 bytes").await;
 }
 
-/// C-RD-12.
+/// ZC14, C-RD-12.
 #[tokio::test(start_paused = true)]
 async fn message_of_unknown_tag_ends_the_connection() {
     let frame = [1, 0, 0, 0, 0, 0, 0, 0, 0x0d];
@@ -481,7 +481,7 @@ async fn message_of_unknown_tag_ends_the_connection() {
     check_ends(&frame, Waiting::Failed, "constructor 13").await;
 }
 
-/// C-RD-12: the frame is whole, the message in it is not.
+/// ZC14, C-RD-12: the frame is whole, the message in it is not.
 #[tokio::test(start_paused = true)]
 async fn message_cut_short_inside_its_frame_ends_the_connection() {
     let frame = [3, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x01, 0x00];
@@ -494,7 +494,7 @@ async fn empty_frame_ends_the_connection() {
     check_ends(&[0; 8], Waiting::Failed, FATAL).await;
 }
 
-/// C-RM-7, in either form and at versions that know none.
+/// ZC15, C-RM-7, in either form and at versions that know none.
 #[tokio::test(start_paused = true)]
 async fn metadata_after_the_handshake_ends_the_connection() {
     for number in [3, 6] {
@@ -504,7 +504,7 @@ async fn metadata_after_the_handshake_ends_the_connection() {
     }
 }
 
-/// C-RM-5: beyond the menu, and below it.
+/// ZC13, C-RM-5: beyond the menu, and below it.
 #[tokio::test(start_paused = true)]
 async fn rank_out_of_range_ends_the_connection() {
     let ranks = [i64::try_from(table().descriptions().len()).unwrap(), -1];
@@ -527,7 +527,7 @@ fn query_by_rank(rank: i64) -> Query<'static> {
     }
 }
 
-/// C-DI-10, decision 16: calls get *Connection closed*, not a failure.
+/// ZC16, C-DI-10, decision 16: calls get *Connection closed*, not a failure.
 #[tokio::test(start_paused = true)]
 async fn response_to_an_id_never_issued_ends_the_connection() {
     for id in [0x4d, 0x00] {

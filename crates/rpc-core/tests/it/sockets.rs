@@ -488,7 +488,7 @@ async fn strangers_concern_nobody_else() {
     soon(host.server.shutdown()).await;
 }
 
-/// C-HF-25.
+/// W23, C-HF-25.
 #[tokio::test(flavor = "multi_thread")]
 async fn panicking_state_function_concerns_only_its_connection() {
     let (sender, mut ends) = mpsc::unbounded_channel();
@@ -700,8 +700,8 @@ async fn deserted(address: SocketAddr) {
     .await;
 }
 
-/// C-CL-5, C-CL-21, C-CL-23: whoever is connected learns why, whoever waits gets an answer, and
-/// then it is over.
+/// W20, C-CL-5, C-CL-21, C-CL-23: whoever is connected learns why, whoever waits gets an answer,
+/// and then it is over.
 #[tokio::test(flavor = "multi_thread")]
 async fn shutdown_tells_clients_why_and_answers_their_calls() {
     let mut host = Host::new(Config::default()).await;

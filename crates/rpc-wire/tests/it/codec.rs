@@ -38,7 +38,7 @@ fn items<D: Decoder>(
 }
 
 proptest! {
-    /// *Protocol* §1: a transport may split and join frames as it likes.
+    /// *Protocol* §1, catalogue W24, W25: a transport may split and join frames as it likes.
     #[test]
     fn any_split_gives_the_same_bodies(
         bodies in vec(vec(any::<u8>(), 0..30), 0..6),
@@ -52,7 +52,7 @@ proptest! {
         prop_assert_eq!(found, bodies);
     }
 
-    /// The same for messages, which are written again as they were.
+    /// W27: the same for messages, which are written again as they were.
     #[test]
     fn any_split_gives_the_same_messages(
         sent in vec(message(), 0..5),
@@ -82,7 +82,7 @@ proptest! {
     }
 }
 
-/// C-RD-2: by the length alone, without waiting for the body or making room for it.
+/// C-RD-2, W26: by the length alone, without waiting for the body or making room for it.
 #[test]
 fn length_above_the_limit_is_refused_at_once() {
     let mut codec = FrameCodec::new(10);
@@ -98,6 +98,7 @@ fn length_above_the_limit_is_refused_at_once() {
     assert!(buffer.capacity() < 100);
 }
 
+/// W28.
 #[test]
 fn too_big_to_send_writes_nothing() {
     let mut buffer = BytesMut::new();

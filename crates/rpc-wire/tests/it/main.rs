@@ -2,6 +2,7 @@
 //! the specification's own examples, properties.
 
 mod arbitrary;
+mod catalogue;
 #[cfg(feature = "tokio-codec")]
 mod codec;
 mod conversation;

@@ -80,7 +80,7 @@ fn check_no_panic(bytes: &[u8]) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    /// *Protocol* §5: the crate's messages have the bytes of the declared ones, in both
+    /// *Protocol* §5 (catalogue A9): the crate's messages have the bytes of the declared ones, in both
     /// directions, and know their size.
     #[test]
     fn message_reads_and_writes_as_declared(naive in message()) {

@@ -18,7 +18,7 @@ use crate::peer::Peer;
 use crate::rpcs::{COUNT, COUNTER, ECHO, HOLD, NOTE, Notes, SLEEP, table};
 use crate::source::{Dropped, Never};
 
-/// Decision 14, C-CL-20, C-CL-21: by whatever way the connection ends.
+/// W12, W13, Decision 14, C-CL-20, C-CL-21: by whatever way the connection ends.
 #[tokio::test(start_paused = true)]
 async fn pending_calls_are_answered_before_closed_resolves() {
     for end in 0..5 {
@@ -54,7 +54,7 @@ async fn pending_calls_are_answered_before_closed_resolves() {
     }
 }
 
-/// C-CL-3, C-DI-3: nothing is sent and nothing registered.
+/// W12, C-CL-3, C-DI-3: nothing is sent and nothing registered.
 #[tokio::test(start_paused = true)]
 async fn dispatches_on_a_closed_connection_fail_at_once() {
     let (connection, mut peer) = Peer::called_by_us(11).await;
@@ -208,7 +208,7 @@ async fn queries_that_arrive_after_the_close_are_dropped() {
     }
 }
 
-/// C-HS-10: creation succeeds; the peer gets neither a heartbeat nor an answer.
+/// D9, C-HS-10: creation succeeds; the peer gets neither a heartbeat nor an answer.
 #[tokio::test(start_paused = true)]
 async fn connection_closed_by_its_state_function_is_created_closed() {
     let (mut peer, io) = Peer::new(CAPACITY);

@@ -104,7 +104,7 @@ async fn write_failure(kind: io::ErrorKind) -> (Arc<Closed>, Duration) {
     (closed, taken)
 }
 
-/// C-RE-6: a transport that does not work ends the connection at once.
+/// W14, C-RE-6: a transport that does not work ends the connection at once.
 #[tokio::test(start_paused = true)]
 async fn transport_that_fails_ends_the_connection_at_once() {
     for kind in [io::ErrorKind::Other, io::ErrorKind::InvalidData] {
@@ -117,7 +117,7 @@ async fn transport_that_fails_ends_the_connection_at_once() {
     }
 }
 
-/// C-CL-30: a peer that takes nothing any more may have said why.
+/// W31, C-CL-30: a peer that takes nothing any more may have said why.
 #[tokio::test(start_paused = true)]
 async fn peer_that_has_left_is_listened_to_for_a_while() {
     use io::ErrorKind;

@@ -139,7 +139,7 @@ async fn text_of_the_end_says_who_closed_which_connection() {
     assert_eq!(far.to_string(), expected);
 }
 
-/// *protocol* §13.1, byte by byte.
+/// H12, H14, *protocol* §13.1, byte by byte.
 #[tokio::test(start_paused = true)]
 async fn reason_is_the_last_frame() {
     let text = b"\x03\x00\x0btest reason";
@@ -209,7 +209,7 @@ async fn close_reason_of_the_peer_is_the_reason() {
     }
 }
 
-/// C-CL-1, C-CL-2.
+/// ZC22, C-CL-1, C-CL-2.
 #[tokio::test(start_paused = true)]
 async fn first_close_wins() {
     let (near, far, _) = pair(Config::default(), Config::default()).await;
