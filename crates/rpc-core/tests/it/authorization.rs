@@ -198,7 +198,7 @@ fn trusting() -> Implementations<Trusted> {
         .unwrap()
 }
 
-/// R-AU-1, R-AU-2, R-OW-3, catalogue J8, J9: for every query anew.
+/// R-AU-1, R-AU-2, R-OW-3, catalogue J8, J9, ZC29: for every query anew.
 #[tokio::test(start_paused = true)]
 async fn each_query_is_authorized_on_its_own() {
     let at_once = trusting().authorize(trust);

@@ -385,7 +385,7 @@ async fn side_without_heartbeats_is_kept_by_its_messages() {
     assert_eq!(far.closed().await.by, ClosedBy::Local);
 }
 
-/// C-HB-12.
+/// C-HB-12, T-6.
 #[tokio::test(start_paused = true)]
 async fn heartbeats_are_no_events() {
     let (connection, mut peer) = Peer::called_by_us(11).await;

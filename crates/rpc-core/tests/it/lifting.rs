@@ -479,7 +479,7 @@ async fn raise_of_a_lift_is_one_of_the_handler() {
     }
 }
 
-/// R-AU-2, R-ER-1, C-OP-6, catalogue J10: for each kind its own location, and for older peers a
+/// R-AU-2, R-ER-1, C-OP-6, catalogue J10, ZC29: for each kind its own location, and for older peers a
 /// substitute.
 #[tokio::test(start_paused = true)]
 async fn failed_lift_is_a_lift_error() {

@@ -7,6 +7,7 @@ mod authorization;
 mod auto_traits;
 mod callback;
 mod calls;
+mod catalogue;
 mod closing;
 mod counters;
 mod definitions;

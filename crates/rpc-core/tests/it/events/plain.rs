@@ -197,7 +197,7 @@ async fn response_to_a_peer_that_takes_nothing_is_a_failure() {
     trace.expect(&["F Single_succeeded Closed 0"]);
 }
 
-/// T-S7, catalogue K8, ZC27.
+/// T-S7, catalogue K8, ZC27, R-PL-7.
 #[tokio::test(start_paused = true)]
 async fn handler_that_outlives_the_connection_is_not_told_of() {
     let mut scene = scene(Config::default()).await;
