@@ -284,7 +284,8 @@ async fn responder_that_comes_too_late_has_already_responded() {
     expect_alive(&connection, &mut peer).await;
 }
 
-/// R-EX-1, C-BP-2, catalogue ZR15, ZR17: the next query waits until the handler has returned, and
+/// C-BP-8, R-EX-1, C-BP-2, catalogue ZR15, ZR17: the next query waits until the handler has
+/// returned, and
 /// not for a delayed response. What has been answered leaves meanwhile.
 #[tokio::test(start_paused = true)]
 async fn handler_holds_up_the_connection_until_it_returns() {

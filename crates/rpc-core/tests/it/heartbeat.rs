@@ -316,7 +316,7 @@ async fn timeout_without_end_gives_up_nobody() {
     assert!(start.elapsed() <= 10 * SECOND);
 }
 
-/// C-HB-9, ZC35: for each heartbeat, and nothing else; the last one registered runs first.
+/// C-RM-1, C-HB-9, ZC35: for each heartbeat, and nothing else; the last one registered runs first.
 #[tokio::test(start_paused = true)]
 async fn callbacks_run_for_each_heartbeat_in_reverse_order() {
     let (connection, mut peer) =

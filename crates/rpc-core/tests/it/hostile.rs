@@ -473,7 +473,7 @@ async fn frame_length_with_its_top_bit_set_ends_the_connection() {
     check_ends(&[0xff; 8], Waiting::Failed, "frame of -1 bytes").await;
 }
 
-/// ZC14, C-RD-12.
+/// C-OP-3, C-RD-10, ZC14, C-RD-12.
 #[tokio::test(start_paused = true)]
 async fn message_of_unknown_tag_ends_the_connection() {
     let frame = [1, 0, 0, 0, 0, 0, 0, 0, 0x0d];
@@ -557,7 +557,7 @@ async fn response_to_an_id_answered_already_ends_the_connection() {
     scene.assert_unharmed().await;
 }
 
-/// C-DI-10: nobody waits for the answer to a one-way message.
+/// C-DI-7, C-DI-10: nobody waits for the answer to a one-way message.
 #[tokio::test(start_paused = true)]
 async fn response_to_a_one_way_message_ends_the_connection() {
     let scene = Scene::new().await;
@@ -573,7 +573,7 @@ async fn response_to_a_one_way_message_ends_the_connection() {
     scene.assert_unharmed().await;
 }
 
-/// R-OW-2: there is nobody to answer.
+/// C-RD-13, R-OW-2: there is nobody to answer.
 #[tokio::test(start_paused = true)]
 async fn undecodable_one_way_message_ends_the_connection() {
     let (peer, _) = Peer::new(1);
@@ -720,7 +720,7 @@ async fn abort_of_an_unknown_stream_is_ignored() {
     scene.assert_unharmed().await;
 }
 
-/// Decision 17: a later version may add fields.
+/// C-RD-3, Decision 17: a later version may add fields.
 #[tokio::test(start_paused = true)]
 async fn bytes_beyond_the_message_are_tolerated() {
     let scene = Scene::new().await;

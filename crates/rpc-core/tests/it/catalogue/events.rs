@@ -41,13 +41,13 @@ async fn answer_is_a_success_or_a_user_error() {
     }
 }
 
-/// T-C12.
+/// C-DI-11, T-C12.
 #[tokio::test(start_paused = true)]
 async fn answer_to_an_expert_is_not_interpreted() {
     let (connection, mut peer) = Peer::called_by_us(10).await;
     let trace = Trace::of(&connection);
     let expert = ExpertRpc::new("ask", 1);
-    for error in [None, Some(RpcError::ConnectionClosed)] {
+    for error in [Some(RpcError::ConnectionClosed), None] {
         let call = expert.dispatch(&connection, b"\x05query");
         let id = peer.expect_query().await.id;
         match error {

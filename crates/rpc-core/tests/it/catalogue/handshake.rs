@@ -22,7 +22,7 @@ fn failure(created: Created) -> HandshakeFailure {
     created.unwrap_err().cause
 }
 
-/// D1.
+/// C-CR-4: D1.
 #[tokio::test(start_paused = true)]
 async fn empty_ends_say_little() {
     let (near, far) = taps();
@@ -62,9 +62,9 @@ type Middle = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// Whether the other side was gone when this one waited for its metadata.
 fn is_gone(failure: &HandshakeFailure) -> bool {
-    let step = match failure {
-        HandshakeFailure::Eof { step } | HandshakeFailure::Transport { step, .. } => step,
-        _ => return false,
+    let (HandshakeFailure::Eof { step } | HandshakeFailure::Transport { step, .. }) = failure
+    else {
+        return false;
     };
     *step == Step::ConnectionMetadata
 }
@@ -108,20 +108,22 @@ async fn side_without_time_gives_up() {
     }
 }
 
-/// D5.
+/// D5, C-HF-20: the error says on which connection.
 #[tokio::test(start_paused = true)]
 async fn garbage_is_no_header() {
     let (mut peer, io) = Peer::new(CAPACITY);
     peer.send_bytes(b"failfail").await;
-    let failure = failure(Connection::create(io, Config::default()).await);
-    let HandshakeFailure::Frame { step, source } = failure else {
-        panic!("{failure:?}");
+    let config = Config::default().description("to somebody");
+    let error = Connection::create(io, config).await.unwrap_err();
+    assert_eq!(error.connection, "to somebody");
+    let HandshakeFailure::Frame { step, source } = error.cause else {
+        panic!("{error:?}");
     };
     assert_eq!(step, Step::Header);
     assert_eq!(source.length, i64::from_le_bytes(*b"failfail"));
 }
 
-/// D6, C-HF-2: nothing of it is sent.
+/// D6, C-HF-2, C-HF-21: nothing of it is sent. We close the transport in every case of failure.
 #[tokio::test(start_paused = true)]
 async fn header_above_our_own_limit_is_not_sent() {
     let (mut peer, io) = Peer::new(CAPACITY);
@@ -133,6 +135,48 @@ async fn header_above_our_own_limit_is_not_sent() {
     assert_eq!(step, Step::Header);
     assert!(matches!(source, AppendError::TooBig { size: 17, limit: 1 }));
     peer.expect_end_at_once().await;
+}
+
+/// C-HF-9: the header has been sent.
+#[tokio::test(start_paused = true)]
+async fn metadata_above_our_own_limit_is_not_sent() {
+    let (mut peer, io) = Peer::new(CAPACITY);
+    let config = Config::default()
+        .max_message_size(20)
+        .identification("a long identification");
+    let conversation = async {
+        peer.exchange_headers(11).await;
+        peer.expect_end_at_once().await;
+    };
+    let (created, ()) = tokio::join!(Connection::create(io, config), conversation);
+    let failure = failure(created);
+    let HandshakeFailure::Unsendable { step, source } = failure else {
+        panic!("{failure:?}");
+    };
+    assert_eq!(step, Step::ConnectionMetadata);
+    let size = bytes(r#"07 01 15 "a long identification" 01 00 00"#).len();
+    assert!(
+        matches!(source, AppendError::TooBig { size: found, limit: 20 } if found == size),
+        "{source:?}"
+    );
+}
+
+/// C-HF-1, C-HF-5: nobody is there.
+#[tokio::test(start_paused = true)]
+async fn transport_that_is_closed_fails_the_first_step() {
+    let (peer, io) = Peer::new(CAPACITY);
+    drop(peer);
+    let failure = failure(Connection::create(io, Config::default()).await);
+    assert!(
+        matches!(
+            failure,
+            HandshakeFailure::Transport {
+                step: Step::Header,
+                ..
+            } | HandshakeFailure::Eof { step: Step::Header }
+        ),
+        "{failure:?}"
+    );
 }
 
 /// D7, C-HF-8, C-HF-12: the link is cut when both headers have passed.
@@ -222,7 +266,7 @@ async fn duplicate_in_a_menu_of_the_first_form_is_refused() {
     assert_eq!(rpc, Description::new("a", 1));
 }
 
-/// ZC8, C-HS-20.
+/// C-HS-23, ZC8, C-HS-20.
 #[tokio::test(start_paused = true)]
 async fn each_step_has_the_whole_time() {
     for (seconds, in_time) in [(29, true), (31, false)] {

@@ -55,7 +55,7 @@ async fn flushed_resolves_when_the_connection_dies() {
     assert!(error.contains("EOF or connection closed"), "{error}");
 }
 
-/// W1.
+/// C-DI-9: W1.
 #[tokio::test(start_paused = true)]
 async fn answers_in_reverse_order_reach_their_calls() {
     let (connection, mut peer) = Peer::called_by_us(1).await;
@@ -75,7 +75,7 @@ async fn answers_in_reverse_order_reach_their_calls() {
     }
 }
 
-/// W11: an entry for each open stream, until its end.
+/// C-DI-9: W11: an entry for each open stream, until its end.
 #[tokio::test(start_paused = true)]
 async fn entry_of_a_stream_lives_until_its_end() {
     let (connection, mut peer) = Peer::called_by_us(1).await;
@@ -97,7 +97,7 @@ async fn entry_of_a_stream_lives_until_its_end() {
     connection.closed().await;
 }
 
-/// W32: what is sent waits in the buffer; the caller does not.
+/// C-DI-6: W32: what is sent waits in the buffer; the caller does not.
 #[tokio::test(start_paused = true)]
 async fn stalled_peer_does_not_hold_up_the_callers() {
     let (connection, mut peer) = Peer::called_by_us(11).await;

@@ -61,7 +61,7 @@ async fn plain_query_below_the_latest_version() {
     assert_eq!(wire.take().await, (vec![query], vec![response]));
 }
 
-/// E3, E4.
+/// C-RM-6: E3, E4.
 #[tokio::test(start_paused = true)]
 async fn pipe_query_at_the_latest_version_and_before_menu_indices() {
     let rows = [
@@ -96,7 +96,7 @@ async fn pipe_query_at_the_latest_version_and_before_menu_indices() {
     }
 }
 
-/// E5, E6: whoever encodes the query.
+/// C-DI-1: E5, E6: whoever encodes the query.
 #[tokio::test(start_paused = true)]
 async fn versions_without_metadata() {
     let query = array([384, 997, 166, 35]);
@@ -176,7 +176,7 @@ async fn versions_1_and_2_meet() {
     }
 }
 
-/// E8 to E11: E8, E9, E10, E11.
+/// C-RM-4: E8 to E11: E8, E9, E10, E11.
 #[tokio::test(start_paused = true)]
 async fn versions_with_metadata_meet() {
     let version_7 = r#"03 04 "sort" 01 01 00 06 05 05 04 03 02 01"#;

@@ -54,7 +54,7 @@ async fn pending_calls_are_answered_before_closed_resolves() {
     }
 }
 
-/// W12, C-CL-3, C-DI-3: nothing is sent and nothing registered.
+/// C-CL-24: W12, C-CL-3, C-DI-3: nothing is sent and nothing registered.
 #[tokio::test(start_paused = true)]
 async fn dispatches_on_a_closed_connection_fail_at_once() {
     let (connection, mut peer) = Peer::called_by_us(11).await;
@@ -74,7 +74,7 @@ async fn dispatches_on_a_closed_connection_fail_at_once() {
     peer.expect_end().await;
 }
 
-/// C-CL-3, C-CL-11, ZC18: what is open goes on, in both directions.
+/// C-CL-24, C-CL-3, C-CL-11, ZC18: what is open goes on, in both directions.
 #[tokio::test(start_paused = true)]
 async fn peer_that_started_closing_takes_no_more_queries() {
     let (connection, mut peer) =
@@ -172,7 +172,7 @@ async fn no_stream_is_served_once_the_connection_has_closed() {
     assert_eq!(connection.served_streams(), 0);
 }
 
-/// C-RM-2, decision 1: whatever the form, and however close behind.
+/// C-RM-3, C-RM-2, decision 1: whatever the form, and however close behind.
 #[tokio::test(start_paused = true)]
 async fn queries_that_arrive_after_the_close_are_dropped() {
     static CLOSE: OneWay<()> = OneWay::new("close", 1);

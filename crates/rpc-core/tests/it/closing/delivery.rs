@@ -14,7 +14,7 @@ use crate::pair::{alive_tasks, connect, offering, settle};
 use crate::peer::Peer;
 use crate::rpcs::{COUNT, ECHO, NOTE, Notes, table};
 
-/// Decision 2: the reason comes behind the data of a stream.
+/// C-CL-13, Decision 2: the reason comes behind the data of a stream.
 #[tokio::test(start_paused = true)]
 async fn reason_costs_no_data_of_a_served_stream() {
     for version in [3, 9, 11] {

@@ -48,7 +48,8 @@ async fn open_query_of_the_peer_is_answered_first() {
     }
 }
 
-/// H10, byte by byte: the announcement at once, the response when it is there, and the end; no
+/// C-CL-6, H10, byte by byte: the announcement at once, the response when it is there, and the
+/// end; no
 /// reason, since none was given.
 #[tokio::test(start_paused = true)]
 async fn close_started_is_sent_at_once_and_no_reason_at_the_end() {

@@ -102,7 +102,7 @@ async fn kind_goes_with_the_reason() {
     }
 }
 
-/// C-CL-5, fourth row: as it is, with nothing in it or everything, and told.
+/// C-RS-1, C-CL-5, fourth row: as it is, with nothing in it or everything, and told.
 #[tokio::test(start_paused = true)]
 async fn whole_reason_is_told_as_given() {
     let everything = CloseReason {
@@ -175,7 +175,7 @@ async fn lost_peer_is_an_end_of_input() {
     }
 }
 
-/// C-RM-8, C-RM-9: all three messages, at every version; what follows is not read.
+/// C-RE-3, C-RM-8, C-RM-9: all three messages, at every version; what follows is not read.
 #[tokio::test(start_paused = true)]
 async fn close_reason_of_the_peer_is_the_reason() {
     let structured = CloseReason::user("bye").to_v2();

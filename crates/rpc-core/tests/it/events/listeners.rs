@@ -36,7 +36,7 @@ async fn listener_of_the_first_hour_hears_the_first_query() {
     assert_eq!(heard.load(Ordering::Relaxed), 2);
 }
 
-/// T-4, T-C24, catalogue K13, ZR42: nothing of pending calls, nothing after the end.
+/// C-CL-22, T-4, T-C24, catalogue K13, ZR42: nothing of pending calls, nothing after the end.
 #[tokio::test(start_paused = true)]
 async fn nothing_is_told_after_the_connection_is_over() {
     let (near, far, _) = pair(Config::default(), Config::default()).await;
@@ -121,7 +121,7 @@ async fn listener_may_dispatch() {
     drop(subscription);
 }
 
-/// The stream ends with the connection, after everything that was told.
+/// C-OP-4: The stream ends with the connection, after everything that was told.
 #[tokio::test(start_paused = true)]
 async fn stream_of_events_ends_with_the_connection() {
     let (near, _far, _) = pair(Config::default(), Config::default()).await;

@@ -168,7 +168,7 @@ async fn payloads_are_cut_to_the_maximum_for_each_key() {
     });
 }
 
-/// C-MD-7, ZC30: nothing at version 1, key 0 only up to 7, then all.
+/// C-MD-1, C-MD-7, ZC30: nothing at version 1, key 0 only up to 7, then all.
 #[tokio::test(start_paused = true)]
 async fn version_decides_which_keys_travel() {
     for version in 1..=11 {
