@@ -260,7 +260,7 @@ async fn client_without_implementations_answers_a_query_and_closes() {
     soon(end.closed()).await;
 }
 
-/// C-OP-1: before any query is handled.
+/// C19, C-OP-1: before any query is handled.
 #[tokio::test(flavor = "multi_thread")]
 async fn state_function_sees_the_address_of_the_peer() {
     let implementations = Implementations::<SocketAddr>::builder()
