@@ -21,6 +21,7 @@ pub mod heartbeat;
 mod liveness;
 mod messages;
 mod metadata_hook;
+mod outgoing;
 pub(crate) mod output;
 mod reader;
 pub(crate) mod serving;

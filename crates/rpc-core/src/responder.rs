@@ -11,6 +11,7 @@ use rpc_wire::frame::AppendError;
 use thiserror::Error;
 
 use crate::Rpc;
+use crate::direct_stream_writer::Flushed;
 use crate::error::{HandlerError, SendError, located};
 use crate::implementation::Call;
 use crate::payload::Codec;
@@ -140,35 +141,31 @@ impl Responder {
     /// # Errors
     /// See [`Responder`].
     pub fn bytes(self, response: &[u8]) -> Result<(), RespondError> {
-        let sent = self.send(response.len(), |buffer| {
-            buffer.extend_from_slice(response);
-            Ok(())
+        let sent = self.send(|call| {
+            call.send_untold(response.len(), |buffer| {
+                buffer.extend_from_slice(response);
+                Ok(())
+            })
         });
         self.finish(sent)
     }
 
-    /// The same; the future waits until the transport has taken the response, or never will.
-    /// Dropping the future changes nothing.
+    /// Answers with an encoded value, which is not copied if it is large: it stays where it is
+    /// until the transport has taken it, which is what the result waits for.
     ///
     /// # Errors
     /// See [`Responder`]; also [`Closed`](RespondError::Closed).
-    pub fn schedule(
-        self,
-        response: Bytes,
-    ) -> Result<impl Future<Output = ()> + Send + use<>, RespondError> {
-        let sent = self.send(response.len(), |buffer| {
-            buffer.extend_from_slice(&response);
-            Ok(())
-        });
+    pub fn schedule(self, response: Bytes) -> Result<Flushed, RespondError> {
+        let sent = self.send(|call| call.send_shared_untold(&response));
         let shared = self.call.shared().clone();
-        match sent {
-            Err(Refused::Send(SendError::Closed(_) | SendError::Overfull { .. })) => {
-                return Err(RespondError::Closed);
-            }
-            sent => self.finish(sent)?,
+        if let Err(Refused::Send(SendError::Closed(_) | SendError::Overfull { .. })) = sent {
+            return Err(RespondError::Closed);
         }
+        self.finish(sent)?;
         let mark = shared.output.mark();
-        Ok(async move { std::future::poll_fn(|cx| shared.output.poll_flushed(mark, cx)).await })
+        Ok(Flushed::new(std::future::poll_fn(move |cx| {
+            shared.output.poll_flushed(mark, cx)
+        })))
     }
 
     /// Answers with a value of the type that `rpc` responds with, encoded by its codec.
@@ -181,7 +178,8 @@ impl Responder {
         response: &R,
     ) -> Result<(), RespondError> {
         let _names_the_types = rpc;
-        let sent = self.send(C::size(response), |buffer| C::write(response, buffer));
+        let sent = self
+            .send(|call| call.send_untold(C::size(response), |buffer| C::write(response, buffer)));
         self.finish(sent)
     }
 
@@ -200,30 +198,18 @@ impl Responder {
     /// # Errors
     /// See [`Responder`].
     pub fn rpc_error(self, error: RpcError) -> Result<(), RespondError> {
-        let mut answered = self.answered.lock();
-        let sent = match *answered {
-            true => Err(Refused::Answered),
-            false => self.call.send_error_untold(error).map_err(Refused::Send),
-        };
-        *answered |= sent.is_ok();
-        drop(answered);
+        let sent = self.send(|call| call.send_error_untold(error));
         self.finish(sent)
     }
 
-    fn send(
-        &self,
-        payload: usize,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
-    ) -> Result<(), Refused> {
+    fn send(&self, send: impl FnOnce(&Call) -> Result<(), SendError>) -> Result<(), Refused> {
         // Held while sending, so that the library's own answer does not come between a response
         // that is refused and what the handler answers instead. Taken before the output's lock.
         let mut answered = self.answered.lock();
         if *answered {
             return Err(Refused::Answered);
         }
-        self.call
-            .send_untold(payload, write)
-            .map_err(Refused::Send)?;
+        send(&self.call).map_err(Refused::Send)?;
         *answered = true;
         Ok(())
     }

@@ -182,6 +182,22 @@ pub fn append(
     size: usize,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
 ) -> Result<usize, AppendError> {
+    append_before(buffer, limit, size, 0, write)
+}
+
+/// The same of a frame whose last `behind` bytes are somewhere else: `write` appends what comes
+/// before them, and they are to be sent right behind the buffer.
+///
+/// # Errors
+/// See [`AppendError`]. Nothing is written when the size exceeds `limit`.
+#[inline]
+pub fn append_before(
+    buffer: &mut Vec<u8>,
+    limit: usize,
+    size: usize,
+    behind: usize,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+) -> Result<usize, AppendError> {
     if size > limit {
         return Err(AppendError::TooBig { size, limit });
     }
@@ -191,10 +207,10 @@ pub fn append(
         keep: start,
     };
     let buffer = &mut *guard.buffer;
-    buffer.reserve(LENGTH_BYTES + size);
+    buffer.reserve(LENGTH_BYTES + size.saturating_sub(behind));
     buffer.extend_from_slice(&(size as u64).to_le_bytes());
     write(buffer)?;
-    let written = buffer.len() - start - LENGTH_BYTES;
+    let written = buffer.len() - start - LENGTH_BYTES + behind;
     if written != size {
         return Err(AppendError::SizeMismatch {
             promised: size,

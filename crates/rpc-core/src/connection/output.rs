@@ -10,15 +10,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bin_prot::{BinWrite, WriteError};
+use bytes::Bytes;
 use rpc_wire::Message;
 use rpc_wire::frame::{self, AppendError, Frames};
 
 use super::closed::Closed;
 use super::closing::Plan;
+use super::outgoing::{Outgoing, SHARED_FROM};
 use crate::error::{ConnectionClosed, SendError};
-
-/// Capacity beyond which an emptied buffer is not kept.
-const KEEP_CAPACITY: usize = 1024 * 1024;
 
 /// What a message is for; it decides until when it may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +92,7 @@ struct State {
     stage: Stage,
     closed: Option<Arc<Closed>>,
     plan: Plan,
-    buffer: Vec<u8>,
+    buffer: Outgoing,
     /// Bytes of queries and answers in the buffer: what the limit is about. Streams pace
     /// themselves, and what they have buffered is not held against the answers.
     bounded: usize,
@@ -136,7 +135,7 @@ impl Output {
                 stage: Stage::Open,
                 closed: None,
                 plan: Plan::default(),
-                buffer: Vec::new(),
+                buffer: Outgoing::default(),
                 bounded: 0,
                 appended: 0,
                 flushed: 0,
@@ -211,9 +210,10 @@ impl Output {
         let mut state = self.lock();
         self.set_stage(&mut state, stage);
         if stage == Stage::Ended {
-            state.buffer = Vec::new();
+            let unsent = std::mem::take(&mut state.buffer);
             let waiters = std::mem::take(&mut state.flush_waiters);
             drop(state);
+            drop(unsent);
             waiters.into_iter().for_each(|(_, waker)| waker.wake());
         }
     }
@@ -262,7 +262,7 @@ impl Output {
     fn append(&self, state: &mut State, message: &Message<'_>) -> Result<(), AppendError> {
         let size = message.bin_size();
         let write = |buffer: &mut Vec<u8>| message.bin_write(buffer);
-        let body = frame::append(&mut state.buffer, self.limits.message, size, write)?;
+        let body = frame::append(state.buffer.copied(), self.limits.message, size, write)?;
         state.count(body);
         Ok(())
     }
@@ -311,14 +311,12 @@ impl Output {
 
     /// Tells that the transport has taken all of `taken`, and exchanges it for what was appended
     /// meanwhile. An empty result means that there is nothing to write.
-    pub(crate) fn take(&self, taken: &mut Vec<u8>) {
-        let mut state = self.lock();
-        state.flushed += taken.len() as u64;
-        state.accepted = 0;
+    pub(crate) fn take(&self, taken: &mut Outgoing) {
+        let flushed = taken.len();
         taken.clear();
-        if taken.capacity() > KEEP_CAPACITY {
-            *taken = Vec::new();
-        }
+        let mut state = self.lock();
+        state.flushed += flushed as u64;
+        state.accepted = 0;
         std::mem::swap(taken, &mut state.buffer);
         state.bounded = 0;
         if state.flush_waiters.is_empty() {
@@ -413,15 +411,42 @@ impl Appending<'_> {
         }
         self.refuse_overfull(class)?;
         let limit = self.limits.message;
-        let body =
-            frame::append(&mut self.state.buffer, limit, size, write).map_err(SendError::Frame)?;
+        let buffer = self.state.buffer.copied();
+        let body = frame::append(buffer, limit, size, write).map_err(SendError::Frame)?;
         Ok(Some(self.appended(class, body)))
+    }
+
+    /// Appends one message of `size` bytes that ends with `payload`, which is not copied if it is
+    /// large; `write` writes what comes before it.
+    pub(crate) fn append_shared(
+        &mut self,
+        class: Class,
+        size: usize,
+        payload: &Bytes,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+    ) -> Result<(), SendError> {
+        if payload.len() < SHARED_FROM {
+            let whole = |buffer: &mut Vec<u8>| {
+                write(buffer)?;
+                buffer.extend_from_slice(payload);
+                Ok(())
+            };
+            return self.append_if(|| true, class, size, whole).map(|_| ());
+        }
+        self.allow(class)?;
+        self.refuse_overfull(class)?;
+        let (limit, buffer) = (self.limits.message, &mut self.state.buffer);
+        let body = frame::append_before(buffer.copied(), limit, size, payload.len(), write);
+        let body = body.map_err(SendError::Frame)?;
+        buffer.share(payload);
+        self.appended(class, body);
+        Ok(())
     }
 
     /// Appends messages that are framed already, right behind one that was appended under the same
     /// lock. They count like it, and are not refused.
     pub(crate) fn append_frames(&mut self, class: Class, frames: &[u8]) {
-        self.state.buffer.extend_from_slice(frames);
+        self.state.buffer.copied().extend_from_slice(frames);
         for body in Frames::new(frames, usize::MAX).flatten() {
             self.appended(class, body.len());
         }

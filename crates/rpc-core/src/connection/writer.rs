@@ -8,12 +8,13 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
+use super::outgoing::Outgoing;
 use super::output::Output;
 
 /// The bytes that the transport is taking right now.
 #[derive(Debug)]
 pub(crate) struct Writer {
-    current: Vec<u8>,
+    current: Outgoing,
     written: usize,
     unflushed: bool,
     /// How long a byte may wait.
@@ -28,7 +29,7 @@ impl Writer {
     /// The handshake's last frame may not have been flushed.
     pub(crate) fn new(timeout: Duration) -> Self {
         Self {
-            current: Vec::new(),
+            current: Outgoing::default(),
             written: 0,
             unflushed: true,
             timeout,
@@ -75,8 +76,8 @@ impl Writer {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            while let Some(rest @ [_, ..]) = self.current.get(self.written..) {
-                let taken = ready!(io.as_mut().poll_write(cx, rest))?;
+            while self.written < self.current.len() {
+                let taken = ready!(self.current.poll_write(self.written, io.as_mut(), cx))?;
                 if taken == 0 {
                     return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
                 }

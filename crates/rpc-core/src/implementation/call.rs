@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bin_prot::BinWrite;
+use bytes::Bytes;
 use rpc_wire::frame::{self, AppendError};
 use rpc_wire::{
     Data, Description, DescriptionRef, QueryHeader, QueryId, Response, ResponseHeader, RpcError,
@@ -331,6 +332,17 @@ impl Call {
         let sent = output.send(Class::Response, size, |buffer| {
             self.header.write_before(payload, buffer)?;
             write(buffer)
+        });
+        sent.inspect_err(|error| self.give_up_slow_reader(error))
+    }
+
+    /// The same; a large payload is not copied.
+    pub(crate) fn send_shared_untold(&self, payload: &Bytes) -> Result<(), SendError> {
+        let size = self.header.message_size(payload.len());
+        let sent = self.shared.output.appending(|buffer| {
+            buffer.append_shared(Class::Response, size, payload, |buffer| {
+                self.header.write_before(payload.len(), buffer)
+            })
         });
         sent.inspect_err(|error| self.give_up_slow_reader(error))
     }

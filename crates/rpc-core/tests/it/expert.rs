@@ -1,6 +1,6 @@
 //! Handlers that see the undecoded query and answer by a responder (*rpcs* §6).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bin_prot::{Sexp, to_vec};
@@ -500,15 +500,64 @@ async fn graceful_close_waits_until_the_handler_has_returned() {
     }
 }
 
-/// R-EX-2: the future waits for the transport.
+/// R-EX-2: a large response is not copied, but kept until the transport took it, which the future
+/// waits for. It leaves in its turn, among others.
 #[tokio::test(start_paused = true)]
-async fn scheduled_answer_is_flushed_when_the_transport_took_it() {
-    let (sender, mut flushes) = mpsc::unbounded_channel();
+async fn scheduled_response_is_kept_until_the_transport_took_it() {
+    for length in [1000, 16 * 1024, 100_000] {
+        let response = Bytes::from(to_vec(&"x".repeat(length)).unwrap());
+        let (sender, mut flushes) = mpsc::unbounded_channel();
+        let scheduled = Mutex::new(Some(response.clone()));
+        let handler = move |(): &(), query: ExpertQuery<'_>, responder: Responder| {
+            if query.context().id().get() == 2 {
+                let scheduled = scheduled.lock().unwrap().take().unwrap();
+                sender.send(responder.schedule(scheduled)).unwrap();
+            } else {
+                responder.bytes(query.bytes()).unwrap();
+            }
+            async { Ok(Reply::Replied) }
+        };
+        let (mut peer, io) = Peer::new(100);
+        let table = table(handler);
+        let (connection, ()) = tokio::join!(
+            Connection::serve(io, Config::default(), &table, |_| ()),
+            peer.shake_hands(11, Default::default()),
+        );
+        let connection = connection.unwrap();
+        for id in 1..=3 {
+            peer.query(id, &EXPERT.description(), &"y").await;
+            settle().await;
+        }
+        let mut flushed = flushes.recv().await.unwrap().unwrap();
+        assert!(now(&mut flushed).is_pending());
+        let copied = length < 16 * 1024;
+        assert_eq!(response.is_unique(), copied);
+        assert!(connection.bytes_to_write() > 800);
+        peer.expect_answer(1, &"y").await;
+        assert!(now(&mut flushed).is_pending());
+        peer.expect_answer(2, &"x".repeat(length)).await;
+        peer.expect_answer(3, &"y").await;
+        settle().await;
+        assert!(now(&mut flushed).is_ready());
+        assert_eq!(connection.bytes_to_write(), 0);
+        assert!(response.is_unique());
+    }
+}
+
+/// What could not be sent is let go with the connection.
+#[tokio::test(start_paused = true)]
+async fn scheduled_response_is_let_go_when_the_connection_is_over() {
+    let response = Bytes::from(vec![0; 100_000]);
+    let scheduled = Mutex::new(Some(response.clone()));
     let handler = move |(): &(), _: ExpertQuery<'_>, responder: Responder| {
-        let response = to_vec(&"x".repeat(1000)).unwrap();
-        let flushed = responder.schedule(Bytes::from(response));
-        sender.send(Box::pin(flushed.unwrap())).unwrap();
-        async { Ok(Reply::Replied) }
+        let scheduled = scheduled.lock().unwrap().take().unwrap();
+        async move {
+            let flushed = responder.schedule(scheduled)?;
+            Ok(Reply::delayed(async move {
+                flushed.await;
+                Ok(())
+            }))
+        }
     };
     let (mut peer, io) = Peer::new(100);
     let table = table(handler);
@@ -516,14 +565,13 @@ async fn scheduled_answer_is_flushed_when_the_transport_took_it() {
         Connection::serve(io, Config::default(), &table, |_| ()),
         peer.shake_hands(11, Default::default()),
     );
-    let _connection = connection.unwrap();
+    let connection = connection.unwrap();
     peer.query(1, &EXPERT.description(), &"x").await;
-    let mut flushed = flushes.recv().await.unwrap();
     settle().await;
-    assert!(now(&mut flushed).is_pending());
-    peer.expect_answer(1, &"x".repeat(1000)).await;
-    settle().await;
-    assert!(now(&mut flushed).is_ready());
+    assert!(!response.is_unique());
+    connection.close();
+    connection.closed().await;
+    assert!(response.is_unique());
 }
 
 /// C-RD-14, decision 12: nobody else would notice that bytes are missing.

@@ -1,0 +1,207 @@
+//! Bytes on their way to the transport: most of them copied into one buffer, and between them
+//! large payloads, by reference.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+
+/// Capacity beyond which an emptied buffer is not kept.
+const KEEP_CAPACITY: usize = 1024 * 1024;
+
+/// Pieces that are handed to the transport at once.
+const PIECES: usize = 16;
+
+/// A payload of fewer bytes is copied: one write of one buffer is then cheaper than of several.
+pub(super) const SHARED_FROM: usize = 16 * 1024;
+
+#[derive(Debug, Default)]
+pub(crate) struct Outgoing {
+    copied: Vec<u8>,
+    /// In order; usually none.
+    shared: Vec<Shared>,
+}
+
+/// A payload that lies between the copied bytes.
+#[derive(Debug)]
+struct Shared {
+    /// All bytes before it, and of those, the copied ones.
+    start: usize,
+    copied: usize,
+    bytes: Bytes,
+}
+
+impl Shared {
+    fn end(&self) -> usize {
+        self.start + self.bytes.len()
+    }
+}
+
+impl Outgoing {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        match self.shared.last() {
+            None => self.copied.len(),
+            Some(last) => last.end() + (self.copied.len() - last.copied),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.copied.is_empty() && self.shared.is_empty()
+    }
+
+    /// Where further bytes are copied to, behind everything else.
+    #[inline]
+    pub(crate) fn copied(&mut self) -> &mut Vec<u8> {
+        &mut self.copied
+    }
+
+    /// Puts bytes behind everything else without copying them.
+    pub(crate) fn share(&mut self, bytes: &Bytes) {
+        self.shared.push(Shared {
+            start: self.len(),
+            copied: self.copied.len(),
+            bytes: bytes.clone(),
+        });
+    }
+
+    /// Makes it empty. A destructor of shared bytes may be the user's.
+    pub(crate) fn clear(&mut self) {
+        self.copied.clear();
+        if self.copied.capacity() > KEEP_CAPACITY {
+            self.copied = Vec::new();
+        }
+        if !self.shared.is_empty() {
+            self.shared = Vec::new();
+        }
+    }
+
+    /// Hands the bytes from this one on to the transport, or as many as it takes.
+    #[inline]
+    pub(super) fn poll_write(
+        &self,
+        from: usize,
+        io: Pin<&mut (impl AsyncWrite + ?Sized)>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if self.shared.is_empty() {
+            return io.poll_write(cx, self.copied.get(from..).unwrap_or_default());
+        }
+        let mut pieces = [IoSlice::new(&[]); PIECES];
+        let mut end = from;
+        for piece in &mut pieces {
+            let bytes = self.piece(end);
+            end += bytes.len();
+            *piece = IoSlice::new(bytes);
+        }
+        io.poll_write_vectored(cx, &pieces)
+    }
+
+    /// The bytes from this one on that lie together; none at the end.
+    fn piece(&self, from: usize) -> &[u8] {
+        let next = self.shared.partition_point(|shared| shared.start <= from);
+        let copied_end = match self.shared.get(next) {
+            Some(next) => next.copied,
+            None => self.copied.len(),
+        };
+        let before = next.checked_sub(1).and_then(|i| self.shared.get(i));
+        let copied_start = match before {
+            None => from,
+            Some(shared) => match shared.bytes.get(from - shared.start..) {
+                Some(rest @ [_, ..]) => return rest,
+                _ => shared.copied + (from - shared.end()),
+            },
+        };
+        let piece = self.copied.get(copied_start..copied_end);
+        piece.unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Takes at most so many bytes at once, from as many pieces as it likes.
+    struct Slow {
+        taken: Vec<u8>,
+        at_once: usize,
+        vectored: bool,
+    }
+
+    impl AsyncWrite for Slow {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let taken = bytes.len().min(self.at_once);
+            self.taken.extend_from_slice(&bytes[..taken]);
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            pieces: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            if !self.vectored {
+                let first = pieces.iter().find(|piece| !piece.is_empty());
+                return self.poll_write(cx, first.map_or(&[], |piece| piece));
+            }
+            let all = pieces.iter().flat_map(|piece| piece.iter());
+            let at_once = self.at_once;
+            let before = self.taken.len();
+            self.taken.extend(all.take(at_once));
+            Poll::Ready(Ok(self.taken.len() - before))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    proptest! {
+        /// Whatever is copied and shared, and however the transport takes it: it gets the pieces
+        /// one behind the other.
+        #[test]
+        fn pieces_leave_in_the_order_in_which_they_came(
+            pieces in prop::collection::vec((any::<bool>(), prop::collection::vec(any::<u8>(), 0..9)), 0..40),
+            at_once in 1_usize..50,
+            vectored: bool,
+        ) {
+            let mut outgoing = Outgoing::default();
+            let mut expected = Vec::new();
+            for (share, piece) in pieces {
+                expected.extend_from_slice(&piece);
+                if share {
+                    outgoing.share(&Bytes::from(piece));
+                } else {
+                    outgoing.copied().extend_from_slice(&piece);
+                }
+                prop_assert_eq!(outgoing.len(), expected.len());
+            }
+            let mut io = Slow { taken: Vec::new(), at_once, vectored };
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            let mut written = 0;
+            while written < outgoing.len() {
+                match outgoing.poll_write(written, Pin::new(&mut io), &mut cx) {
+                    Poll::Ready(Ok(taken)) if taken > 0 => written += taken,
+                    other => prop_assert!(false, "{other:?}"),
+                }
+            }
+            prop_assert_eq!(&io.taken, &expected);
+            outgoing.clear();
+            prop_assert!(outgoing.is_empty());
+            prop_assert_eq!(outgoing.len(), 0);
+        }
+    }
+}
