@@ -120,6 +120,7 @@ pub use pipe_rpc::PipeRpc;
 pub use query_context::QueryContext;
 pub use responder::{ExpertQuery, Reply, RespondError, Responder};
 pub use rpc::{MENU_RPC, Rpc};
+pub use rpc_wire::RpcShapes;
 pub use server::{Builder as ServerBuilder, Server};
 pub use state_rpc::StateRpc;
 pub use tracing_event::{
