@@ -149,8 +149,8 @@
 //!
 //! # Tuples and records
 //!
-//! The components, first to last; the fields, in the order of their declaration. Nothing else: no
-//! count, no names. `Box`, `Arc` and references leave no trace, as OCaml's `lazy_t` leaves none;
+//! The components, first to last (here at most 12 of a tuple; a derived tuple struct may have more);
+//! the fields, in the order of their declaration. Nothing else: no count, no names. `Box`, `Arc` and references leave no trace, as OCaml's `lazy_t` leaves none;
 //! a [`Ref`](crate::Ref) only one in the shape.
 //!
 //! ```text

@@ -120,8 +120,8 @@ pub use pipe_rpc::PipeRpc;
 pub use query_context::QueryContext;
 pub use responder::{ExpertQuery, Reply, RespondError, Responder};
 pub use rpc::{MENU_RPC, Rpc};
+pub use rpc_wire::RpcShapes;
 pub use server::{Builder as ServerBuilder, Server};
-pub use shapes::RpcShapes;
 pub use state_rpc::StateRpc;
 pub use tracing_event::{
     Event, Kind, ReceivedResponse, SendFailure, SentResponse, Traced, TracingEvent,

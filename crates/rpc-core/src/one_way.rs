@@ -3,11 +3,11 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use rpc_wire::{Description, DescriptionRef, RpcDigests};
+use rpc_wire::{Description, DescriptionRef, RpcDigests, RpcShapes};
 
 use crate::payload::{BinProt, Codec};
 use crate::rpc;
-use crate::shapes::RpcShapes;
+use crate::shapes;
 use crate::{Connection, DispatchError};
 
 /// A one-way RPC whose messages are of type `Q`, encoded by `C`.
@@ -46,7 +46,7 @@ impl<Q, C> OneWay<Q, C> {
 impl<Q, C: Codec<Q>> OneWay<Q, C> {
     /// The structure of the type. Computed anew each time.
     pub fn shapes(&self) -> RpcShapes {
-        RpcShapes::one_way::<Q, C>()
+        shapes::one_way::<Q, C>()
     }
 
     /// The digest of the type, as menus carry it. Computed anew each time.

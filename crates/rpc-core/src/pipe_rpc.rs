@@ -3,12 +3,12 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use rpc_wire::{Description, DescriptionRef, RpcDigests};
+use rpc_wire::{Description, DescriptionRef, RpcDigests, RpcShapes};
 
 use crate::payload::{BinProt, Codec};
 use crate::pipe::{Definition, Name, Queue, open, updates_to};
 use crate::rpc;
-use crate::shapes::RpcShapes;
+use crate::shapes;
 use crate::{Connection, DispatchError, Pipe, PipeMessage, PipeMetadata, PipeResponse};
 
 /// A pipe RPC: query `Q`, updates `U`, the callee's own error `E`, encoded by `C`.
@@ -106,7 +106,7 @@ impl<Q, U, E, C> PipeRpc<Q, U, E, C> {
 impl<Q, U, E, C: Codec<Q> + Codec<U> + Codec<E>> PipeRpc<Q, U, E, C> {
     /// The structures of the types. Computed anew each time.
     pub fn shapes(&self) -> RpcShapes {
-        RpcShapes::streaming::<Q, (), U, E, C, BinProt>()
+        shapes::streaming::<Q, (), U, E, C, BinProt>()
     }
 
     /// The digests of the types, as menus carry them. Computed anew each time.

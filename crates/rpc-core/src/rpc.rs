@@ -6,12 +6,12 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use bin_prot::ByteString;
-use rpc_wire::{Description, DescriptionRef, RpcDigests, ShapeDigest};
+use rpc_wire::{Description, DescriptionRef, RpcDigests, RpcShapes, ShapeDigest};
 
 use crate::Connection;
 use crate::dispatch::{Dispatch, PlainCall};
 use crate::payload::{BinProt, Codec};
-use crate::shapes::RpcShapes;
+use crate::shapes;
 
 pub(crate) use user_errors::UserErrors;
 
@@ -108,7 +108,7 @@ impl<Q, R, C> Rpc<Q, R, C> {
 impl<Q, R, C: Codec<Q> + Codec<R>> Rpc<Q, R, C> {
     /// The structures of the types. Computed anew each time.
     pub fn shapes(&self) -> RpcShapes {
-        RpcShapes::plain::<Q, R, C>()
+        shapes::plain::<Q, R, C>()
     }
 
     /// The digests of the types, as menus carry them. Computed anew each time.

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::marker::PhantomData;
 
-use rpc_wire::{Description, DescriptionRef, RpcDigests};
+use rpc_wire::{Description, DescriptionRef, RpcDigests, RpcShapes};
 
 use crate::payload::{BinProt, Codec};
 use crate::pipe::{Definition, Folding, Name, Queue, open};
 use crate::rpc;
-use crate::shapes::RpcShapes;
+use crate::shapes;
 use crate::{Connection, DispatchError, Fold, Pipe, PipeMetadata, PipeResponse};
 
 /// A state RPC: query `Q`, initial state `T`, updates `U`, the callee's own error `E`, encoded by
@@ -65,7 +65,7 @@ impl<Q, T, U, E, C> StateRpc<Q, T, U, E, C> {
 impl<Q, T, U, E, C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>> StateRpc<Q, T, U, E, C> {
     /// The structures of the types. Computed anew each time.
     pub fn shapes(&self) -> RpcShapes {
-        RpcShapes::streaming::<Q, T, U, E, C, C>()
+        shapes::streaming::<Q, T, U, E, C, C>()
     }
 
     /// The digests of the types, as menus carry them. Computed anew each time.

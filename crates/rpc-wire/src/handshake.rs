@@ -10,6 +10,22 @@
 //!
 //! [`AwaitingHeader`] leads one side through these steps. Who waits how long, and what becomes of
 //! the transport, is not decided here.
+//!
+//! ```
+//! use rpc_wire::Header;
+//! use rpc_wire::handshake::{AwaitingHeader, Negotiated, PeerMetadata};
+//!
+//! let nothing = PeerMetadata::default();
+//! let ours = AwaitingHeader::new(Header::default(), &nothing);
+//! assert_eq!(bin_prot::to_vec(ours.header())?[..6], *b"\x0c\xfdRPC\0");
+//!
+//! // The peer speaks versions 1 and 2, where no metadata follows.
+//! let Negotiated::Complete(agreement) = ours.receive(b"\x03\xfdRPC\0\x01\x02")? else {
+//!     unreachable!()
+//! };
+//! assert_eq!(agreement.version.number(), 2);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod exchange;
 mod foreign;

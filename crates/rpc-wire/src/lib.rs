@@ -73,6 +73,7 @@
 //! | §9 connection metadata, menus | [`Metadata`], [`MetadataV2`], [`Menu`] |
 //! | §10 query metadata | [`QueryMetadata`], [`KeyedMetadata`] |
 //! | §11 ids, ranks, menu indices | [`QueryId`], [`Specifier`], [`ResponseForm`] |
+//! | §12 the menu RPCs | [`menu_rpc`], [`RpcShapes`] |
 //! | §13 closing | [`CloseReason`], [`CloseReasonV2`] |
 //!
 //! The encoding of the values inside, integers and strings among them, is `bin_prot`'s.
@@ -102,6 +103,7 @@ mod description;
 pub mod frame;
 pub mod handshake;
 mod menu;
+pub mod menu_rpc;
 mod message;
 mod owned;
 mod protocol_version;
@@ -116,6 +118,8 @@ pub use description::{Description, DescriptionRef};
 #[doc(inline)]
 pub use handshake::Header;
 pub use menu::{Menu, MenuEntry, MenuError, RpcDigests, ShapeDigest};
+#[doc(inline)]
+pub use menu_rpc::RpcShapes;
 pub use message::query::{Envelope, Query, QueryHeader, Specifier};
 pub use message::response::{Response, ResponseForm, ResponseHeader};
 pub use message::stream;

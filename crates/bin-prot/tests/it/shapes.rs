@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::thread;
 
 use bin_prot::shape::{BinShape, Definition, Group, Row, Shape, ShapeError};
-use bin_prot::{Char, Nat0, Nativeint, OrNull, Sexp};
+use bin_prot::{Char, Nat0, Nativeint, OrNull, Sexp, from_slice, to_vec};
 
 fn int() -> Shape {
     i64::bin_shape()
@@ -27,6 +27,18 @@ fn check(shape: &Shape, digest: &str) {
 #[track_caller]
 fn check_error(shape: &Shape, error: ShapeError) {
     assert_eq!(shape.digest(), Err(error));
+}
+
+#[test]
+fn long_tuples_are_like_short_ones() {
+    type Twelve<T> = (T, T, T, T, T, T, T, T, T, T, T, bool);
+    let tuple: Twelve<i64> = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, true);
+    let bytes = to_vec(&tuple).unwrap();
+    assert_eq!(bytes, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1]);
+    assert_eq!(from_slice::<Twelve<i64>>(&bytes), Ok(tuple));
+    let components = std::iter::repeat_n(int(), 11).chain([bool::bin_shape()]);
+    let expected = Shape::tuple(components).digest();
+    assert_eq!(Twelve::<i64>::bin_shape().digest(), expected);
 }
 
 #[test]

@@ -16,9 +16,9 @@ use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use bin_prot::dynamic::Type;
-use bin_prot::shape::{Digest, Shape};
+use bin_prot::shape::{BinShape, Digest, Shape};
 use bin_prot::{Sexp, sexp};
-use rpc_wire::{Description, RpcDigests};
+use rpc_wire::{Description, RpcDigests, menu_rpc};
 
 use scanner::{Scanner, SyntaxError};
 use scope::Scope;
@@ -52,21 +52,18 @@ pub(super) type RpcTypes = Signature<PayloadType>;
 impl Default for Shapes {
     /// Those that every peer may have: the two menu RPCs (*protocol* §12).
     fn default() -> Self {
-        const BUILT_IN: &str = "
-            type description = { name : string; version : int }
-            type shapes =
-              | Rpc of { query : Sexp.t; response : Sexp.t }
-              | One_way of { msg : Sexp.t }
-              | Streaming_rpc of
-                  { query : Sexp.t; initial_response : Sexp.t; update_response : Sexp.t; error : Sexp.t }
-              | Unknown
-            rpc __Versioned_rpc.Menu 1 : unit -> (string * int) list
-            rpc __Versioned_rpc.Shape_menu 1 : unit -> (description * shapes) list
-        ";
         let mut shapes = Self {
             rpcs: HashMap::new(),
         };
-        shapes.add(BUILT_IN).expect("the text above is well formed");
+        for (rpc, response) in [
+            (menu_rpc::MENU, menu_rpc::Names::bin_shape()),
+            (menu_rpc::SHAPE_MENU, menu_rpc::Shapes::bin_shape()),
+        ] {
+            let query = <()>::bin_shape();
+            shapes
+                .insert(rpc.to_description(), Signature::Plain { query, response })
+                .expect("derived shapes are shapes, and the names differ");
+        }
         for known in shapes.rpcs.values_mut() {
             known.is_built_in = true;
         }

@@ -2,11 +2,11 @@
 //! specification says (*shapes* §13).
 
 use bin_prot::ByteString;
-use bin_prot::shape::BinShape;
+use bin_prot::shape::{BinShape, Shape};
 use rpc_testkit::golden::of_kind;
 use rpc_wire::{
-    Description, MenuV3, Metadata, MetadataV2, QueryId, RpcDigests, RpcError, ShapeDigest,
-    UnimplementedVersion,
+    Description, MenuV3, Metadata, MetadataV2, QueryId, RpcDigests, RpcError, RpcShapes,
+    ShapeDigest, UnimplementedVersion, menu_rpc,
 };
 
 use crate::naive::{
@@ -49,12 +49,14 @@ fn wire_types_have_the_digests_of_the_reference() {
     check::<MetadataV2>("Connection_metadata V2", "064fe1e634ccaf7e21ac39d85d3af9ce");
 }
 
-/// *Shapes* §13.1: what the menu RPCs answer, in all three versions.
+/// *Shapes* §13.1, §13.4: what the menu RPCs answer, and the two forms of the handshake's menu.
 #[test]
 fn menus_have_the_digests_of_the_reference() {
-    check::<Vec<(ByteString, i64)>>("Menu V1 response", "4c1e50c93b38c2ad0554cbd929bef3ac");
+    check::<menu_rpc::Names>("Menu V1 response", "4c1e50c93b38c2ad0554cbd929bef3ac");
     check::<Vec<(Description, RpcDigests)>>("Menu V2 response", "bfa1a67e3782922212d253c848e49da8");
     check::<MenuV3>("Menu V3 response", "b60375b546f0ed69982e86de633d697d");
+    check::<RpcShapes>("Rpc_shapes", "256c9f763f94d2b461f6935189514839");
+    check::<menu_rpc::Shapes>("Shape_menu response", "b4bdc01b7ead907e6d0d3f3d89700f1b");
 }
 
 /// *Shapes* §13.1. The bytes of the crate's messages are compared with these in `properties`.
@@ -89,4 +91,40 @@ fn naive_stream_payloads_have_the_digests_of_the_reference() {
         "Stream_response_data(unit)",
         "c1dbcdcfe2b12e797ec64f0d74df1811",
     );
+}
+
+/// *Shapes* §11: digests are those of the user's types, whatever the kind.
+#[test]
+fn digests_of_shapes_are_those_of_a_menu() {
+    let (int, text) = (i64::bin_shape, String::bin_shape);
+    let digest = |shape: Shape| ShapeDigest(shape.digest().unwrap());
+    let plain = RpcShapes::Rpc {
+        query: int(),
+        response: text(),
+    };
+    let expected = RpcDigests::Rpc {
+        query: digest(int()),
+        response: digest(text()),
+    };
+    assert_eq!(plain.digests(), Ok(expected));
+    let stream = RpcShapes::StreamingRpc {
+        query: text(),
+        initial_response: <()>::bin_shape(),
+        update_response: int(),
+        error: bool::bin_shape(),
+    };
+    let expected = RpcDigests::StreamingRpc {
+        query: digest(text()),
+        initial_response: digest(<()>::bin_shape()),
+        update_response: digest(int()),
+        error: digest(bool::bin_shape()),
+    };
+    assert_eq!(stream.digests(), Ok(expected));
+    assert_eq!(RpcShapes::Unknown.digests(), Ok(RpcDigests::Unknown));
+
+    // What a peer sends need not be a type's shape.
+    let msg = Shape::parameter("a");
+    let sent = bin_prot::to_vec(&RpcShapes::OneWay { msg }).unwrap();
+    let received: RpcShapes = bin_prot::from_slice(&sent).unwrap();
+    assert!(received.digests().is_err());
 }

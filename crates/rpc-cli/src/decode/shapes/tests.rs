@@ -1,6 +1,5 @@
 //! What shapes files mean, and what is said of those that mean nothing.
 
-use bin_prot::BinShape;
 use proptest::prelude::*;
 use rpc_core::Connection;
 use rpc_core::connection::Config;
