@@ -67,19 +67,22 @@ fn put_large_nat0(buffer: &mut Vec<u8>, value: u64) {
 fn put_signed(buffer: &mut Vec<u8>, value: i64) {
     match small(value.cast_unsigned()) {
         Some(byte) => buffer.push(byte),
-        None => put_large_signed(buffer, value),
+        None => {
+            let (code, width) = large_form(value);
+            put_code(buffer, code, value.cast_unsigned(), width);
+        }
     }
 }
 
+/// Code and width of a number that is not small.
 #[inline(always)]
-fn put_large_signed(buffer: &mut Vec<u8>, value: i64) {
-    let (code, width) = match value {
+const fn large_form(value: i64) -> (u8, usize) {
+    match value {
         -0x80..=-1 => (NEG_INT8, 1),
         -0x8000..=0x7fff => (INT16, 2),
         -0x8000_0000..=0x7fff_ffff => (INT32, 4),
         _ => (INT64, 8),
-    };
-    put_code(buffer, code, value.cast_unsigned(), width);
+    }
 }
 
 /// The one byte of a number that is its own code.
@@ -192,8 +195,10 @@ impl Reader<'_> {
 fn put_int(buffer: &mut Vec<u8>, value: i64) -> Result<(), WriteError> {
     match small(value.cast_unsigned()) {
         Some(byte) => buffer.push(byte),
-        None if is_int63(value) => put_large_signed(buffer, value),
-        None => return Err(int_overflow(value.into())),
+        None => match large_form(value) {
+            (INT64, _) if !is_int63(value) => return Err(int_overflow(value.into())),
+            (code, width) => put_code(buffer, code, value.cast_unsigned(), width),
+        },
     }
     Ok(())
 }

@@ -100,16 +100,21 @@ fn size(bytes: &[u8]) -> usize {
 
 #[inline(always)]
 fn put(buffer: &mut Vec<u8>, bytes: &[u8]) {
-    write_nat0(buffer, bytes.len());
     match (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
         // Names, mostly: two stores, which may overlap, take less time than a call of `memcpy`.
         (Some(first), Some(last)) if bytes.len() <= 16 => {
-            let end = buffer.len() + bytes.len();
-            buffer.extend_from_slice(first);
+            let end = buffer.len() + 1 + bytes.len();
+            #[expect(clippy::cast_possible_truncation, reason = "it is at most 16")]
+            let length = bytes.len() as u8;
+            let [b0, b1, b2, b3, b4, b5, b6, b7] = *first;
+            buffer.extend_from_slice(&[length, b0, b1, b2, b3, b4, b5, b6, b7]);
             buffer.truncate(end - last.len());
             buffer.extend_from_slice(last);
         }
-        _ => buffer.extend_from_slice(bytes),
+        _ => {
+            write_nat0(buffer, bytes.len());
+            buffer.extend_from_slice(bytes);
+        }
     }
 }
 
