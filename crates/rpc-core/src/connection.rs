@@ -56,6 +56,7 @@ pub use closed::{Closed, ClosedBy};
 pub(crate) use closing::Cause;
 pub use closing::Close;
 pub use config::Config;
+pub(crate) use config::CustomMenu;
 pub use handshake::{HandshakeError, HandshakeFailure, Step};
 pub(crate) use metadata_hook::Values;
 pub use metadata_hook::{HookAlreadySet, MetadataHook};
@@ -120,18 +121,22 @@ impl Connection {
         state: impl FnOnce(&Self) -> S,
     ) -> Result<Self, HandshakeError> {
         let mut io: Box<dyn Transport> = Box::new(transport);
-        let mut reader = Reader::new(config.max_message_size);
-        let local = PeerMetadata {
-            identification: config.identification.clone(),
-            menu: implementations.menu(config.provide_shapes),
-        };
-        let agreed = handshake::run(&mut *io, &mut reader, &config, &local).await;
-        let agreed = agreed.map_err(|cause| HandshakeError {
+        let mut reader = Reader::new(config.message_limit());
+        let failed = |cause| HandshakeError {
             connection: config.text().to_owned(),
             cause,
-        })?;
+        };
+        let custom_menu = config.custom_menu.as_ref();
+        let menu = implementations.menu(config.provide_shapes, custom_menu);
+        let menu = menu.map_err(|error| failed(HandshakeFailure::CustomMenu(error)))?;
+        let local = PeerMetadata {
+            identification: config.identification.clone(),
+            menu,
+        };
+        let agreed = handshake::run(&mut *io, &mut reader, &config, &local).await;
+        let agreed = agreed.map_err(failed)?;
         let implemented = implementations.catalogue();
-        let shared = Arc::new(Shared::new(&config, agreed, local.menu, implemented));
+        let shared = Arc::new(Shared::new(&config, &agreed, local.menu, implemented));
         shared
             .bytes_read
             .store(reader.bytes_read(), Ordering::Relaxed);
@@ -144,12 +149,15 @@ impl Connection {
             metadata: None,
         };
         let state = catch_unwind(AssertUnwindSafe(|| state(&connection)));
-        let state = state.map_err(|panic| HandshakeError {
-            connection: config.text().to_owned(),
-            cause: HandshakeFailure::State(HandlerError::from_panic(&*panic)),
+        let state = state.map_err(|panic| {
+            let error = HandlerError::from_panic(&*panic);
+            failed(HandshakeFailure::State(error))
         })?;
-        let callee = implementations.instance(state);
-        tokio::spawn(Driver::new(shared, io, reader, callee, ending, &config).run());
+        let offered = config.custom_menu.as_ref().and(shared.local_menu.as_ref());
+        let callee = implementations.instance(state, offered);
+        let unsent = agreed.unsent;
+        let driver = Driver::new(shared, io, reader, unsent, callee, ending, &config);
+        tokio::spawn(driver.run());
         Ok(connection)
     }
 

@@ -4,6 +4,7 @@ mod builder;
 mod instance;
 mod lift;
 mod menu_rpc;
+mod offered;
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,11 +12,14 @@ use std::sync::Arc;
 use rpc_wire::{Description, DescriptionRef, Menu, RpcDigests};
 use thiserror::Error;
 
+use crate::connection::CustomMenu;
+use crate::error::HandlerError;
 use crate::implementation::Implementation;
 use crate::on_exception::OnException;
 use crate::unknown_rpc::OnUnknownRpc;
 use instance::Instance;
 use menu_rpc::MenuRpc;
+use offered::Offered;
 
 pub use builder::Builder;
 pub(crate) use instance::{Find, Serve};
@@ -231,15 +235,27 @@ impl<S> Implementations<S> {
 
     /// What the peer is told in the handshake; nothing if menu queries are answered by the user
     /// (rules C-CR-1, C-CR-2).
-    pub(crate) fn menu(&self, provide_shapes: bool) -> Option<Menu> {
-        self.table.menu_rpc.as_ref()?;
+    ///
+    /// # Errors
+    /// The function for a custom menu failed.
+    pub(crate) fn menu(
+        &self,
+        provide_shapes: bool,
+        custom: Option<&CustomMenu>,
+    ) -> Result<Option<Menu>, HandlerError> {
+        if self.table.menu_rpc.is_none() {
+            return Ok(None);
+        }
+        if let Some(custom) = custom {
+            return offered::make(custom, provide_shapes).map(Some);
+        }
         let menu = if provide_shapes {
             Menu::with_digests(self.digests().map(|(rpc, digests)| (rpc.clone(), digests)))
         } else {
             Menu::new(self.descriptions().cloned())
         };
         // The table has no duplicates.
-        menu.ok()
+        Ok(menu.ok())
     }
 
     pub(crate) fn catalogue(&self) -> Arc<Catalogue> {
@@ -248,9 +264,10 @@ impl<S> Implementations<S> {
 }
 
 impl<S: Send + Sync + 'static> Implementations<S> {
-    /// The table in use by one connection.
-    pub(crate) fn instance(&self, state: S) -> Box<dyn Serve> {
-        Box::new(Instance::new(self.table.clone(), state))
+    /// The table in use by one connection, which has offered this menu if it is not the table's.
+    pub(crate) fn instance(&self, state: S, offered: Option<&Menu>) -> Box<dyn Serve> {
+        let offered = offered.map(|menu| Offered::new(menu, &self.table.catalogue));
+        Box::new(Instance::new(self.table.clone(), state, offered))
     }
 }
 

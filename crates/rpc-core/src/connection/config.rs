@@ -1,12 +1,17 @@
 //! Every knob of a connection.
 
+use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bin_prot::Info;
 use bytes::Bytes;
-use rpc_wire::{Header, ProtocolVersion, frame};
+use rpc_wire::{Header, Menu, MenuError, ProtocolVersion, frame};
 
 use super::heartbeat;
+use crate::environment::Environment;
+use crate::implementation::BoxFuture;
 
 /// How a connection behaves. Plain data; the defaults are the reference's.
 ///
@@ -23,34 +28,85 @@ use super::heartbeat;
 pub struct Config {
     /// The user's words; the addresses are added by whoever knows them.
     pub(crate) description: Option<String>,
-    pub(crate) versions: RangeInclusive<ProtocolVersion>,
+    versions: Option<RangeInclusive<ProtocolVersion>>,
+    pre_shared_headers: Option<Box<PreSharedHeaders>>,
     pub(crate) identification: Option<Bytes>,
     pub(crate) provide_shapes: bool,
+    pub(crate) custom_menu: Option<CustomMenu>,
+    pub(super) validation: Option<Validation>,
+    pub(super) validation_timeout: Duration,
     pub(crate) handshake_timeout: Duration,
-    pub(crate) heartbeat: heartbeat::Config,
-    pub(crate) max_message_size: usize,
+    heartbeat: heartbeat::Config,
+    max_message_size: Option<usize>,
     pub(crate) max_buffered_output: usize,
     pub(crate) max_metadata_bytes_per_key: usize,
     pub(crate) write_timeout: Duration,
     pub(crate) flush_timeout: Duration,
     pub(crate) reader_drain_timeout: Duration,
+    environment: Environment,
+}
+
+/// Headers that both sides know without exchanging them.
+#[derive(Clone, Debug)]
+struct PreSharedHeaders {
+    ours: Header,
+    peers: Header,
+}
+
+/// The function that makes each connection's menu.
+#[derive(Clone)]
+pub(crate) struct CustomMenu(Arc<dyn Fn() -> Result<Menu, MenuError> + Send + Sync>);
+
+impl CustomMenu {
+    pub(crate) fn make(&self) -> Result<Menu, MenuError> {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for CustomMenu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CustomMenu")
+    }
+}
+
+/// The function that decides about peers.
+#[derive(Clone)]
+pub(super) struct Validation(Arc<dyn Fn(Option<Bytes>) -> Verdict + Send + Sync>);
+
+type Verdict = BoxFuture<Result<(), Info>>;
+
+impl Validation {
+    pub(super) fn validate(&self, identification: Option<Bytes>) -> Verdict {
+        (self.0)(identification)
+    }
+}
+
+impl fmt::Debug for Validation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Validation")
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
         Self {
             description: None,
-            versions: ProtocolVersion::MIN..=ProtocolVersion::MAX,
+            versions: None,
+            pre_shared_headers: None,
             identification: None,
             provide_shapes: false,
+            custom_menu: None,
+            validation: None,
+            validation_timeout: Duration::from_secs(30),
             handshake_timeout: Duration::from_secs(30),
             heartbeat: heartbeat::Config::default(),
-            max_message_size: frame::DEFAULT_LIMIT,
+            max_message_size: None,
             max_buffered_output: 256 * 1024 * 1024,
             max_metadata_bytes_per_key: 1024,
             write_timeout: Duration::from_secs(120),
             flush_timeout: Duration::from_secs(5),
             reader_drain_timeout: Duration::from_secs(5),
+            environment: Environment::default(),
         }
     }
 }
@@ -65,10 +121,21 @@ impl Config {
         self
     }
 
-    /// The wire versions to offer. Default: all. The highest that both sides offer is used.
+    /// The wire versions to offer. Default: all, up to what the
+    /// [environment](Self::environment) says. The highest that both sides offer is used.
     #[must_use]
     pub fn versions(mut self, versions: RangeInclusive<ProtocolVersion>) -> Self {
-        self.versions = versions;
+        self.versions = Some(versions);
+        self
+    }
+
+    /// Headers that both sides know beforehand, because whatever made the transport has brought
+    /// them to agree: they are not exchanged, and the handshake begins behind them
+    /// (rule C-HS-11). [`versions`](Self::versions) is not used then. Both sides must do so; one
+    /// that does not takes the other's first message for a header. Default: none.
+    #[must_use]
+    pub fn pre_shared_headers(mut self, ours: Header, peers: Header) -> Self {
+        self.pre_shared_headers = Some(Box::new(PreSharedHeaders { ours, peers }));
         self
     }
 
@@ -87,8 +154,82 @@ impl Config {
         self
     }
 
+    /// Offers this menu in place of what the table implements: what a proxy tells of others.
+    /// The function is called once for each connection, before its handshake (rule C-CR-6), unless
+    /// the table implements the menu RPC itself (rule C-CR-1). Default: none.
+    ///
+    /// Queries for what is only on the menu are queries for unknown RPCs. Digests in it are sent
+    /// if [`provide_shapes`](Self::provide_shapes) says so. A failure is that of the connection's
+    /// creation.
+    ///
+    /// ```
+    /// use rpc_core::connection::Config;
+    /// use rpc_wire::{Description, Menu};
+    ///
+    /// let config = Config::default().custom_menu(|| {
+    ///     Menu::new([Description::new("price", 1), Description::new("price", 2)])
+    /// });
+    /// # let _ = config;
+    /// ```
+    #[must_use]
+    pub fn custom_menu(
+        mut self,
+        menu: impl Fn() -> Result<Menu, MenuError> + Send + Sync + 'static,
+    ) -> Self {
+        self.custom_menu = Some(CustomMenu(Arc::new(menu)));
+        self
+    }
+
+    /// Decides by its identification whether a peer is accepted; from version 3, since below it
+    /// peers do not introduce themselves, and are accepted (rule C-HS-4). Default: everybody is.
+    ///
+    /// The function gets what the peer sent, or nothing. A peer that is refused learns the error
+    /// from version 4 on; our own identification and menu have been sent to it before
+    /// (rule C-HS-9). Nothing else happens on the connection while the function decides: the
+    /// peer, for which the connection exists already, hears no heartbeats.
+    ///
+    /// ```
+    /// use rpc_core::connection::Config;
+    ///
+    /// let config = Config::default().validate(|identification| async move {
+    ///     match identification.as_deref() {
+    ///         Some(b"exchange") => Ok(()),
+    ///         Some(_) => Err("wrong peer identity"),
+    ///         None => Err("missing peer identity"),
+    ///     }
+    /// });
+    /// # let _ = config;
+    /// ```
+    #[must_use]
+    pub fn validate<Fut, E>(
+        mut self,
+        validate: impl Fn(Option<Bytes>) -> Fut + Send + Sync + 'static,
+    ) -> Self
+    where
+        Fut: Future<Output = Result<(), E>> + Send + 'static,
+        E: Into<Info>,
+    {
+        let validate = Arc::new(validate);
+        self.validation = Some(Validation(Arc::new(move |identification| {
+            let validate = validate.clone();
+            // A panic of the function itself is one of its future.
+            Box::pin(async move { validate(identification).await.map_err(Into::into) })
+        })));
+        self
+    }
+
+    /// How long [`validate`](Self::validate) may take. Default 30 s: longer than that a peer with
+    /// the default heartbeats would hardly wait for the first one. Ours, since the reference
+    /// has no such limit; [`Duration::MAX`] is none.
+    #[must_use]
+    pub fn validation_timeout(mut self, timeout: Duration) -> Self {
+        self.validation_timeout = timeout;
+        self
+    }
+
     /// How long each of the two steps of the handshake may wait for the peer. Default 30 s
-    /// (rule C-HS-20).
+    /// (rule C-HS-20). What we send in it, and [validation](Self::validate), have their own
+    /// limits.
     #[must_use]
     pub fn handshake_timeout(mut self, timeout: Duration) -> Self {
         self.handshake_timeout = timeout;
@@ -102,13 +243,14 @@ impl Config {
         self
     }
 
-    /// The largest body of a message, in bytes, for reading and for writing. Default 100 MiB.
+    /// The largest body of a message, in bytes, for reading and for writing. Default 100 MiB, or
+    /// what the [environment](Self::environment) says; of that and this the larger counts.
     /// A message above it is not sent; one that arrives ends the connection. The two sides'
     /// limits are independent. A large message takes that much memory, though never before its
     /// bytes have arrived.
     #[must_use]
     pub fn max_message_size(mut self, bytes: usize) -> Self {
-        self.max_message_size = bytes;
+        self.max_message_size = Some(bytes);
         self
     }
 
@@ -175,8 +317,115 @@ impl Config {
         self.description.as_deref().unwrap_or("<created-directly>")
     }
 
+    /// Takes the process's [environment](Environment) into account. Default: it is not.
+    #[must_use]
+    pub fn environment(mut self, environment: &Environment) -> Self {
+        self.environment = environment.clone();
+        self
+    }
+
     pub(crate) fn header(&self) -> Header {
-        let offered = |version: &ProtocolVersion| self.versions.contains(version);
+        if let Some(headers) = &self.pre_shared_headers {
+            return headers.ours.clone();
+        }
+        let highest = self.environment.max_version.unwrap_or(ProtocolVersion::MAX);
+        let offered = |version: &ProtocolVersion| match &self.versions {
+            Some(versions) => versions.contains(version),
+            None => *version <= highest,
+        };
         Header::new(ProtocolVersion::all().filter(offered))
+    }
+
+    /// The peer's header, if it is known beforehand.
+    pub(super) fn peers_header(&self) -> Option<&Header> {
+        Some(&self.pre_shared_headers.as_ref()?.peers)
+    }
+
+    /// The limit in effect (rule C-LM-2).
+    pub(crate) fn message_limit(&self) -> usize {
+        match (self.max_message_size, self.environment.max_message_size) {
+            (Some(configured), Some(environment)) => configured.max(environment),
+            (configured, environment) => configured.or(environment).unwrap_or(frame::DEFAULT_LIMIT),
+        }
+    }
+
+    /// The heartbeats in effect (rule C-HB-8).
+    pub(super) fn heartbeats(&self) -> heartbeat::Config {
+        match self.environment.min_heartbeat_timeout {
+            Some(timeout) => self.heartbeat.lengthened(timeout),
+            None => self.heartbeat,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variable: &'static str, value: &str) -> Environment {
+        Environment::from_variables(|name| (name == variable).then(|| value.into())).unwrap()
+    }
+
+    /// C8, C-LM-2: the table.
+    #[test]
+    fn larger_of_two_limits_counts() {
+        const DEFAULT: usize = 104_857_600;
+        const LARGE: usize = 209_715_200;
+        const LARGER: usize = 314_572_800;
+        for (requested, in_environment, effective) in [
+            (None, None, DEFAULT),
+            (Some(1), None, 1),
+            (Some(LARGE), None, LARGE),
+            (None, Some(1024), 1024),
+            (Some(1), Some(1024), 1024),
+            (Some(LARGE), Some(1024), LARGE),
+            (None, Some(LARGER), LARGER),
+            (Some(1), Some(LARGER), LARGER),
+            (Some(LARGE), Some(LARGER), LARGER),
+        ] {
+            let mut config = Config::default();
+            if let Some(bytes) = requested {
+                config = config.max_message_size(bytes);
+            }
+            if let Some(bytes) = in_environment {
+                let bytes = usize::to_string(&bytes);
+                config = config.environment(&environment("ASYNC_RPC_MAX_MESSAGE_SIZE", &bytes));
+            }
+            assert_eq!(
+                config.message_limit(),
+                effective,
+                "{requested:?} {in_environment:?}"
+            );
+        }
+    }
+
+    /// E2, C-EN-2: the bound is about what is offered by default.
+    #[test]
+    fn version_bound_concerns_the_default_header_only() {
+        let bound = environment("ASYNC_RPC_FORCE_PROTOCOL_VERSION_NUMBER_UPPER_BOUND", "3");
+        let offered = |config: Config| config.header().versions().collect::<Vec<_>>();
+        let all: Vec<i64> = (1..=11).collect();
+        assert_eq!(offered(Config::default()), all);
+        let config = Config::default().environment(&bound);
+        assert_eq!(offered(config.clone()), [1, 2, 3]);
+        let version = |number| ProtocolVersion::new(number).unwrap();
+        let config = config.versions(version(2)..=version(5));
+        assert_eq!(offered(config.clone()), [2, 3, 4, 5]);
+        let explicit = Header::new([version(7), version(9)]);
+        let config = config.pre_shared_headers(explicit, Header::default());
+        assert_eq!(offered(config), [7, 9]);
+    }
+
+    /// G6, C-HB-8: whatever the order of the setters.
+    #[test]
+    fn environment_lengthens_the_heartbeat_timeout() {
+        for (value, effective) in [("45s", 45), ("15s", 30)] {
+            let environment = environment("ASYNC_RPC_HEARTBEAT_TIMEOUT_OVERRIDE", value);
+            let config = Config::default()
+                .environment(&environment)
+                .heartbeat(heartbeat::Config::default());
+            let (timeout, min) = config.heartbeats().timeouts();
+            assert_eq!(timeout.max(min).as_secs(), effective);
+        }
     }
 }

@@ -1,32 +1,28 @@
-//! Carries the frames of `rpc_wire::handshake`'s state machine over a transport, under a timeout.
+//! From a transport to two ends that agree: the steps of a handshake, and how each can fail.
+
+mod exchange;
 
 use std::fmt;
 use std::io;
-use std::pin::Pin;
-use std::task::Poll;
 use std::time::Duration;
 
-use bin_prot::BinWrite;
+use bin_prot::{Info, Sexp};
+use bytes::Bytes;
 use rpc_wire::frame::{self, AppendError};
 use rpc_wire::handshake::{
     Agreement, AwaitingHeader, Foreign, HeaderError, HeaderFailure, MetadataError, Negotiated,
     NegotiationError, PeerMetadata,
 };
-use rpc_wire::{CloseReason, CloseReasonKind, Message, ProtocolVersion};
+use rpc_wire::{CloseReason, CloseReasonKind};
 use thiserror::Error;
-use tokio::io::AsyncWriteExt;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::timeout;
 
-use super::end::shut_down;
+use super::config::Validation;
 use super::reader::Reader;
-use super::{Config, Transport, after};
-use crate::error::{HandlerError, describe};
-
-/// A header has at most 100 numbers; nobody needs more room than this for them.
-const MAX_HEADER_BYTES: usize = 1024;
-
-/// How long a refused peer may take to accept the bytes that tell it so.
-const REFUSAL_TIMEOUT: Duration = Duration::from_secs(1);
+use super::{Config, Transport};
+use crate::error::{HandlerError, describe, failure};
+use crate::implementation::caught;
+use exchange::Exchange;
 
 /// Why no connection came about. The transport is closed in every case.
 #[derive(Debug, Error)]
@@ -39,6 +35,15 @@ pub struct HandshakeError {
     pub cause: HandshakeFailure,
 }
 
+impl HandshakeError {
+    /// The error as the reference prints it: `(Handshake_error (CAUSE DESCRIPTION))`
+    /// (rule C-HF-20).
+    pub fn to_sexp(&self) -> Sexp {
+        let described = Sexp::list([self.cause.to_sexp(), Sexp::atom(self.connection.as_str())]);
+        Sexp::list([Sexp::atom("Handshake_error"), described])
+    }
+}
+
 /// The two exchanges of a handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
@@ -46,6 +51,15 @@ pub enum Step {
     Header,
     /// Identification and menu, from version 3.
     ConnectionMetadata,
+}
+
+impl Step {
+    fn to_sexp(self) -> Sexp {
+        Sexp::atom(match self {
+            Self::Header => "Header",
+            Self::ConnectionMetadata => "Connection_metadata",
+        })
+    }
 }
 
 impl fmt::Display for Step {
@@ -101,6 +115,21 @@ pub enum HandshakeFailure {
         /// How.
         source: io::Error,
     },
+    /// The function that [validates](Config::validate) peers refused this one (rule C-HF-17).
+    #[error("connection validation failed: {0}")]
+    Refused(Info),
+    /// It has not decided in time.
+    #[error("no verdict of the validation within {after:?}")]
+    ValidationTimeout {
+        /// The limit.
+        after: Duration,
+    },
+    /// It panicked.
+    #[error("connection validation panicked: {0}")]
+    Validation(HandlerError),
+    /// The [menu](Config::custom_menu) could not be made.
+    #[error("the menu could not be made: {0}")]
+    CustomMenu(HandlerError),
     /// The function that makes the connection's state panicked (rule C-HF-25).
     #[error("the connection's state could not be made: {0}")]
     State(HandlerError),
@@ -112,6 +141,62 @@ pub enum HandshakeFailure {
         /// Why.
         source: AppendError,
     },
+}
+
+impl HandshakeFailure {
+    /// The failure as the reference prints it, as far as it has a name there.
+    fn to_sexp(&self) -> Sexp {
+        let tagged = |tag: &str, arguments: &[Sexp]| {
+            let tag = std::iter::once(Sexp::atom(tag));
+            Sexp::list(tag.chain(arguments.iter().cloned()))
+        };
+        let during = |tag: &str, step: Step, more: &[Sexp]| {
+            let step = std::iter::once(step.to_sexp());
+            let arguments: Vec<_> = step.chain(more.iter().cloned()).collect();
+            tagged(tag, &arguments)
+        };
+        let text = |error: &dyn std::error::Error| failure(describe(error));
+        let unreadable = |step, error: &dyn std::error::Error| {
+            during("Reading_message_failed_during_step", step, &[text(error)])
+        };
+        let metadata = Step::ConnectionMetadata;
+        match self {
+            Self::Header(error) => unreadable(Step::Header, error),
+            Self::Frame { step, source } => unreadable(*step, source),
+            Self::Metadata(MetadataError::Closed(reason)) => during(
+                "Transport_closed_with_reason_from_remote_during_step",
+                metadata,
+                &[reason.to_info().to_sexp()],
+            ),
+            Self::Metadata(MetadataError::Unexpected(kind)) => tagged(
+                "Unexpected_message_during_connection_metadata",
+                &[Sexp::atom(kind.to_string())],
+            ),
+            Self::Metadata(error) => unreadable(metadata, error),
+            Self::Negotiation(error) => tagged("Negotiation_failed", &[text(error)]),
+            Self::Timeout { .. } => Sexp::atom("Timeout"),
+            Self::Eof { step } => during("Eof_during_step", *step, &[]),
+            Self::Transport { step, .. } => during("Transport_closed_during_step", *step, &[]),
+            Self::Unsendable {
+                step,
+                source: AppendError::TooBig { size, limit },
+            } => {
+                let sizes = Sexp::record([
+                    ("size", Sexp::atom(size.to_string())),
+                    ("max_message_size", Sexp::atom(limit.to_string())),
+                ]);
+                during("Message_too_big_during_step", *step, &[sizes])
+            }
+            Self::Unsendable { step, source } => {
+                during("Writing_message_failed_during_step", *step, &[text(source)])
+            }
+            Self::Refused(error) => tagged("Connection_validation_failed", &[error.to_sexp()]),
+            Self::ValidationTimeout { .. }
+            | Self::Validation(_)
+            | Self::CustomMenu(_)
+            | Self::State(_) => failure(self),
+        }
+    }
 }
 
 /// The end of the message, when the peer's first bytes are those of another protocol.
@@ -138,8 +223,10 @@ impl From<HeaderFailure> for HandshakeFailure {
 #[derive(Debug)]
 pub(super) struct Agreed {
     pub(super) agreement: Agreement,
-    /// In the bodies of our frames.
+    /// Bytes in the bodies of our frames.
     pub(super) bytes_sent: u64,
+    /// What the transport has not taken of our frames yet.
+    pub(super) unsent: Vec<u8>,
 }
 
 /// Runs the handshake. Bytes that follow its last frame stay in `reader` (rule C-HS-13).
@@ -149,146 +236,98 @@ pub(super) async fn run(
     config: &Config,
     local: &PeerMetadata,
 ) -> Result<Agreed, HandshakeFailure> {
-    let mut exchange = Exchange {
-        io,
-        reader,
-        config,
-        bytes_sent: 0,
-    };
-    let agreement = exchange.agree(local).await?;
+    let mut exchange = Exchange::new(io, reader, config);
+    let agreement = agree(&mut exchange, config, local).await?;
+    let (bytes_sent, unsent) = exchange.finish();
     Ok(Agreed {
         agreement,
-        bytes_sent: exchange.bytes_sent,
+        bytes_sent,
+        unsent,
     })
+}
+
+async fn agree(
+    exchange: &mut Exchange<'_>,
+    config: &Config,
+    local: &PeerMetadata,
+) -> Result<Agreement, HandshakeFailure> {
+    let first = AwaitingHeader::new(config.header(), local);
+    let negotiated = match config.peers_header() {
+        Some(peers) => first
+            .receive_header(peers)
+            .map_err(HandshakeFailure::Negotiation)?,
+        None => {
+            let body = exchange.run(Step::Header, first.header()).await?;
+            first.receive(&body)?
+        }
+    };
+    let second = match negotiated {
+        Negotiated::Complete(agreement) => return Ok(agreement),
+        Negotiated::AwaitingMetadata(second) => second,
+    };
+    let version = second.version();
+    let body = exchange
+        .run(Step::ConnectionMetadata, second.message())
+        .await;
+    let mut agreement = body.and_then(|body| Ok(second.receive(&body)?));
+    if let (Ok(agreed), Some(validation)) = (&agreement, &config.validation) {
+        let identification = agreed.peer.identification.clone();
+        let verdict = validate(exchange, config, validation, identification).await;
+        agreement = verdict.and(agreement);
+    }
+    if let Err(failure) = &agreement
+        && let Some(reason) = refusal(failure)
+        && let Some(message) = reason.to_message(version)
+    {
+        exchange.refuse(&message).await;
+    }
+    agreement
+}
+
+/// Asks whether the peer is acceptable, while what we have sent goes on being sent.
+async fn validate(
+    exchange: &mut Exchange<'_>,
+    config: &Config,
+    validation: &Validation,
+    identification: Option<Bytes>,
+) -> Result<(), HandshakeFailure> {
+    let mut verdict = Box::pin(caught(validation.validate(identification)));
+    let decide = std::future::poll_fn(|cx| {
+        // Should the transport have failed, whoever uses it next will notice.
+        let _sent = exchange.poll_send(cx);
+        verdict.as_mut().poll(cx)
+    });
+    let after = config.validation_timeout;
+    match timeout(after, decide).await {
+        Ok(Ok(Ok(()))) => Ok(()),
+        Ok(Ok(Err(error))) => Err(HandshakeFailure::Refused(error)),
+        Ok(Err(panic)) => {
+            let error = HandlerError::from_panic(&*panic);
+            Err(HandshakeFailure::Validation(error))
+        }
+        Err(_) => Err(HandshakeFailure::ValidationTimeout { after }),
+    }
 }
 
 /// What a peer that failed is told (the last column of *connection* §2.3).
 fn refusal(failure: &HandshakeFailure) -> Option<CloseReason> {
+    let refused = |reason| CloseReason {
+        kind: CloseReasonKind::ConnectionValidationFailed,
+        ..reason
+    };
     match failure {
         HandshakeFailure::Timeout { .. }
         | HandshakeFailure::Frame { .. }
         | HandshakeFailure::Metadata(
             MetadataError::Unreadable(_) | MetadataError::Menu(_) | MetadataError::Unexpected(_),
-        ) => Some(CloseReason {
-            kind: CloseReasonKind::Unspecified,
-            ..CloseReason::debug(describe(failure))
-        }),
+        ) => Some(CloseReason::debug(describe(failure))),
+        HandshakeFailure::Refused(error) => Some(refused(CloseReason::user(error.clone()))),
+        HandshakeFailure::ValidationTimeout { .. } => {
+            Some(refused(CloseReason::debug(describe(failure))))
+        }
+        // What went wrong is not the peer's business.
+        HandshakeFailure::Validation(_) => Some(refused(CloseReason::default())),
         _ => None,
-    }
-}
-
-struct Exchange<'a> {
-    io: &'a mut dyn Transport,
-    reader: &'a mut Reader,
-    config: &'a Config,
-    bytes_sent: u64,
-}
-
-impl Exchange<'_> {
-    async fn agree(&mut self, local: &PeerMetadata) -> Result<Agreement, HandshakeFailure> {
-        let first = AwaitingHeader::new(self.config.header(), local);
-        let body = self.run(Step::Header, first.header()).await?;
-        let second = match first.receive(&body)? {
-            Negotiated::Complete(agreement) => return Ok(agreement),
-            Negotiated::AwaitingMetadata(second) => second,
-        };
-        let version = second.version();
-        let body = self.run(Step::ConnectionMetadata, second.message());
-        let agreement = body.await.and_then(|body| Ok(second.receive(&body)?));
-        if let Err(failure) = &agreement
-            && let Some(reason) = refusal(failure)
-        {
-            self.refuse(version, &reason).await;
-        }
-        agreement
-    }
-
-    /// Sends our frame and reads the peer's, both at once: neither waits for the other
-    /// (rules C-HS-1, C-HS-5).
-    async fn run(&mut self, step: Step, ours: &impl BinWrite) -> Result<Vec<u8>, HandshakeFailure> {
-        let frame = self.framed(step, ours)?;
-        self.bytes_sent += (frame.len() - frame::LENGTH_BYTES) as u64;
-        let after = self.config.handshake_timeout;
-        timeout(after, self.send_and_read(step, &frame))
-            .await
-            .unwrap_or(Err(HandshakeFailure::Timeout { step, after }))
-    }
-
-    fn framed(&self, step: Step, value: &impl BinWrite) -> Result<Vec<u8>, HandshakeFailure> {
-        let mut buffer = Vec::new();
-        frame::append(
-            &mut buffer,
-            self.config.max_message_size,
-            value.bin_size(),
-            |buffer| value.bin_write(buffer),
-        )
-        .map_err(|source| HandshakeFailure::Unsendable { step, source })?;
-        Ok(buffer)
-    }
-
-    async fn send_and_read(
-        &mut self,
-        step: Step,
-        frame: &[u8],
-    ) -> Result<Vec<u8>, HandshakeFailure> {
-        let transport = |source| HandshakeFailure::Transport { step, source };
-        let limit = match step {
-            Step::Header => MAX_HEADER_BYTES.min(self.config.max_message_size),
-            Step::ConnectionMetadata => self.config.max_message_size,
-        };
-        let mut unsent = frame;
-        let mut unflushed = true;
-        let mut received = None;
-        std::future::poll_fn(|cx| {
-            loop {
-                let mut progress = false;
-                if received.is_none() {
-                    let next = self.reader.next_frame_within(limit);
-                    let next = next.map_err(|source| HandshakeFailure::Frame { step, source })?;
-                    received = next.map(<[u8]>::to_vec);
-                }
-                if let [_, ..] = unsent {
-                    let io = Pin::new(&mut *self.io);
-                    if let Poll::Ready(taken) = io.poll_write(cx, unsent).map_err(transport)? {
-                        if taken == 0 {
-                            let closed = io::ErrorKind::WriteZero.into();
-                            return Poll::Ready(Err(transport(closed)));
-                        }
-                        unsent = unsent.get(taken..).unwrap_or_default();
-                        progress = true;
-                    }
-                } else if unflushed {
-                    let io = Pin::new(&mut *self.io);
-                    unflushed = io.poll_flush(cx).map_err(transport)?.is_pending();
-                }
-                if received.is_none() {
-                    let io = Pin::new(&mut *self.io);
-                    match self.reader.poll_fill(io, cx).map_err(transport)? {
-                        Poll::Ready(0) => return Poll::Ready(Err(HandshakeFailure::Eof { step })),
-                        Poll::Ready(_) => progress = true,
-                        Poll::Pending => {}
-                    }
-                } else if unsent.is_empty() {
-                    return Poll::Ready(Ok(received.take().unwrap_or_default()));
-                }
-                if !progress {
-                    return Poll::Pending;
-                }
-            }
-        })
-        .await
-    }
-
-    /// Tells the peer why, as far as the version can and the peer still listens.
-    async fn refuse(&mut self, version: ProtocolVersion, reason: &CloseReason) {
-        let message: Option<Message<'_>> = reason.to_message(version);
-        let frame = message.and_then(|m| self.framed(Step::ConnectionMetadata, &m).ok());
-        let Some(frame) = frame else { return };
-        let deadline = after(REFUSAL_TIMEOUT);
-        // The peer is refused, told or not.
-        if let Ok(Ok(())) = timeout_at(deadline, self.io.write_all(&frame)).await {
-            shut_down(self.io, false, deadline).await;
-        }
     }
 }
 

@@ -45,6 +45,11 @@ impl Config {
         (self.timeout, self.min_timeout)
     }
 
+    /// With a minimum of at least this.
+    pub(super) fn lengthened(self, timeout: Duration) -> Self {
+        self.min_timeout(timeout.max(self.min_timeout))
+    }
+
     /// The interval of heartbeats. Default 10 s. An interval of zero means 1 ms, one that is
     /// longer than time can be counted means one heartbeat at the start.
     #[must_use]

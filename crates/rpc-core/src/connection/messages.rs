@@ -90,9 +90,17 @@ pub(super) fn query(
         // Once closing has started, queries of every form are dropped (decision 1).
         return None;
     }
-    let (called, found) = match callee.find(query.header.specifier()) {
-        Find::Implementation(index) => (index.called_rpc(), Some(index)),
-        Find::Unknown(rpc) => (CalledRpc::Unknown(Arc::new(rpc.to_description())), None),
+    let (called, menu_index, found) = match callee.find(query.header.specifier()) {
+        Find::Implementation(index) => {
+            let menu_index = callee.menu_index(index);
+            (index.called_rpc(), menu_index, Some(index))
+        }
+        Find::Unknown(rpc) => {
+            // A menu of the user's own may have what is not implemented.
+            let menu_index = shared.local_menu.as_ref().and_then(|menu| menu.rank(rpc));
+            let called = CalledRpc::Unknown(Arc::new(rpc.to_description()));
+            (called, menu_index, None)
+        }
         Find::BadRank(rank) => {
             return Some(End::Fatal(Info::from(format!(
                 "query {} names rank {rank}, which our menu does not have",
@@ -100,7 +108,6 @@ pub(super) fn query(
             ))));
         }
     };
-    let menu_index = found.and_then(|index| callee.menu_index(index));
     let mut call = Call::new(shared.clone(), called, query.header.id, menu_index);
     let kind = || found.map_or(HandlerKind::Expert, |index| callee.kind(index));
     shared.events.tell(call.rpc(), call.id(), body, || {

@@ -39,6 +39,15 @@ impl Shared {
     }
 }
 
+impl From<Vec<u8>> for Outgoing {
+    fn from(copied: Vec<u8>) -> Self {
+        Self {
+            copied,
+            shared: Vec::new(),
+        }
+    }
+}
+
 impl Outgoing {
     #[inline]
     pub(crate) fn len(&self) -> usize {

@@ -125,8 +125,9 @@ pub(crate) struct Appending<'a> {
 }
 
 impl Output {
-    /// Of a connection whose handshake has sent `bodies` bytes.
-    pub(crate) fn new(limits: Limits, bodies: u64) -> Self {
+    /// Of a connection whose handshake has sent messages of `bodies` bytes, of which the
+    /// transport has not taken `unsent` bytes yet.
+    pub(crate) fn new(limits: Limits, bodies: u64, unsent: usize) -> Self {
         Self {
             limits,
             stage: AtomicU8::new(Stage::Open as u8),
@@ -137,7 +138,7 @@ impl Output {
                 plan: Plan::default(),
                 buffer: Outgoing::default(),
                 bounded: 0,
-                appended: 0,
+                appended: unsent as u64,
                 flushed: 0,
                 bodies,
                 accepted: 0,

@@ -114,15 +114,15 @@ impl Drop for Place<'_> {
 impl Shared {
     pub(super) fn new(
         config: &Config,
-        agreed: Agreed,
+        agreed: &Agreed,
         local_menu: Option<Menu>,
         implemented: Arc<Catalogue>,
     ) -> Self {
         let limits = Limits {
-            message: config.max_message_size,
+            message: config.message_limit(),
             buffered: config.max_buffered_output,
         };
-        let Agreement { version, peer } = agreed.agreement;
+        let Agreement { version, peer } = agreed.agreement.clone();
         Self {
             version,
             description: config.text().to_owned(),
@@ -133,9 +133,9 @@ impl Shared {
             hooks: Hooks::default(),
             events: Arc::default(),
             gate: Gate::default(),
-            liveness: Liveness::new(config.heartbeat),
+            liveness: Liveness::new(config.heartbeats()),
             bytes_read: AtomicU64::new(0),
-            output: Output::new(limits, agreed.bytes_sent),
+            output: Output::new(limits, agreed.bytes_sent, agreed.unsent.len()),
             serving: Serving::default(),
             waiting: Mutex::new(Waiting::new()),
             progress: watch::Sender::new(Progress::Open),

@@ -26,10 +26,10 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// The handshake's last frame may not have been flushed.
-    pub(crate) fn new(timeout: Duration) -> Self {
+    /// Begins with what the handshake has left; its last frame may not have been flushed either.
+    pub(crate) fn new(unsent: Vec<u8>, timeout: Duration) -> Self {
         Self {
-            current: Outgoing::default(),
+            current: Outgoing::from(unsent),
             written: 0,
             unflushed: true,
             timeout,

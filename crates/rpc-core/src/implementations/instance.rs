@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use rpc_wire::{DescriptionRef, Specifier};
 
+use super::offered::{self, Offered};
 use super::{Table, menu_rpc};
 use crate::implementation::{CalledRpc, Handler, HandlerKind, Own, Received, Started};
 
 /// What a connection asks of the table that it uses.
 pub(crate) trait Serve: Send + Sync {
     /// Who answers.
-    fn find<'a>(&self, specifier: Specifier<'a>) -> Find<'a>;
+    fn find<'a>(&'a self, specifier: Specifier<'a>) -> Find<'a>;
 
     /// The index by which responses name the implementation.
     fn menu_index(&self, index: Index) -> Option<usize>;
@@ -50,23 +51,46 @@ pub(crate) enum Find<'a> {
 pub(super) struct Instance<S> {
     table: Arc<Table<S>>,
     state: S,
+    /// A menu that is not the table's.
+    offered: Option<Offered>,
 }
 
 impl<S> Instance<S> {
-    pub(super) fn new(table: Arc<Table<S>>, state: S) -> Self {
-        Self { table, state }
+    pub(super) fn new(table: Arc<Table<S>>, state: S, offered: Option<Offered>) -> Self {
+        Self {
+            table,
+            state,
+            offered,
+        }
+    }
+
+    /// Who answers queries for the entry of our menu with this rank.
+    fn ranked(&self, rank: i64) -> Option<Find<'_>> {
+        let rank = usize::try_from(rank).ok()?;
+        if let Some(offered) = &self.offered {
+            return Some(match offered.entry(rank)? {
+                offered::Entry::Implemented(index) => Find::Implementation(Index::Entry(*index)),
+                offered::Entry::Unknown(rpc) => Find::Unknown(rpc.as_ref()),
+            });
+        }
+        let table = &self.table;
+        let offered = table.menu_rpc.is_some() && rank < table.entries.len();
+        offered.then_some(Find::Implementation(Index::Entry(rank)))
     }
 
     fn handler(&self, index: Index) -> Option<&dyn Handler<S>> {
         match index {
             Index::Entry(index) => Some(self.table.entries.get(index)?.handler()),
-            Index::MenuRpc => Some(self.table.menu_rpc.as_ref()?),
+            Index::MenuRpc => Some(match &self.offered {
+                Some(offered) => &offered.menu_rpc,
+                None => self.table.menu_rpc.as_ref()?,
+            }),
         }
     }
 }
 
 impl<S: Send + Sync> Serve for Instance<S> {
-    fn find<'a>(&self, specifier: Specifier<'a>) -> Find<'a> {
+    fn find<'a>(&'a self, specifier: Specifier<'a>) -> Find<'a> {
         let table = &self.table;
         match specifier {
             Specifier::Description(rpc) => match table.catalogue.find(rpc) {
@@ -76,18 +100,16 @@ impl<S: Send + Sync> Serve for Instance<S> {
                 }
                 None => Find::Unknown(rpc),
             },
-            Specifier::Rank(rank) => match usize::try_from(rank) {
-                Ok(index) if index < table.entries.len() && table.menu_rpc.is_some() => {
-                    Find::Implementation(Index::Entry(index))
-                }
-                _ => Find::BadRank(rank),
-            },
+            Specifier::Rank(rank) => self.ranked(rank).unwrap_or(Find::BadRank(rank)),
         }
     }
 
     fn menu_index(&self, index: Index) -> Option<usize> {
         match index {
-            Index::Entry(index) => self.table.menu_rpc.as_ref().map(|_| index),
+            Index::Entry(index) => match &self.offered {
+                Some(offered) => offered.rank(index),
+                None => self.table.menu_rpc.as_ref().map(|_| index),
+            },
             Index::MenuRpc => None,
         }
     }

@@ -4,14 +4,16 @@
 use std::cell::Cell;
 use std::error::Error;
 
-use rpc_core::connection::{self, Closed, Config, HandshakeError, HandshakeFailure};
+use rpc_core::connection::{
+    self, Close, Closed, Config, HandshakeError, HandshakeFailure, HookAlreadySet, MetadataHook,
+};
 use rpc_core::{
     AddError, Builder, Client, ConnectError, Connection, ConnectionClosed, DirectStreamWriter,
-    Dispatch, DispatchError, DuplicateImplementations, Exception, ExpertQuery, ExpertRpc, Flushed,
-    Fold, Group, GroupWriteError, HandlerError, Implementation, Implementations, NotImplemented,
-    OnException, OnUnknownRpc, OneWay, Pipe, PipeCloseReason, PipeMessage, PipeMetadata,
-    PipeResponse, PipeRpc, QueryContext, Reply, RespondError, Responder, Rpc, RpcShapes, Server,
-    ServerBuilder, StateRpc, StreamWriteError,
+    Dispatch, DispatchError, DuplicateImplementations, Environment, EnvironmentError, Exception,
+    ExpertQuery, ExpertRpc, Flushed, Fold, GeneralError, Group, GroupWriteError, HandlerError,
+    Implementation, Implementations, NotImplemented, OnException, OnUnknownRpc, OneWay, Pipe,
+    PipeCloseReason, PipeMessage, PipeMetadata, PipeResponse, PipeRpc, QueryContext, Reply,
+    RespondError, Responder, Rpc, RpcShapes, Server, ServerBuilder, StateRpc, StreamWriteError,
 };
 
 use crate::rpcs::{COUNT, COUNTER, ECHO, table};
@@ -33,6 +35,9 @@ fn handles_and_values_are_send_sync_and_unpin() {
     shared::<Config>();
     shared::<connection::heartbeat::Config>();
     shared::<Closed>();
+    shared::<Close>();
+    shared::<MetadataHook>();
+    shared::<Environment>();
     shared::<Client>();
     shared::<Server>();
     shared::<ServerBuilder<SendOnly>>();
@@ -73,6 +78,9 @@ fn tables_and_definitions_do_not_depend_on_the_types_they_name() {
 fn errors_go_into_boxes_and_across_threads() {
     error::<DispatchError>();
     error::<ConnectionClosed>();
+    error::<GeneralError>();
+    error::<HookAlreadySet>();
+    error::<EnvironmentError>();
     error::<HandshakeError>();
     error::<HandshakeFailure>();
     error::<ConnectError>();
@@ -95,6 +103,7 @@ async fn main_futures_can_be_spawned() {
     borrowing_future(Client::new().connect("127.0.0.1:1"));
     let (near, _far, _) = crate::pair::pair(Config::default(), Config::default()).await;
     borrowing_future(near.closed());
+    borrowing_future(near.close_started());
     borrowing_future(near.flushed());
     future(ECHO.dispatch(&near, &String::new()));
     future(COUNTER.dispatch(&near, &1));

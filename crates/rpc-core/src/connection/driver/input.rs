@@ -13,6 +13,7 @@ use crate::connection::end::End;
 use crate::connection::messages;
 use crate::connection::output::Stage;
 use crate::connection::shared::Shared;
+use crate::environment;
 
 /// What became of one read.
 pub(super) enum Read {
@@ -61,7 +62,11 @@ impl Driver {
             let body = match self.reader.next_frame() {
                 Ok(Some(body)) => body,
                 Ok(None) => break,
-                Err(error) => return Some(End::Fatal(Info::from(error.to_string()))),
+                Err(error) => {
+                    let raised_by = environment::MAX_MESSAGE_SIZE;
+                    let text = format!("{error}; {raised_by} raises the limit");
+                    return Some(End::Fatal(Info::from(text)));
+                }
             };
             any = true;
             let bytes = body.len();
