@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug, Error)]
 pub(crate) enum Failure {
     #[error("no connection")]
-    Connect(#[from] ConnectError),
+    Connect(#[source] Box<ConnectError>),
     #[error("negotiated version {negotiated}, not {expected}")]
     WireVersion {
         negotiated: ProtocolVersion,
@@ -53,6 +53,12 @@ impl Failure {
             got: format!("{got:?}"),
             expected: expected.to_string(),
         }
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        Self::Connect(Box::new(error))
     }
 }
 
