@@ -181,3 +181,17 @@ impl BinWrite for KeyedMetadata<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// However many entries there are: each key is looked up once.
+    #[test]
+    fn first_payload_of_a_key_counts() {
+        let entries = (0..200_000_i64).map(|n| (n % 50_000, n.to_string()));
+        let metadata: QueryMetadata = entries.collect();
+        assert_eq!(metadata.entries().len(), 50_000);
+        assert_eq!(metadata.get(7), Some(b"7".as_slice()));
+    }
+}

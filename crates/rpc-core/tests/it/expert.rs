@@ -428,7 +428,7 @@ async fn failure_after_the_reply_closes_the_connection() {
     }
 }
 
-/// R-EX-5: answers on a closed connection go nowhere; only the scheduling form says so.
+/// R-EX-5, R-PL-7: answers on a closed connection go nowhere; only the scheduling form says so.
 #[tokio::test(start_paused = true)]
 async fn closed_connection_takes_no_answer() {
     let (sender, mut responders) = mpsc::unbounded_channel();

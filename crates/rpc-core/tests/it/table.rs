@@ -232,7 +232,7 @@ fn descriptions_and_digests_are_sorted() {
     assert!(kinds.iter().map(|(n, u)| (n.as_str(), *u)).eq(expected));
 }
 
-/// R-IM-9, catalogue Q17: kind, version, name, shapes, policy.
+/// R-IM-1, R-IM-9, catalogue Q17: kind, version, name, shapes, policy.
 #[test]
 fn text_of_an_implementation_tells_kind_shapes_and_policy() {
     static PLAIN: Rpc<(), i64> = Rpc::new("rpc", 1);
