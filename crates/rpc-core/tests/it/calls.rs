@@ -158,7 +158,7 @@ async fn two_dispatches_arrive_in_order() {
     assert_eq!(large.await.unwrap(), "a");
 }
 
-/// C-RD-1, R-OR-3: its answer leaves before a later query is handled, in the same chunk too.
+/// C-RD-1, R-OR-2, R-OR-3, catalogue ZR2: its answer leaves before a later query is handled, in the same chunk too.
 #[tokio::test(start_paused = true)]
 async fn handler_that_is_ready_at_once_answers_before_the_next_query() {
     let (_connection, mut peer) =
@@ -359,7 +359,7 @@ fn answering_unknown(policy: OnUnknownRpc) -> Implementations<()> {
         .unwrap()
 }
 
-/// R-UN-1, R-UN-2: name and version as they were asked for, at every version.
+/// R-UN-1, R-UN-2, catalogue ZR6: name and version as they were asked for, at every version.
 #[tokio::test(start_paused = true)]
 async fn unknown_name_or_version_is_answered_and_the_connection_goes_on() {
     static ECHO_2: Rpc<String, String> = Rpc::new("echo", 2);

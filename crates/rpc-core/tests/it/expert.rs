@@ -187,7 +187,7 @@ async fn too_large_reply_may_be_followed_by_a_smaller_one() {
     expect_alive(&connection, &mut peer).await;
 }
 
-/// R-EX-4 with decision 10: nothing was sent, so giving up is a raise before the reply.
+/// R-EX-4 with decision 10, catalogue ZR14: nothing was sent, so giving up is a raise before the reply.
 #[tokio::test(start_paused = true)]
 async fn too_large_reply_that_is_given_up_is_a_raise() {
     let handler = |(): &(), _: ExpertQuery<'_>, responder: Responder| {
