@@ -141,7 +141,7 @@ async fn query_in_the_same_chunk_as_the_handshake_is_answered() {
 
 // Order.
 
-/// C-DI-8, R-OR-1: also when the first one is large.
+/// C-DI-8, R-OR-1, catalogue ZR1: also when the first one is large.
 #[tokio::test(start_paused = true)]
 async fn two_dispatches_arrive_in_order() {
     let (connection, mut peer) = Peer::called_by_us(11).await;
@@ -158,7 +158,8 @@ async fn two_dispatches_arrive_in_order() {
     assert_eq!(large.await.unwrap(), "a");
 }
 
-/// C-RD-1, R-OR-2, R-OR-3, catalogue ZR2: its answer leaves before a later query is handled, in the same chunk too.
+/// C-RD-1, R-OR-2, R-OR-3, catalogue ZR2: its answer leaves before a later query is handled, in
+/// the same chunk too.
 #[tokio::test(start_paused = true)]
 async fn handler_that_is_ready_at_once_answers_before_the_next_query() {
     let (_connection, mut peer) =
@@ -434,7 +435,7 @@ async fn unknown_one_way_rpc_ends_the_callers_connection() {
 
 // Payloads.
 
-/// C-RD-13, R-PL-3, R-ER-2: too short and too long.
+/// C-RD-13, R-PL-3, R-ER-2, catalogue ZR8: too short and too long.
 #[tokio::test(start_paused = true)]
 async fn undecodable_query_is_answered_and_the_handler_does_not_run() {
     let notes = Notes::default();
