@@ -101,11 +101,10 @@ impl Client {
         // Messages are batched by us; waiting for more would only delay them.
         stream.set_nodelay(true).map_err(failed)?;
         let left = deadline.saturating_duration_since(Instant::now());
-        let config = self
-            .config
-            .clone()
-            .handshake_timeout(left)
-            .described(format!("Client connected via TCP to {name}"));
+        let config = self.config.clone().handshake_timeout(left).described(
+            format!("Client connected via TCP to {name}"),
+            &format!("via TCP {name}"),
+        );
         Ok(Connection::serve(stream, config, implementations, state).await?)
     }
 }

@@ -172,7 +172,10 @@ async fn serve<S: Send + Sync + 'static>(
     let local = stream.local_addr();
     let local = local.map_or_else(|_| "unknown address".to_owned(), |addr| addr.to_string());
     let description = format!("TCP server {local} serving {peer}");
-    let config = builder.config.clone().described(description);
+    let config = builder
+        .config
+        .clone()
+        .described(description.clone(), &description);
     // Messages are batched by us; waiting for more would only delay them.
     let nodelay = stream.set_nodelay(true);
     let state = |connection: &Connection| (builder.state)(peer, connection);

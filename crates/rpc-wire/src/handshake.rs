@@ -41,7 +41,7 @@ use crate::{CloseReason, Menu, MenuError, Message, MessageKind, Metadata, Metada
 
 pub use exchange::{Agreement, AwaitingHeader, AwaitingMetadata, HeaderFailure, Negotiated};
 pub use foreign::{FirstFrameError, Foreign};
-pub use header::{Header, HeaderError, MAX_ENTRIES, OtherProtocol};
+pub use header::{Header, HeaderError, MAX_ENTRIES, OtherProtocol, begins_header};
 pub use negotiation::{NegotiationError, negotiate};
 
 /// What one side tells of itself, in either wire form: [`Metadata`] or [`MetadataV2`].

@@ -304,11 +304,12 @@ impl Config {
         self
     }
 
-    /// The description of a connection whose transport is described by `transport`.
-    pub(crate) fn described(mut self, transport: String) -> Self {
+    /// The description of a connection whose transport is described by `alone`, or by `beside`
+    /// when the user's words stand before it (rule C-SK-4).
+    pub(crate) fn described(mut self, alone: String, beside: &str) -> Self {
         self.description = Some(match self.description {
-            Some(description) => format!("({description} {transport})"),
-            None => transport,
+            Some(description) => format!("({description} ({beside}))"),
+            None => alone,
         });
         self
     }

@@ -309,12 +309,11 @@ async fn descriptions_begin_with_the_words_of_the_user() {
     let client = Client::new().config(Config::default().description("trader"));
     let connection = soon(client.connect(server)).await.unwrap();
     let described = connection.description();
-    assert!(described.contains("trader"), "{described}");
-    assert!(described.contains(&server.to_string()), "{described}");
+    assert_eq!(described, format!("(trader (via TCP {server}))"));
     let end = host.end().await;
     let described = end.description();
-    assert!(described.contains("prices"), "{described}");
-    assert!(described.contains(&server.to_string()), "{described}");
+    let begins = format!("(prices (TCP server {server} serving ");
+    assert!(described.starts_with(&begins), "{described}");
 }
 
 /// R-PL-22: one outcome for each dispatch, its own.

@@ -45,6 +45,41 @@ pub struct Header {
     entries: Vec<i64>,
 }
 
+/// Whether a stream that begins with these bytes begins with a header of this protocol; `None` if
+/// they are too few to tell. Fourteen are enough: the frame's length, the count of entries and the
+/// magic number (rule C-SK-10). For servers that look at a connection before they decide what
+/// speaks on it, without taking anything from it.
+///
+/// A legacy peer, whose header has no magic number, is not recognised.
+///
+/// ```
+/// use rpc_wire::handshake::begins_header;
+///
+/// let stream = [17, 0, 0, 0, 0, 0, 0, 0, 0x0c, 0xfd, b'R', b'P', b'C', 0, 1, 2];
+/// assert_eq!(begins_header(&stream), Some(true));
+/// assert_eq!(begins_header(&stream[..13]), None);
+/// assert_eq!(begins_header(b"GET / HTTP/1.1"), Some(false));
+/// ```
+pub fn begins_header(stream: &[u8]) -> Option<bool> {
+    const MAGIC: [u8; 5] = [0xfd, b'R', b'P', b'C', 0];
+    // Each entry of the list takes at most nine bytes.
+    const MAX_BODY: i64 = 1 + 9 * MAX_ENTRIES as i64;
+    let (length, body) = stream.split_first_chunk()?;
+    let length = i64::from_le_bytes(*length);
+    if !(1 + MAGIC.len() as i64..=MAX_BODY).contains(&length) {
+        return Some(false);
+    }
+    let (count, magic) = body.split_first()?;
+    if !(1..=MAX_ENTRIES).contains(&u64::from(*count)) {
+        return Some(false);
+    }
+    let there = magic.len().min(MAGIC.len());
+    if magic.get(..there) != MAGIC.get(..there) {
+        return Some(false);
+    }
+    (there == MAGIC.len()).then_some(true)
+}
+
 /// A protocol that can stand in a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Protocol {
@@ -172,5 +207,56 @@ impl BinWrite for Header {
 
     fn bin_write(&self, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
         self.entries.bin_write(buffer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bin_prot::to_vec;
+
+    use super::*;
+
+    fn stream(header: &Header) -> Vec<u8> {
+        let body = to_vec(header).unwrap();
+        [&(body.len() as u64).to_le_bytes(), &body[..]].concat()
+    }
+
+    /// C-SK-10, B3, C12: recognised by fourteen bytes, and not by fewer.
+    #[test]
+    fn header_is_recognised_by_its_first_fourteen_bytes() {
+        for header in [
+            Header::default(),
+            Header::new([]),
+            Header::from_entries(vec![RPC, 7]),
+        ] {
+            let stream = stream(&header);
+            for end in 0..14 {
+                assert_eq!(begins_header(&stream[..end]), None, "{end} bytes");
+            }
+            for end in 14..=stream.len() {
+                assert_eq!(begins_header(&stream[..end]), Some(true));
+            }
+        }
+    }
+
+    /// C-SK-10: other protocols, also those that begin their header alike.
+    #[test]
+    fn other_protocols_are_not_taken_for_this_one() {
+        for other in [vec![KRB2, 1], vec![KBT, 1], vec![1, 2, 3, 4, 5, 6, 7]] {
+            assert_eq!(
+                begins_header(&stream(&Header::from_entries(other))),
+                Some(false)
+            );
+        }
+        for first in [
+            &[0xff; 8][..],
+            &[0; 8],
+            &[5, 0, 0, 0, 0, 0, 0, 0],
+            b"SSH-2.0-",
+        ] {
+            assert_eq!(begins_header(first), Some(false), "{first:02x?}");
+        }
+        let empty_list = [6, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(begins_header(&empty_list), Some(false));
     }
 }
