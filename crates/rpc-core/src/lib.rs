@@ -48,7 +48,26 @@
 //! after the other by one task arrive in that order (rule R-OR-1). Messages are handled in order
 //! of arrival, and a handler that is ready at once has its response enqueued before the next
 //! message is handled (rule R-OR-3). Handlers that suspend answer in order of completion. Within
-//! a stream the initial response comes first, then the updates in order, then the end.
+//! a stream the initial response comes first, then the updates in order, then the end. What is
+//! written to a [`DirectStreamWriter`] that has started leaves before whatever is sent later; a
+//! [callback](PipeRpc::dispatch_with) has run before the next message is handled (rule R-OR-5).
+//! No order is promised between a pipe and other messages (rule R-OR-6).
+//!
+//! # Streams
+//!
+//! | | |
+//! |---|---|
+//! | the callee returns a stream | [`Implementation::pipe`], [`state`](Implementation::state); one that may fail: [`fallible_pipe`](Implementation::fallible_pipe) |
+//! | the callee writes, from wherever | [`Implementation::pipe_direct`] with a [`DirectStreamWriter`] |
+//! | the callee writes to many callers at once | [`Group`] |
+//! | the caller reads a [`Pipe`] | [`PipeRpc::dispatch`], [`StateRpc::dispatch`] |
+//! | the caller is called | [`PipeRpc::dispatch_with`], [`StateRpc::dispatch_fold`] |
+//! | neither knows the types | [`ExpertRpc::dispatch_stream`] |
+//!
+//! Who waits for whom: a callee's stream is polled as fast as the transport takes what it yields,
+//! and no faster; a direct writer waits only if [asked to](DirectStreamWriter::write_with_pushback);
+//! a pipe takes whatever comes, unless its RPC
+//! [pushes back](PipeRpc::client_pushes_back).
 //!
 //! # Handlers
 //!
@@ -78,6 +97,16 @@
 //! Dropping any future or stream of this crate is safe at any await: nothing closes, nothing
 //! leaks, late answers are swallowed. So a deadline is [`tokio::time::timeout`] around a
 //! dispatch.
+//!
+//! | Dropping | does |
+//! |---|---|
+//! | a plain dispatch | forgets the answer; the query has been sent all the same |
+//! | a stream's dispatch before its answer, or a [`Pipe`] | tells the callee to stop |
+//! | [`PipeMetadata`], [`Fold`] | nothing: a callback or fold goes on until the stream's end |
+//! | the last [`DirectStreamWriter`] of a stream | ends the stream |
+//! | a [`Group`] | lets go of its members, of which it may have been the last handle |
+//! | the last [`Connection`] | closes it |
+//! | any other future, such as [`Connection::flushed`] | nothing |
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used)]
 

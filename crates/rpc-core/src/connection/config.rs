@@ -256,7 +256,8 @@ impl Config {
 
     /// How many bytes of queries and answers may wait for the peer to read what is before them.
     /// Default 256 MiB; ours, since the reference has no such limit. One message may pass it.
-    /// Streams are not counted: they wait by themselves.
+    /// Streams are not counted, since they wait by themselves, except what is written through a
+    /// [`DirectStreamWriter`](crate::DirectStreamWriter), which does not.
     ///
     /// A peer that makes *answers* pile up beyond this is given up: the connection closes. A
     /// *query* of ours beyond it fails with

@@ -24,6 +24,7 @@ mod heartbeat;
 mod hostile;
 mod lifting;
 mod logs;
+mod memory;
 mod metadata;
 mod misbehaving;
 mod one_way;

@@ -1,0 +1,136 @@
+//! What calls and updates allocate, counted on the thread of a test: nothing is kept for a call that
+//! is over, and writing to a group allocates nothing for its members.
+
+#![expect(unsafe_code, reason = "an allocator cannot be written without it")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+use rpc_core::connection::Config;
+use rpc_core::{DirectStreamWriter, Group, Implementations, PipeRpc};
+use tokio::sync::mpsc;
+
+use crate::pair::{CAPACITY, connect, now, pair, settle};
+use crate::rpcs::{COUNT, ECHO};
+use crate::streams::drain;
+
+thread_local! {
+    /// Allocations made, of whatever size.
+    static MADE: Cell<usize> = const { Cell::new(0) };
+    /// Bytes allocated and not freed.
+    static HELD: Cell<isize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+fn hold(bytes: usize) {
+    HELD.set(HELD.get().wrapping_add_unsigned(bytes));
+}
+
+fn free(bytes: usize) {
+    HELD.set(HELD.get().wrapping_sub_unsigned(bytes));
+}
+
+// SAFETY: every call is passed on to the system's allocator as it is; counting touches only
+// thread-local cells, which need no destructor and do not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        MADE.set(MADE.get() + 1);
+        hold(layout.size());
+        // SAFETY: the caller's promises are those that the system's allocator asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        free(layout.size());
+        // SAFETY: as above; `place` came from `alloc` and so from the system's allocator.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Catalogue T1: a thousand calls, looking at the connection's end after each.
+#[tokio::test(start_paused = true)]
+async fn calls_leave_nothing_behind() {
+    let (near, _far, _) = pair(Config::default(), Config::default()).await;
+    let query = "echo".to_owned();
+    let calls = async |n: usize| {
+        for _ in 0..n {
+            assert_eq!(ECHO.dispatch(&near, &query).await.unwrap(), "echo");
+            assert!(now(&mut Box::pin(near.closed())).is_pending());
+        }
+        settle().await;
+        HELD.get()
+    };
+    // Buffers and tables grow to what they need.
+    let before = calls(1000).await;
+    assert_eq!(calls(1000).await, before);
+}
+
+/// The same of streams.
+#[tokio::test(start_paused = true)]
+async fn streams_leave_nothing_behind() {
+    let (near, _far, _) = pair(Config::default(), Config::default()).await;
+    let streams = async |n: usize| {
+        for _ in 0..n {
+            let mut pipe = COUNT.dispatch(&near, &5).await.unwrap().unwrap();
+            assert_eq!(drain(&mut pipe).await, [0, 1, 2, 3, 4]);
+            let opening = COUNT.dispatch_with(&near, &5, |_| ());
+            let metadata = opening.await.unwrap().unwrap();
+            metadata.close_reason().await;
+            drop(COUNT.dispatch(&near, &5));
+        }
+        settle().await;
+        HELD.get()
+    };
+    let before = streams(200).await;
+    assert_eq!(streams(200).await, before);
+}
+
+/// R-GR-5: appending to a member's output, and writing to one stream, allocate nothing.
+#[tokio::test(start_paused = true)]
+async fn writing_to_members_allocates_nothing() {
+    static FEED: PipeRpc<(), Vec<u8>, String> = PipeRpc::new("feed", 1);
+    let (writers, mut receiver) = mpsc::unbounded_channel::<DirectStreamWriter<Vec<u8>>>();
+    let table = Implementations::builder()
+        .implement_pipe_direct(&FEED, move |(), (), writer| {
+            let known = writers.send(writer);
+            async move {
+                known?;
+                Ok(Ok(()))
+            }
+        })
+        .build()
+        .unwrap();
+    let near = (Config::default(), &Implementations::empty(), ());
+    let (near, _far) = connect(CAPACITY, near, (Config::default(), &table, ())).await;
+    let group = Group::new();
+    let mut pipes = Vec::new();
+    let mut members = Vec::new();
+    for _ in 0..100 {
+        pipes.push(FEED.dispatch(&near, &()).await.unwrap().unwrap());
+        let writer = receiver.recv().await.unwrap();
+        group.add(writer.clone()).unwrap();
+        members.push(writer);
+    }
+    let update = vec![7; 64];
+    let write = |group: &Group<_>| {
+        let before = MADE.get();
+        group.write(&update).unwrap();
+        MADE.get() - before
+    };
+    // The connection's task exchanges two buffers, and both grow to what a round needs.
+    for _ in 0..4 {
+        write(&group);
+        settle().await;
+    }
+    assert_eq!(write(&group), 0);
+    settle().await;
+    let before = MADE.get();
+    for writer in &members {
+        writer.write(&update).unwrap();
+    }
+    assert_eq!(MADE.get() - before, 0);
+}
