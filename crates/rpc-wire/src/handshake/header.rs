@@ -221,7 +221,7 @@ mod tests {
         [&(body.len() as u64).to_le_bytes(), &body[..]].concat()
     }
 
-    /// C-SK-10, B3, C12: recognised by fourteen bytes, and not by fewer.
+    /// C-SK-10, B3: recognised by fourteen bytes, and not by fewer.
     #[test]
     fn header_is_recognised_by_its_first_fourteen_bytes() {
         for header in [
