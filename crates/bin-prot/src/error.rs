@@ -109,7 +109,7 @@ pub enum ReadErrorKind {
     #[error("{0:#010x} is not the tag of a polymorphic variant")]
     VariantTag(u32),
     /// No constructor has this number.
-    #[error("constructor {tag} of a type with {constructors}")]
+    #[error("tag {tag} of a type with {constructors} constructors")]
     SumTag {
         /// The tag found.
         tag: u16,

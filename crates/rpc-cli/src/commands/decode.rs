@@ -73,6 +73,9 @@ fn decode(args: &Decode, connections: &mut Connections<impl Write>) -> anyhow::R
         bail!("the two directions have to be two files");
     }
     let first = Input::open(first)?;
+    if first.is_empty() && second.is_none() {
+        bail!("{} is empty", first.name());
+    }
     let second = second.map(|path| Input::open(path)).transpose()?;
     let format = args.format.unwrap_or_else(|| first.format());
     if second.is_some() && format != Format::Raw {

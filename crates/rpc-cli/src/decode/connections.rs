@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use bin_prot::ReadError;
 use rpc_wire::Description;
 use rpc_wire::conversation::{self, Conversation, Direction};
 use thiserror::Error;
@@ -151,7 +152,12 @@ fn describe(error: &conversation::Error) -> String {
     let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| {
         error.source()
     });
-    let mut texts: Vec<_> = causes.map(ToString::to_string).collect();
+    let text = |error: &(dyn std::error::Error + 'static)| match error.downcast_ref() {
+        // The place within the body; the one within the direction has been told.
+        Some(ReadError { kind, .. }) => kind.to_string(),
+        None => error.to_string(),
+    };
+    let mut texts: Vec<_> = causes.map(text).collect();
     texts.dedup();
     shown(texts.join(": ").as_bytes(), TEXT_LIMIT)
 }

@@ -42,6 +42,11 @@ impl Input {
         &self.name
     }
 
+    /// Whether there is nothing to read at all.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start.is_empty()
+    }
+
     /// Whether it begins as the newer one of the two formats of packets.
     pub(super) fn is_pcapng(&self) -> bool {
         self.start.starts_with(&format::PCAPNG)

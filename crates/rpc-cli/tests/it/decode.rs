@@ -268,14 +268,20 @@ fn garbage_is_refused_with_its_place() {
     let mut bytes = stream("echo-small.v6", true);
     let whole = decode(&[Temporary::new(&bytes).path()]).succeeded();
     bytes.extend([2, 0, 0, 0, 0, 0, 0, 0, 0x0d, 0]);
-    let place = format!("from the client, byte {}", bytes.len() - 2);
-    let stdout = decode(&[Temporary::new(&bytes).path()]).failed_with(&place);
+    let begins = bytes.len() - 10;
+    let text = format!(
+        "from the client, byte {} (frame at byte {begins}): unreadable message: tag 13 of a type \
+         with 13 constructors\n",
+        begins + 8
+    );
+    let stdout = decode(&[Temporary::new(&bytes).path()]).failed_with(&text);
     assert_eq!(stdout, whole, "what came before is printed");
 
     let cut = Temporary::new(&bytes[..bytes.len() - 5]);
     decode(&[cut.path()]).failed_with("the bytes end 5 bytes into a frame");
     let large = decode(&[&recording("count.v6"), "--limit", "20"]);
     large.failed_with("allowed are 0 to 20");
+    decode(&[Temporary::new(b"").path()]).failed_with("is empty");
     decode(&["/no/such/file"]).failed_with("cannot read /no/such/file");
     let bad = Temporary::new(b"{\"recording\": \"x\"}\n{\"from\": \"middle\"}\n");
     decode(&[bad.path()]).failed_with(":2: \"from\" has to be");

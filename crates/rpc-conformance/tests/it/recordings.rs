@@ -183,7 +183,7 @@ fn every_byte_is_decoded_and_written_again() {
     check(
         |steps| steps[7].1 = "0d",
         "caller, byte 61: expected a message that makes sense, found unreadable message: \
-         at byte 0: constructor 13 of a type with 13",
+         at byte 0: tag 13 of a type with 13 constructors",
     );
     let longer = text(11, &CONVERSATION).replace("\"0100000000000000", "\"0200000000000000");
     let report = run_recordings(&[("woods.v11", &longer)]);

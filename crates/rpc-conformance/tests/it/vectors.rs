@@ -279,7 +279,7 @@ fn values_are_refused_for_their_reason() {
         "/error",
         json!("Bool_code"),
         "refusal: expected Bool_code, \
-         found Sum_tag (at byte 1: constructor 2 of a type with 2)",
+         found Sum_tag (at byte 1: tag 2 of a type with 2 constructors)",
     );
     check(
         "/hex",
@@ -430,7 +430,7 @@ fn messages_are_refused_for_their_reason() {
         &vectors("0d", "Sum_tag"),
         "/error",
         json!("Int_code"),
-        "refusal: expected Int_code, found Sum_tag (at byte 0: constructor 13 of a type with 13)",
+        "refusal: expected Int_code, found Sum_tag (at byte 0: tag 13 of a type with 13 constructors)",
     );
     check_damaged(
         &vectors("0d", "Sum_tag"),
