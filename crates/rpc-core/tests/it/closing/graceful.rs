@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use bin_prot::Info;
 use rpc_core::connection::{Close, ClosedBy, Config, heartbeat};
-use rpc_core::{Connection, Implementations, OneWay, PipeCloseReason, Rpc};
+use rpc_core::{Connection, Implementation, Implementations, OneWay, PipeCloseReason, Reply, Rpc};
 use rpc_wire::handshake::PeerMetadata;
 use rpc_wire::{CloseReason, Message};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{SECOND, check_closed, end_of_input};
-use crate::pair::{alive_tasks, now, offering, pair, settle};
+use crate::pair::{CAPACITY, alive_tasks, connect, now, offering, pair, settle};
 use crate::peer::Peer;
 use crate::rpcs::{COUNT, ECHO, HOLD, NOTE, Notes, SLEEP, table};
 use crate::source::{Channel, Dropped, Never};
@@ -129,6 +129,65 @@ async fn several_queries_are_answered_as_far_as_the_time_allows() {
     assert_eq!(five.await.unwrap(), 5_000);
     ten.await.unwrap_err();
     far.closed().await;
+}
+
+/// SLEEP by an expert handler, which answers before it returns or afterwards.
+fn expert_sleeper(delayed: bool) -> Implementations<()> {
+    let sleeper = Implementation::expert(&SLEEP, move |(): &(), query, responder| {
+        let millis: i64 = bin_prot::from_slice(query.bytes()).unwrap();
+        let response = query.to_bytes();
+        let answer = async move {
+            sleep(Duration::from_millis(millis.unsigned_abs())).await;
+            responder.bytes(&response)?;
+            Ok(())
+        };
+        async move {
+            if delayed {
+                return Ok(Reply::delayed(answer));
+            }
+            answer.await.map(|()| Reply::Replied)
+        }
+    });
+    Implementations::builder()
+        .implementation(sleeper)
+        .build()
+        .unwrap()
+}
+
+/// H6, H7: an expert handler counts until it returns.
+#[tokio::test(start_paused = true)]
+async fn expert_handler_is_waited_for() {
+    for (wait, answered) in [(60, true), (5, false)] {
+        let (near, far) = connect(
+            CAPACITY,
+            (Config::default(), &Implementations::empty(), ()),
+            (Config::default(), &expert_sleeper(false), ()),
+        )
+        .await;
+        let call = SLEEP.dispatch(&near, &10_000);
+        sleep(SECOND).await;
+        far.close_with(graceful(SECOND * wait));
+        assert_eq!(call.await.is_ok(), answered);
+        far.closed().await;
+    }
+}
+
+/// ZC20 (c), C-CL-9: its delayed response does not count.
+#[tokio::test(start_paused = true)]
+async fn delayed_response_of_an_expert_handler_is_not_waited_for() {
+    let (near, far) = connect(
+        CAPACITY,
+        (Config::default(), &Implementations::empty(), ()),
+        (Config::default(), &expert_sleeper(true), ()),
+    )
+    .await;
+    let call = SLEEP.dispatch(&near, &10_000);
+    sleep(SECOND).await;
+    let start = Instant::now();
+    far.close_with(graceful(MINUTE));
+    let closed = near.closed().await;
+    assert!(start.elapsed() < SECOND, "{:?}", start.elapsed());
+    check_closed(call.await, &closed);
 }
 
 /// H13, C-CL-8: with a reason both are sent, the reason at the end; without a wait, only that.
