@@ -4,6 +4,7 @@
 //! printed, inputs that reached something new, and inputs that broke something.
 
 mod build;
+mod corpus;
 mod target;
 
 use std::{fs, sync::Mutex, thread, time::Duration};
@@ -25,8 +26,8 @@ pub(crate) struct Arguments {
     /// How many targets run at the same time.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
-    /// Runs nothing, but makes the corpora anew: of the golden vectors, the recordings, what is
-    /// there, and what earlier runs found, the smallest set that reaches as much.
+    /// Fuzzes nothing, but makes the corpora anew: from the golden vectors, the recordings, what is
+    /// there, and what earlier runs found, few inputs that reach much.
     #[arg(long)]
     corpus: bool,
 }
@@ -39,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let targets = chosen(&arguments.targets)?;
     let binaries = build::build(&targets)?;
     if arguments.corpus {
-        return corpus(&targets, &binaries);
+        return corpora(&targets, &binaries);
     }
     let jobs = usize::from(arguments.jobs).min(targets.len());
     let seconds = Duration::from_secs(arguments.seconds);
@@ -122,7 +123,7 @@ fn fuzz(
     );
 }
 
-fn corpus(targets: &[Target], binaries: &build::Binaries) -> Result<()> {
+fn corpora(targets: &[Target], binaries: &build::Binaries) -> Result<()> {
     let seeds = root().join("fuzz/target/seeds");
     if seeds.exists() {
         fs::remove_dir_all(&seeds)?;
@@ -131,8 +132,8 @@ fn corpus(targets: &[Target], binaries: &build::Binaries) -> Result<()> {
         .arguments(&[seeds.display().to_string()])
         .run()?;
     for target in targets {
-        let (files, bytes) = target.minimize_corpus(binaries, &seeds.join(target.name()))?;
-        println!("{}: {files} inputs, {bytes} bytes", target.name());
+        let made = corpus::make(target, binaries, &seeds.join(target.name()))?;
+        println!("{}: {made}", target.name());
     }
     Ok(())
 }

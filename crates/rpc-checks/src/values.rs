@@ -71,11 +71,11 @@ fn check_sexp(ty: &Type, value: &Value, written: &[u8]) {
 
 fn check_json(ty: &Type, value: &Value, written: &[u8]) {
     let json = value.to_json();
-    let text = json.to_string();
-    assert_eq!(
-        serde_json::from_str::<serde_json::Value>(&text).ok(),
-        Some(json.clone())
-    );
+    match serde_json::from_str::<serde_json::Value>(&json.to_string()) {
+        Ok(reread) => assert!(reread == json, "{json}"),
+        // Its parser has a limit of its own on depth.
+        Err(error) => assert!(error.to_string().contains("recursion limit"), "{error}"),
+    }
     let again = ty.parse_json(&json).expect("what was read can be parsed");
     assert_eq!(ty.to_vec(&again).as_deref(), Ok(written));
 }

@@ -2,18 +2,18 @@
 
 use std::{
     fmt, fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
     time::Duration,
 };
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use super::build::Binaries;
 use crate::cargo::root;
 
 /// Inputs are not made longer than this, in bytes.
-const LONGEST: &str = "-max_len=4096";
+pub(super) const LONGEST: &str = "-max_len=4096";
 /// Seconds after which one input is a finding; all take milliseconds on a machine that is free.
 const SLOWEST: &str = "-timeout=20";
 
@@ -33,17 +33,17 @@ impl Target {
     }
 
     /// What is checked in.
-    fn corpus(&self) -> PathBuf {
+    pub(super) fn corpus(&self) -> PathBuf {
         root().join("fuzz/corpus").join(&self.name)
     }
 
     /// What once broke something.
-    fn regressions(&self) -> PathBuf {
+    pub(super) fn regressions(&self) -> PathBuf {
         root().join("fuzz/regressions").join(&self.name)
     }
 
     /// What runs on this machine found that reaches something new.
-    fn found(&self) -> PathBuf {
+    pub(super) fn found(&self) -> PathBuf {
         root().join("fuzz/target/corpus").join(&self.name)
     }
 
@@ -87,49 +87,8 @@ impl Target {
         Ok(report)
     }
 
-    /// Replaces the corpus by the smallest set of inputs that reaches as much as it, these seeds
-    /// and what was found; the number of inputs, and of their bytes.
-    ///
-    /// # Errors
-    /// libFuzzer failed, or a file could not be written.
-    pub(super) fn minimize_corpus(
-        &self,
-        binaries: &Binaries,
-        seeds: &Path,
-    ) -> Result<(usize, u64)> {
-        let corpus = self.corpus();
-        let merged = root().join("fuzz/target/merged").join(&self.name);
-        let _ = fs::remove_dir_all(&merged);
-        fs::create_dir_all(&merged)?;
-        // How often an edge is reached would tell thousands of inputs apart.
-        let mut command = self.command(binaries);
-        command
-            .args(["-merge=1", "-use_counters=0", LONGEST, SLOWEST])
-            .arg(&merged);
-        let found = self.found();
-        let from = [seeds, &self.regressions(), &corpus, &found];
-        let log = self.log().with_extension("merge");
-        fs::create_dir_all(log.parent().unwrap_or(&merged))?;
-        let status = command
-            .args(from.iter().filter(|folder| folder.is_dir()))
-            .stderr(fs::File::create(&log)?)
-            .status()
-            .with_context(|| format!("could not start {}", self.name))?;
-        if !status.success() {
-            bail!("merging failed ({status}), see {}", log.display());
-        }
-        let _ = fs::remove_dir_all(&corpus);
-        fs::create_dir_all(&corpus)?;
-        let (mut files, mut bytes) = (0, 0);
-        for entry in fs::read_dir(&merged)? {
-            let entry = entry?;
-            bytes += fs::copy(entry.path(), corpus.join(entry.file_name()))?;
-            files += 1;
-        }
-        Ok((files, bytes))
-    }
-
-    fn command(&self, binaries: &Binaries) -> Command {
+    /// Its command, up to what libFuzzer is told.
+    pub(super) fn command(&self, binaries: &Binaries) -> Command {
         let mut command = Command::new(binaries.path(self));
         command
             .current_dir(root())
