@@ -478,7 +478,7 @@ async fn frame_length_with_its_top_bit_set_ends_the_connection() {
 async fn message_of_unknown_tag_ends_the_connection() {
     let frame = [1, 0, 0, 0, 0, 0, 0, 0, 0x0d];
     check_ends(&frame, Waiting::Failed, FATAL).await;
-    check_ends(&frame, Waiting::Failed, "constructor 13").await;
+    check_ends(&frame, Waiting::Failed, "tag 13").await;
 }
 
 /// ZC14, C-RD-12: the frame is whole, the message in it is not.
