@@ -12,6 +12,7 @@ mod closing;
 mod counters;
 mod definitions;
 mod direct_writer;
+mod dispatching;
 mod dropping;
 mod events;
 mod exceptions;

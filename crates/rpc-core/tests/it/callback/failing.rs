@@ -17,6 +17,7 @@ fn assert_on_purpose(error: Option<&DispatchError>) {
     assert!(error.to_string().contains("on purpose"), "{error}");
 }
 
+/// T-C23 as decision 4 changes it.
 /// R-SC-33 as decision 4 has it, R-SC-2: abort, wait for the end; T-C18 and T-C19.
 #[tokio::test(start_paused = true)]
 async fn panicking_callback_breaks_off_its_stream_alone() {
@@ -109,6 +110,7 @@ async fn callback_that_panics_at_the_end_harms_nobody() {
     assert_over(&connection, &mut peer).await;
 }
 
+/// T-C22 as R-SC-34 recommends.
 /// R-SC-34 as it recommends (R-SC-2), catalogue ZR30: called for the close with the error, and the
 /// entry stays until the callee's end.
 #[tokio::test(start_paused = true)]

@@ -81,7 +81,7 @@ async fn events_of_a_full_life() {
     trace.expect(&[]);
 }
 
-/// T-S23 to T-S26: what is closed or failed before the start, and what is too large.
+/// T-S22, T-S23 to T-S26: what is closed or failed before the start, and what is too large.
 #[tokio::test(start_paused = true)]
 async fn events_of_what_was_kept() {
     let config = Config::default().max_message_size(200);

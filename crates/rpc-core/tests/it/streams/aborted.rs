@@ -40,6 +40,7 @@ async fn abort_drops_the_source_and_is_answered_with_the_end() {
     }
 }
 
+/// Catalogue ZR24.
 /// R-SV-7: values that were produced and not yet sent are discarded.
 #[tokio::test(start_paused = true)]
 async fn abort_discards_what_the_source_still_has() {
@@ -58,6 +59,7 @@ async fn abort_discards_what_the_source_still_has() {
     assert_none_served(&connection, &mut peer).await;
 }
 
+/// Catalogue ZR20, as decision 3 changes it.
 /// Decision 3 (R-SV-8): the handler is cancelled, and the end is all that is sent.
 #[tokio::test(start_paused = true)]
 async fn abort_before_the_handler_returned_cancels_it() {

@@ -3,12 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use bin_prot::Sexp;
-use rpc_core::connection::Config;
+use rpc_core::connection::{Close, Config};
 use rpc_core::{
     Connection, DispatchError, HandlerError, Implementation, Implementations, OnException, Raised,
     StateRpc,
 };
-use rpc_wire::RpcError;
+use rpc_wire::{Message, RpcError};
 use tokio::sync::{Notify, mpsc};
 
 use super::{SECOND, assert_none_served, drain, serving, serving_channel};
@@ -271,6 +271,7 @@ async fn failing_source_ends_its_stream_behind_everything_it_yielded() {
     assert_eq!(far.served_streams(), 0);
 }
 
+/// Catalogue O6.
 /// R-SV-12, catalogue O11: a raise before the return, and one after the initial response; each is
 /// one raise. Between the two nothing of ours can raise but the encoding of the state, which counts
 /// as before.
@@ -394,4 +395,98 @@ async fn user_error_on_a_transport_that_takes_nothing_is_an_event() {
     refuse.notify_one();
     settle().await;
     trace.expect(&["F User_defined_error Closed 0"]);
+}
+
+/// R-SV-13, catalogue O9: what the handler has left running by itself is its own; a raise in it
+/// leaves the stream open.
+#[tokio::test(start_paused = true)]
+async fn raise_in_a_task_of_the_handlers_own_leaves_the_stream_open() {
+    let raises = Raises::default();
+    let table = Implementations::builder()
+        .implement_pipe_direct(&HOLD, |(), (), writer| async move {
+            writer.write(&1)?;
+            let own = writer.clone();
+            let failing = tokio::spawn(async move {
+                let _handle = own;
+                panic!("on purpose")
+            });
+            tokio::spawn(async move {
+                failing.await.unwrap_err();
+                writer.write(&2).unwrap();
+            });
+            Ok(Ok(()))
+        })
+        .implement_blocking(&ECHO, |(), text| Ok(text))
+        .on_exception(noting(&raises))
+        .build()
+        .unwrap();
+    let (connection, mut peer) = Peer::open(Config::default(), &table, (), 11).await;
+    peer.open_stream(7, &HOLD.description(), &()).await;
+    peer.expect_start(7, &()).await;
+    peer.expect_update(7, &1_i64).await;
+    peer.expect_update(7, &2_i64).await;
+    peer.expect_end_of_stream(7).await;
+    assert!(raises.lock().unwrap().is_empty());
+    assert_none_served(&connection, &mut peer).await;
+}
+
+/// R-SV-16, C-CL-9: a graceful close does not wait for streams that this side serves.
+#[tokio::test(start_paused = true)]
+async fn served_streams_are_no_open_queries() {
+    let (table, mut senders, _) = serving_channel();
+    let (connection, mut peer) = Peer::open(Config::default(), &table, (), 11).await;
+    peer.open_stream(7, &HOLD.description(), &()).await;
+    peer.expect_start(7, &()).await;
+    let sender = senders.recv().await.unwrap();
+    let before = tokio::time::Instant::now();
+    connection.close_with(Close::new().wait_for_open_queries(100 * SECOND));
+    // Close-started, and then the end of the stream of bytes: not that of the pipe.
+    let frame = peer.expect_frame().await;
+    assert_eq!(Message::decode(&frame), Ok(Message::CloseStarted));
+    peer.expect_end().await;
+    drop(peer);
+    connection.closed().await;
+    assert!(before.elapsed() < SECOND);
+    assert!(sender.is_closed());
+}
+
+/// Catalogue O1: bytes that are no update, from a callee that writes them itself.
+#[tokio::test(start_paused = true)]
+async fn undecodable_update_breaks_the_callers_pipe_and_closes_the_writer() {
+    let (writers, mut receiver) = mpsc::unbounded_channel();
+    let table = Implementations::builder()
+        .implement_pipe_direct(&HOLD, move |(), (), writer| {
+            let known = writers.send(writer);
+            async move {
+                known?;
+                Ok(Ok(()))
+            }
+        })
+        .implement_blocking(&ECHO, |(), text| Ok(text))
+        .build()
+        .unwrap();
+    let near = (Config::default(), &Implementations::empty(), ());
+    let (near, far) = connect(CAPACITY, near, (Config::default(), &table, ())).await;
+    let mut pipe = HOLD.dispatch(&near, &()).await.unwrap().unwrap();
+    let writer = receiver.recv().await.unwrap();
+    writer.write(&1).unwrap();
+    assert_eq!(pipe.try_next().await.unwrap(), Some(1));
+    writer.write_encoded(&[0, 0]).unwrap();
+    writer.write(&2).unwrap();
+    writer.write(&3).unwrap();
+    let error = pipe.try_next().await.unwrap_err();
+    let DispatchError::Undecodable { location, reason } = error else {
+        panic!("{error:?}");
+    };
+    assert!(location.ends_with("to [bin_reader_update]"), "{location}");
+    assert!(
+        reason.contains("length (1) did not match expected length (2)"),
+        "{reason}"
+    );
+    writer.closed().await;
+    assert!(writer.write(&4).is_err());
+    let fine = ECHO.dispatch(&near, &"fine".to_owned()).await;
+    assert_eq!(fine.unwrap(), "fine");
+    assert_eq!(near.open_queries(), 0);
+    assert_eq!(far.served_streams(), 0);
 }

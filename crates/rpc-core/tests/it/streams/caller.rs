@@ -183,6 +183,7 @@ async fn undecodable_update_aborts_and_waits_for_the_end() {
     }
 }
 
+/// Catalogue ZR25.
 /// R-SC-2, R-ER-1.
 #[tokio::test(start_paused = true)]
 async fn undecodable_initial_response_aborts_and_waits_for_the_end() {
@@ -271,6 +272,7 @@ async fn open_queries_counts_streams_until_their_end() {
     assert_eq!(connection.open_queries(), 0);
 }
 
+/// Catalogue O17.
 /// R-SC-24, catalogue O4, O5: updates first; an end of either side's is success.
 #[tokio::test(start_paused = true)]
 async fn try_next_tells_an_end_from_a_broken_stream() {

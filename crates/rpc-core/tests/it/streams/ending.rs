@@ -29,6 +29,7 @@ async fn dropping_the_pipe_sends_one_abort_and_waits_for_the_end() {
     }
 }
 
+/// Catalogue ZR28.
 /// R-SC-22: once, however often it is closed; not after the end, and not after an error.
 #[tokio::test(start_paused = true)]
 async fn closing_a_pipe_aborts_at_most_once() {
@@ -64,6 +65,7 @@ async fn closing_a_pipe_aborts_at_most_once() {
     assert_over(&connection, &mut peer).await;
 }
 
+/// Catalogue ZR26.
 /// R-SC-4, R-SC-6: an error in place of the end.
 #[tokio::test(start_paused = true)]
 async fn error_ends_a_stream_that_was_aborted() {
@@ -80,6 +82,7 @@ async fn error_ends_a_stream_that_was_aborted() {
     assert_over(&connection, &mut peer).await;
 }
 
+/// Catalogue ZR22.
 /// R-SC-7: the first abort may have been ignored (R-SV-8), so it is sent again.
 #[tokio::test(start_paused = true)]
 async fn dropping_a_pending_dispatch_aborts_again_if_the_stream_starts() {

@@ -51,6 +51,7 @@ async fn update_above_the_limit_is_a_write_error_in_its_place() {
     assert_none_served(&connection, &mut peer).await;
 }
 
+/// Catalogue O2.
 /// R-SV-10 with R-SC-2: what the user of both our ends sees.
 #[tokio::test(start_paused = true)]
 async fn update_above_the_callees_limit_breaks_the_callers_pipe() {
@@ -75,6 +76,7 @@ async fn update_above_the_callees_limit_breaks_the_callers_pipe() {
     assert!(!near.is_closed());
 }
 
+/// Catalogue O3.
 /// Decision 9 (R-SV-11): no updates follow, and the caller's abort is answered.
 #[tokio::test(start_paused = true)]
 async fn initial_response_above_the_limit_ends_the_stream_and_its_abort_is_answered() {
