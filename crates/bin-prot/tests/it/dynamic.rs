@@ -4,6 +4,7 @@
 mod hostile;
 #[cfg(feature = "json")]
 mod json;
+mod typed;
 
 use bin_prot::dynamic::{CompileError, Type, Value};
 use bin_prot::shape::{BinShape, Definition, Group, Shape, ShapeError};

@@ -2,6 +2,7 @@
 
 mod derive;
 mod dynamic;
+mod every_type;
 mod golden;
 mod hostile;
 mod library;

@@ -85,6 +85,7 @@ fn check_all(bytes: &[u8]) {
     check::<OpaqueBlob>(bytes);
     check::<Vec<UnitV2>>(bytes);
     check::<Vec<()>>(bytes);
+    check::<Vec<Vec<Box<UnitV2>>>>(bytes);
     check::<Vec<Vec<Vec<ByteString>>>>(bytes);
     check::<Deque<Option<String>>>(bytes);
     check::<NonemptyList<Blob<Vec<i64>>>>(bytes);

@@ -161,7 +161,8 @@ fn info() -> impl Strategy<Value = Info> {
     })
 }
 
-fn check_round_trip<T>(value: &T) -> Result<(), TestCaseError>
+/// What was written is read back, in the promised size, and nothing of it can be left out.
+pub(crate) fn check_round_trip<T>(value: &T) -> Result<(), TestCaseError>
 where
     T: BinReadOwned + BinWrite + PartialEq + Debug,
 {
