@@ -60,11 +60,22 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used)]
 
+mod clock;
+mod config;
+mod dispatch;
 mod durable;
 mod event;
+mod monitor;
+pub mod pipe;
+mod random;
+mod retry;
 pub mod state;
 mod subscription;
 
+pub use clock::{Clock, TokioClock};
+pub use config::Config;
 pub use durable::{BuildError, Durable};
 pub use event::{AttemptError, Event};
+pub use monitor::{Interruption, Monitor, Stats, Status};
+pub use retry::Retry;
 pub use subscription::{Subscribed, Subscription, subscribe, subscribe_or_fail};
