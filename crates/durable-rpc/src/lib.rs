@@ -65,6 +65,7 @@ mod config;
 mod dispatch;
 mod durable;
 mod event;
+mod listeners;
 mod monitor;
 pub mod pipe;
 mod random;
@@ -74,8 +75,9 @@ mod subscription;
 
 pub use clock::{Clock, TokioClock};
 pub use config::Config;
-pub use durable::{BuildError, Durable};
+pub use durable::{BuildError, Durable, Intactness};
 pub use event::{AttemptError, Event};
+pub use listeners::Listening;
 pub use monitor::{Interruption, Monitor, Stats, Status};
 pub use retry::Retry;
 pub use subscription::{Subscribed, Subscription, subscribe, subscribe_or_fail};
