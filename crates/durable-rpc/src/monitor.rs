@@ -3,6 +3,7 @@
 mod display;
 mod stats;
 
+use std::error::Error;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -65,6 +66,14 @@ pub enum Interruption {
     Silent,
     /// This side ended the stream: [`Subscription::resubscribe`](crate::Subscription::resubscribe).
     Resubscribed,
+    /// The consumer was too slow for the [bound](crate::Subscription::conflated) on the updates
+    /// that wait for it.
+    Overflowed {
+        /// How many updates it did not get.
+        dropped_updates: usize,
+    },
+    /// An update [did not fit](crate::Applied::Refused) the state.
+    Refused(Arc<dyn Error + Send + Sync>),
     /// The attempt failed.
     FailedToConnect(AttemptError),
     /// The callee answered with its own error.

@@ -137,6 +137,14 @@ impl<U, E, M> Subscription<U, E, M> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
+    /// The same subscription with the state `()`: to be [conflated] or [followed].
+    ///
+    /// [conflated]: subscription::Subscription::conflated
+    /// [followed]: subscription::Subscription::follow
+    pub fn with_unit_state(self) -> subscription::Subscription<(), U, E, M> {
+        self.inner
+    }
+
     /// See [`Subscription::resubscribe`](subscription::Subscription::resubscribe).
     pub fn resubscribe(&mut self) {
         self.inner.resubscribe();

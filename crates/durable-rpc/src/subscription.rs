@@ -14,7 +14,7 @@ use futures_core::Stream;
 use crate::config::Config;
 use crate::durable::Durable;
 use crate::event::{AttemptError, Event};
-use crate::monitor::{Monitor, Stats, Status};
+use crate::monitor::{Interruption, Monitor, Stats, Status};
 use dispatching::Dispatching;
 use machine::Machine;
 
@@ -32,11 +32,15 @@ pub struct Subscribed<S, St, M> {
 /// A subscription that is made again whenever it is lost: one endless stream of [`Event`]s.
 ///
 /// It is driven by its consumer and has no task: while nobody reads, no attempt is made and no
-/// event piles up (the updates of the present stream do, in its pipe).
+/// event piles up (the updates of the present stream do, in its pipe; [`conflated`] bounds them).
+/// [`follow`] is for whoever wants the present state, and no events.
 ///
 /// Dropping it, or [closing](Self::close) it, ends the subscription for ever: the callee of the
 /// present stream is told to stop, a dispatch that is going on is dropped, and no attempt is made
 /// any more (decision 23). The durable value and its connection are not touched (rule D-CL-3).
+///
+/// [`conflated`]: Self::conflated
+/// [`follow`]: Self::follow
 pub struct Subscription<S, U, E, M> {
     machine: Machine<S, U, E, M>,
 }
@@ -136,7 +140,11 @@ impl<S, U, E, M> Subscription<S, U, E, M> {
     /// the ordinary way. For whoever has found that the updates do not add up, or has fallen
     /// too far behind. Does nothing between streams.
     pub fn resubscribe(&mut self) {
-        self.machine.resubscribe();
+        self.resubscribe_because(Interruption::Resubscribed);
+    }
+
+    pub(crate) fn resubscribe_because(&mut self, why: Interruption) {
+        self.machine.resubscribe(why);
     }
 
     /// Ends the subscription: no event is delivered any more. Twice has no further effect.

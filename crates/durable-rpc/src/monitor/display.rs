@@ -53,6 +53,10 @@ impl fmt::Display for Interruption {
             Self::Lost => f.write_str("the stream ended"),
             Self::Silent => f.write_str("the stream was silent for too long"),
             Self::Resubscribed => f.write_str("the stream was ended on this side"),
+            Self::Overflowed { dropped_updates } => {
+                write!(f, "the consumer was too slow for {dropped_updates} updates")
+            }
+            Self::Refused(error) => write!(f, "an update did not fit: {error}"),
             Self::FailedToConnect(error) => error.fmt(f),
             Self::RpcError => f.write_str("the callee refused"),
         }

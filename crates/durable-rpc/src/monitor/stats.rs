@@ -22,6 +22,9 @@ pub struct Stats {
     pub silences: u64,
     /// Updates that were handed out.
     pub updates: u64,
+    /// Updates that a consumer who was too slow did not get, and was told so:
+    /// [`Interruption::Overflowed`].
+    pub dropped_updates: u64,
     /// For how long there was a stream, the present one included.
     pub connected: Duration,
 }
@@ -35,7 +38,13 @@ impl Stats {
                 self.losses += 1;
                 self.silences += 1;
             }
-            Interruption::Lost | Interruption::Resubscribed => self.losses += 1,
+            Interruption::Overflowed { dropped_updates } => {
+                self.losses += 1;
+                self.dropped_updates += *dropped_updates as u64;
+            }
+            Interruption::Lost | Interruption::Resubscribed | Interruption::Refused(_) => {
+                self.losses += 1;
+            }
         }
     }
 }

@@ -59,11 +59,16 @@ struct Begun<S, U, M> {
 }
 
 struct Streaming<U> {
-    /// `None` once this side does not want it any more.
-    updates: Option<Updates<U>>,
+    source: Source<U>,
     silence: Option<Silence>,
     /// When the callee had agreed to it.
     subscribed: Instant,
+}
+
+enum Source<U> {
+    Open(Updates<U>),
+    /// This side does not want it any more.
+    GivenUp(Interruption),
 }
 
 impl<S, U, E, M> Machine<S, U, E, M> {
@@ -194,7 +199,7 @@ impl<S, U, E, M> Machine<S, U, E, M> {
             state: subscribed.state,
             metadata: subscribed.metadata,
             streaming: Streaming {
-                updates: Some(subscribed.updates),
+                source: Source::Open(subscribed.updates),
                 silence: self.config.silence_limit.map(silence),
                 subscribed: now,
             },
@@ -214,12 +219,12 @@ impl<S, U, E, M> Machine<S, U, E, M> {
     }
 
     /// What begins a stream is handed out all the same.
-    pub(super) fn resubscribe(&mut self) {
+    pub(super) fn resubscribe(&mut self, why: Interruption) {
         match &mut self.state {
             State::Established(Begun { streaming, .. })
             | State::Succeeded(Begun { streaming, .. })
             | State::Opening(_, streaming)
-            | State::Streaming(streaming) => streaming.updates = None,
+            | State::Streaming(streaming) => streaming.source.give_up(why),
             State::Check | State::Dispatching(_) | State::Delay(_) | State::Closed => {}
         }
     }
@@ -241,8 +246,9 @@ impl<U> Streaming<U> {
         clock: &AnyClock,
         cx: &mut Context<'_>,
     ) -> Poll<Result<U, Interruption>> {
-        let Some(updates) = &mut self.updates else {
-            return Poll::Ready(Err(Interruption::Resubscribed));
+        let updates = match &mut self.source {
+            Source::Open(updates) => updates,
+            Source::GivenUp(why) => return Poll::Ready(Err(why.clone())),
         };
         // A source that panics has ended.
         let update = catch_unwind(AssertUnwindSafe(|| updates.as_mut().poll_next(cx)));
@@ -260,6 +266,15 @@ impl<U> Streaming<U> {
                     .map(|()| Err(Interruption::Silent)),
                 None => Poll::Pending,
             },
+        }
+    }
+}
+
+impl<U> Source<U> {
+    /// The first reason counts.
+    fn give_up(&mut self, why: Interruption) {
+        if let Self::Open(_) = self {
+            *self = Self::GivenUp(why);
         }
     }
 }
