@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::names::{ConsumerName, DurableName, LinkName, ServerName, StreamName, SubscriptionName};
 use crate::plan::action::Action;
-use crate::plan::{Form, Manner};
+use crate::plan::ConsumerPlan;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,6 +28,12 @@ pub enum Fact {
     Closed(SubscriptionName),
     /// The consumer does not read for this long.
     Pauses(SubscriptionName, Duration),
+    /// The consumer asks for a new stream.
+    Resubscribes(SubscriptionName),
+    /// An update does not fit the state that it is to be folded into.
+    Misfit(SubscriptionName, String),
+    /// A durable value told that it is intact, or that it is not.
+    Intact(DurableName, bool),
     /// A durable value was asked whether it is broken, and is.
     FoundBroken(DurableName),
     /// A durable value calls its function that creates, or the one that rebuilds.
@@ -73,14 +79,8 @@ pub struct Subscribed {
     pub subscription: SubscriptionName,
     /// Whose it is.
     pub consumer: ConsumerName,
-    /// Through which value.
-    pub durable: DurableName,
-    /// How.
-    pub form: Form,
-    /// The resubscribe delay.
-    pub delay: Duration,
-    /// How the consumer reads.
-    pub manner: Manner,
+    /// How it is made and read.
+    pub plan: ConsumerPlan,
 }
 
 /// Which function a durable value called.
@@ -110,12 +110,19 @@ pub enum Seen {
     Update {
         /// The stream that it belongs to.
         stream: StreamName,
-        /// Its index in it.
-        index: i64,
+        /// Its index in it, and before it that of the first one that was merged into it.
+        indices: (i64, i64),
         /// What was published with it.
         number: i64,
         /// Whether the rest of it is what was sent.
         intact: bool,
+    },
+    /// What a followed state is.
+    Current {
+        /// Whether it is fresh.
+        fresh: bool,
+        /// What was folded into it, unless it is unknown.
+        folded: Option<Folded>,
     },
     /// The stream ended.
     Lost,
@@ -123,6 +130,15 @@ pub enum Seen {
     Failed(String),
     /// The attempt was answered with the callee's own error.
     RpcError(String),
+}
+
+/// A state, and the updates that have been folded into it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Folded {
+    /// The stream that they belong to.
+    pub stream: StreamName,
+    /// What was published with the last one.
+    pub number: i64,
 }
 
 /// What there is at some time.
@@ -158,7 +174,10 @@ impl fmt::Display for Fact {
             Self::Subscribed(subscribed) => write!(
                 f,
                 "{} subscribes: {}, {:?} on {}",
-                subscribed.consumer, subscribed.subscription, subscribed.form, subscribed.durable
+                subscribed.consumer,
+                subscribed.subscription,
+                subscribed.plan.form,
+                subscribed.plan.durable
             ),
             Self::NotSubscribed(subscription, why) => write!(f, "{subscription} failed: {why}"),
             Self::Saw(subscription, seen) => write!(f, "{subscription} {seen}"),
@@ -167,6 +186,9 @@ impl fmt::Display for Fact {
             Self::Pauses(subscription, lasts) => {
                 write!(f, "{subscription} is not read for {lasts:?}")
             }
+            Self::Resubscribes(subscription) => write!(f, "{subscription} wants a new stream"),
+            Self::Misfit(subscription, text) => write!(f, "{subscription} misfit: {text}"),
+            Self::Intact(durable, intact) => write!(f, "{durable} tells: intact is {intact}"),
             Self::FoundBroken(durable) => write!(f, "{durable} is found broken"),
             Self::BuildStarted(durable, build) => write!(f, "{durable}: {build:?}"),
             Self::BuildEnded(durable, Ok(link)) => write!(f, "{durable} is {link} now"),
@@ -216,12 +238,23 @@ impl fmt::Display for Seen {
             Self::State { stream, number } => write!(f, "<- state {number} of {stream}"),
             Self::Update {
                 stream,
-                index,
+                indices: (first, last),
                 number,
                 intact,
             } => {
                 let how = if *intact { "" } else { ", damaged" };
-                write!(f, "<- update {index} of {stream}: {number}{how}")
+                write!(f, "<- update ")?;
+                if first != last {
+                    write!(f, "{first} to ")?;
+                }
+                write!(f, "{last} of {stream}: {number}{how}")
+            }
+            Self::Current { fresh, folded } => {
+                let how = if *fresh { "fresh" } else { "stale" };
+                match folded {
+                    Some(folded) => write!(f, "is {how}: {} of {}", folded.number, folded.stream),
+                    None => write!(f, "is {how}: nothing"),
+                }
             }
             Self::Lost => f.write_str("<- lost"),
             Self::Failed(why) => write!(f, "<- failed: {why}"),

@@ -4,6 +4,7 @@
 //! They know of the code under test only what a consumer, a server or the network can see.
 
 mod answers;
+mod backlog;
 mod closing;
 mod completeness;
 mod continuity;
@@ -15,6 +16,7 @@ mod progress;
 mod queries;
 mod recovery;
 mod sharing;
+mod silence;
 
 #[cfg(test)]
 mod testing;
@@ -46,6 +48,8 @@ pub fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::<answers::Answers>::default(),
         Box::<queries::Queries>::default(),
         Box::<sharing::Sharing>::default(),
+        Box::<silence::Silence>::default(),
+        Box::<backlog::Backlog>::default(),
         Box::new(notice::Notice::new(plan)),
         Box::new(recovery::Recovery::new(plan)),
         Box::<closing::Closing>::default(),

@@ -67,17 +67,74 @@ pub struct DurablePlan {
     pub rebuilds: bool,
 }
 
-/// How a subscription is made.
+/// How a subscription is made, and what is made of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// Durable state subscription.
     State,
     /// The same, made only if the first attempt succeeds.
     StateOrFail,
-    /// A dispatch function over a pipe RPC.
+    /// A state RPC whose client pushes back.
+    PushesBack,
+    /// Durable pipe subscription.
     Pipe,
+    /// The same, made only if the first attempt succeeds.
+    PipeOrFail,
     /// A dispatch function that asks the menu which version of the state RPC to use.
     Versioned,
+    /// A state subscription with a bound on the updates that wait; more are merged.
+    Merging(usize),
+    /// The same; for more there is a new state.
+    Dropping(usize),
+    /// The same; more wait in their stream.
+    Waiting(usize),
+    /// A state that the updates are folded into.
+    Followed,
+}
+
+impl Form {
+    /// Whether the first attempt has to succeed.
+    pub fn or_fails(self) -> bool {
+        matches!(self, Self::StateOrFail | Self::PipeOrFail)
+    }
+
+    /// Whether its events include states.
+    pub fn has_states(self) -> bool {
+        !matches!(self, Self::Pipe | Self::PipeOrFail)
+    }
+
+    /// The bound on what waits for its consumer, if there is one beside the stream's.
+    pub fn bound(self) -> Option<usize> {
+        match self {
+            Self::Merging(bound) | Self::Dropping(bound) | Self::Waiting(bound) => Some(bound),
+            Self::State
+            | Self::StateOrFail
+            | Self::PushesBack
+            | Self::Pipe
+            | Self::PipeOrFail
+            | Self::Versioned
+            | Self::Followed => None,
+        }
+    }
+}
+
+/// When a subscription is attempted again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pace {
+    /// After the same delay every time.
+    Fixed(Duration),
+    /// After delays whose bound doubles from the first to the cap.
+    Exponential(Duration, Duration),
+}
+
+impl Pace {
+    /// The longest delay.
+    pub fn longest(self) -> Duration {
+        match self {
+            Self::Fixed(delay) => delay,
+            Self::Exponential(_, cap) => cap,
+        }
+    }
 }
 
 /// How a consumer reads its events.
@@ -92,20 +149,24 @@ pub enum Manner {
 }
 
 /// A consumer's settings.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConsumerPlan {
     /// What it subscribes through.
     pub durable: DurableName,
     /// How.
     pub form: Form,
-    /// The resubscribe delay.
-    pub delay: Duration,
+    /// When it attempts again.
+    pub pace: Pace,
+    /// How long a stream may bring nothing.
+    pub silence_limit: Option<Duration>,
     /// How it reads.
     pub manner: Manner,
 }
 
 /// What a connection may take to write what it has when it closes.
 pub const FLUSH_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long until the next try, if a subscription depends on its first attempt.
+pub const TRY_AGAIN: Duration = Duration::from_millis(300);
 /// What the transport may take for bytes that it does not take any more.
 pub const WRITE_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -122,7 +183,11 @@ impl Plan {
         // Connecting and both steps of the handshake, each to its limit.
         let attempt_under_way = durable.handshake_timeout * 3;
         let attempt = latency * 10;
-        detection + attempt_under_way + consumer.delay + attempt
+        // Whoever depends on a first attempt tries again.
+        let again = if consumer.form.or_fails() { TRY_AGAIN } else { Duration::ZERO };
+        // What is published is known some intervals later.
+        let publication = self.server(durable.server).interval * 4;
+        again + publication + detection + attempt_under_way + consumer.pace.longest() + attempt
     }
 
     /// The longest of all.
@@ -176,8 +241,12 @@ impl fmt::Display for Plan {
         for (index, consumer) in self.consumers.iter().enumerate() {
             writeln!(
                 f,
-                "  consumer {index}: {:?} on {}, delay {:?}, reads {:?}",
-                consumer.form, consumer.durable, consumer.delay, consumer.manner
+                "  consumer {index}: {:?} on {}, {:?}, reads {:?}, silence limit {:?}",
+                consumer.form,
+                consumer.durable,
+                consumer.pace,
+                consumer.manner,
+                consumer.silence_limit
             )?;
         }
         for timed in &self.script {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use durable_rpc::Listening;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -70,7 +71,7 @@ async fn scenes(plan: &Plan, world: &World) {
     let mut servers: Vec<_> = names
         .map(|(name, _)| Server::start(name, plan, &network, world, &numbers, random.fork()))
         .collect();
-    let durables = durables(plan, world, &network);
+    let (durables, listening): (Vec<_>, Vec<_>) = durables(plan, world, &network).unzip();
     let (commands, mut consumers) = consumers(plan, world, &durables, &mut random);
     let mut adversary = Adversary {
         world: world.clone(),
@@ -93,7 +94,7 @@ async fn scenes(plan: &Plan, world: &World) {
     sleep(plan.round_trips()).await;
     world.tell(census(Moment::SubscriptionsClosed, &servers, &network));
 
-    drop(durables);
+    drop((durables, listening));
     // Each side flushes what it has, and then waits a second for the other one to end.
     sleep(plan.round_trips() + FLUSH_TIMEOUT * 3 + WRITE_TIMEOUT + Duration::from_secs(2)).await;
     let published = servers.iter().map(Server::published).collect();
@@ -106,19 +107,20 @@ async fn scenes(plan: &Plan, world: &World) {
     world.tell(last);
 }
 
-fn durables(plan: &Plan, world: &World, network: &Network) -> Vec<DurableValue> {
+fn durables(
+    plan: &Plan,
+    world: &World,
+    network: &Network,
+) -> impl Iterator<Item = (DurableValue, Listening)> {
     let names = (0..).map(DurableName);
-    names
-        .zip(&plan.durables)
-        .map(|(name, plan)| {
-            DurableValue::new(Making {
-                name,
-                plan: *plan,
-                network: network.clone(),
-                world: world.clone(),
-            })
+    names.zip(&plan.durables).map(|(name, plan)| {
+        DurableValue::new(Making {
+            name,
+            plan: *plan,
+            network: network.clone(),
+            world: world.clone(),
         })
-        .collect()
+    })
 }
 
 type Consumers = (Vec<mpsc::UnboundedSender<Command>>, Vec<JoinHandle<()>>);

@@ -7,6 +7,9 @@ use rpc_core::{PipeRpc, Rpc, StateRpc};
 
 /// A state and its updates, in two versions that differ in their types.
 pub static BOOK_1: StateRpc<Question, Snapshot, Update, String> = StateRpc::new("book", 1);
+/// The same, with a bound on what it holds for its reader.
+pub static PUSHING_BOOK_1: StateRpc<Question, Snapshot, Update, String> =
+    StateRpc::new("book", 1).client_pushes_back();
 /// See [`BOOK_1`].
 pub static BOOK_2: StateRpc<Question, Snapshot2, Update, String> = StateRpc::new("book", 2);
 /// The same updates without a state.
@@ -71,6 +74,8 @@ pub struct Update {
     pub stream: i64,
     /// Which update of the stream it is, from 0.
     pub index: i64,
+    /// The first update that has been merged into it; by itself, if there is none.
+    pub first: i64,
     /// What is published with it.
     pub number: i64,
     /// Bytes that follow from the two numbers before.
@@ -89,6 +94,7 @@ impl Update {
         Self {
             stream,
             index,
+            first: index,
             number,
             filling: filling.collect(),
         }
@@ -96,7 +102,17 @@ impl Update {
 
     /// Whether the bytes are those that were sent.
     pub fn is_intact(&self) -> bool {
-        *self == Self::new(self.stream, self.index, self.number)
+        let sent = Self::new(self.stream, self.index, self.number);
+        self.filling == sent.filling && self.first <= self.index
+    }
+
+    /// Takes the next one in. What does not belong together is damaged by it.
+    pub fn merge(&mut self, next: Self) {
+        let fits = next.first == self.index + 1
+            && next.stream == self.stream
+            && next.number - self.number == next.index - self.index;
+        let first = if fits { self.first } else { i64::MAX };
+        *self = Self { first, ..next };
     }
 }
 
@@ -151,6 +167,11 @@ mod tests {
         let mut changed = update.clone();
         changed.filling[0] ^= 1;
         assert!(!changed.is_intact());
+        let mut merged = update.clone();
+        merged.merge(Update::new(3, 5, 51));
+        assert!(merged.is_intact() && (merged.first, merged.index) == (4, 5));
+        merged.merge(Update::new(3, 7, 53));
+        assert!(!merged.is_intact());
         let mut question = Question::new(9);
         assert!(question.is_intact());
         question.token += 1;

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use durable_rpc::Durable;
+use durable_rpc::{Durable, Listening};
 use rpc_core::Connection;
 use rpc_core::connection::HandshakeError;
 use rpc_versioned::{ConnectionWithMenu, MenuRequestError};
@@ -28,7 +28,7 @@ pub enum DurableValue {
 
 /// Why there is no connection.
 #[derive(Debug, Error)]
-pub enum ConnectError {
+pub(super) enum ConnectError {
     /// The network has none.
     #[error("cannot connect: {0}")]
     Connect(#[from] io::Error),
@@ -57,8 +57,8 @@ pub struct Making {
 }
 
 impl DurableValue {
-    /// A durable value that makes its connections like this.
-    pub fn new(making: Making) -> Self {
+    /// A durable value that makes its connections like this, and what tells whether it is intact.
+    pub fn new(making: Making) -> (Self, Listening) {
         let (rebuilds, with_menu) = (making.plan.rebuilds, making.plan.with_menu);
         let making = Arc::new(making);
         if with_menu {
@@ -76,13 +76,15 @@ impl DurableValue {
                 }
             };
             let is_broken = |c: &ConnectionWithMenu| c.connection().is_closed();
-            return Self::WithMenu(durable(making, rebuilds, build, is_broken));
+            let (durable, listening) = durable(making, rebuilds, build, is_broken);
+            return (Self::WithMenu(durable), listening);
         }
         let build = |making: &Arc<Making>, build| {
             let making = making.clone();
             async move { making.told(build, making.connect()).await }
         };
-        Self::Plain(durable(making, rebuilds, build, Connection::is_closed))
+        let (durable, listening) = durable(making, rebuilds, build, Connection::is_closed);
+        (Self::Plain(durable), listening)
     }
 }
 
@@ -92,26 +94,29 @@ fn durable<T, Fut>(
     rebuilds: bool,
     build: impl Fn(&Arc<Making>, Build) -> Fut + Copy + Send + Sync + 'static,
     is_broken: impl Fn(&T) -> bool + Send + Sync + 'static,
-) -> Durable<T>
+) -> (Durable<T>, Listening)
 where
     T: Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<T, ConnectError>> + Send + 'static,
 {
-    let (creating, rebuilding) = (making.clone(), making.clone());
+    let (creating, rebuilding, asking) = (making.clone(), making.clone(), making.clone());
     let is_broken = move |value: &T| {
         let broken = is_broken(value);
         if broken {
-            making.world.tell(Fact::FoundBroken(making.name));
+            asking.world.tell(Fact::FoundBroken(asking.name));
         }
         broken
     };
+    let (world, name) = (making.world.clone(), making.name);
     let create = move || build(&creating, Build::Create);
-    if rebuilds {
+    let durable = if rebuilds {
         let rebuild = move |_: T| build(&rebuilding, Build::Rebuild);
         Durable::with_rebuild(create, rebuild, is_broken)
     } else {
         Durable::new(create, is_broken)
-    }
+    };
+    let listening = durable.on_intactness(move |intact| world.tell(Fact::Intact(name, intact)));
+    (durable, listening)
 }
 
 impl Making {

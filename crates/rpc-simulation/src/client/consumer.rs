@@ -15,7 +15,7 @@ use super::form::{Events, subscribed};
 use crate::fact::{Fact, Subscribed};
 use crate::names::{ConsumerName, SubscriptionName};
 use crate::plan::action::Whim;
-use crate::plan::{ConsumerPlan, Manner};
+use crate::plan::{ConsumerPlan, Manner, TRY_AGAIN};
 use crate::random::Random;
 use crate::world::World;
 
@@ -48,9 +48,6 @@ pub struct Consumer {
     /// What to do.
     pub commands: mpsc::UnboundedReceiver<Command>,
 }
-
-/// How long until the next try, if a subscription depends on its first attempt.
-const TRY_AGAIN: Duration = Duration::from_millis(300);
 
 /// What came first.
 enum First<T> {
@@ -87,14 +84,11 @@ impl Consumer {
         let told = Subscribed {
             subscription: name,
             consumer: self.name,
-            durable: self.plan.durable,
-            form: self.plan.form,
-            delay: self.plan.delay,
-            manner: self.plan.manner,
+            plan: self.plan,
         };
         self.world.tell(Fact::Subscribed(told));
-        let durable = self.durable.clone();
-        let mut subscribing = pin!(subscribed(&told, &durable));
+        let (durable, world) = (self.durable.clone(), self.world.clone());
+        let mut subscribing = pin!(subscribed(&told, &durable, &world));
         let events = loop {
             match first(&mut self.commands, subscribing.as_mut()).await {
                 First::Done(Ok(events)) => break events,
@@ -157,6 +151,11 @@ impl Consumer {
                     self.world.tell(Fact::Closed(name));
                     return Over::For(absence);
                 }
+                Command::Whim(Whim::Resubscribes) => {
+                    if events.resubscribe() {
+                        self.world.tell(Fact::Resubscribes(name));
+                    }
+                }
                 Command::Hurry => {
                     pause_ends = Instant::now();
                     self.hurry(command);
@@ -176,7 +175,9 @@ impl Consumer {
     /// Closes a subscription and reads on, which must give nothing more (rule D-CL-2).
     async fn close(&mut self, name: SubscriptionName, mut events: Box<dyn Events>) {
         self.world.tell(Fact::Closed(name));
-        events.close();
+        if !events.close() {
+            return;
+        }
         match events.next().await {
             None => self.world.tell(Fact::Ended(name)),
             Some(seen) => self.world.tell(Fact::Saw(name, seen)),

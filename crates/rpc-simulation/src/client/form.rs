@@ -1,87 +1,122 @@
 //! Subscriptions of every form, as one type: what differs between them is how they are made, and
 //! the types of what they give.
 
+mod followed;
+
+use std::num::NonZeroUsize;
 use std::pin::Pin;
 
-use durable_rpc::{Event, Subscribed, Subscription, state, subscribe};
-use rpc_core::{Connection, DispatchError, PipeMetadata};
+use durable_rpc::{
+    AttemptError, Config, Conflated, Event, Overflow, Retry, Subscribed, Subscription, pipe, state,
+    subscribe,
+};
+use rpc_core::{Connection, PipeMetadata};
 use rpc_versioned::ConnectionWithMenu;
 
 use super::DurableValue;
 use crate::fact::{Seen, Subscribed as Told};
 use crate::names::StreamName;
-use crate::plan::Form;
-use crate::wire_types::{BOOK_1, BOOK_2, Question, Snapshot, TICKS, Update};
+use crate::plan::{Form, Pace};
+use crate::wire_types::{BOOK_1, BOOK_2, PUSHING_BOOK_1, Question, Snapshot, TICKS, Update};
+use crate::world::World;
+use followed::Following;
 
 /// A durable subscription of whatever form.
 pub(super) trait Events: Send {
     /// As the subscription's.
     fn next(&mut self) -> BoxFuture<'_, Option<Seen>>;
 
-    /// As the subscription's.
-    fn close(&mut self);
+    /// As the subscription's; `false` if the form has no such thing.
+    fn close(&mut self) -> bool;
+
+    /// As the subscription's; `false` if the form has no such thing.
+    fn resubscribe(&mut self) -> bool;
 }
 
 pub(super) type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// A subscription that gives a state, or none.
-struct Of<S>(Subscription<S, Update, String, PipeMetadata>);
+type StateSubscription = state::Subscription<Snapshot, Update, String>;
 
-/// The state of a stream, if its form has one.
-trait State: Send + 'static {
-    fn snapshot(self) -> Option<Snapshot>;
-}
-
-impl State for Snapshot {
-    fn snapshot(self) -> Option<Snapshot> {
-        Some(self)
-    }
-}
-
-impl State for () {
-    fn snapshot(self) -> Option<Snapshot> {
-        None
-    }
-}
-
-impl<S: State> Events for Of<S> {
+impl Events for StateSubscription {
     fn next(&mut self) -> BoxFuture<'_, Option<Seen>> {
-        Box::pin(async {
-            loop {
-                // The pipe form is the state form without its states (rule D-SU-1).
-                if let Some(seen) = seen(self.0.next().await)? {
-                    return Some(seen);
-                }
-            }
-        })
+        Box::pin(async { Self::next(self).await.map(seen) })
     }
 
-    fn close(&mut self) {
-        self.0.close();
+    fn close(&mut self) -> bool {
+        Subscription::close(self);
+        true
+    }
+
+    fn resubscribe(&mut self) -> bool {
+        Subscription::resubscribe(self);
+        true
     }
 }
 
-/// The outer option is the stream's.
-fn seen<S: State>(event: Option<Event<S, Update, String, PipeMetadata>>) -> Option<Option<Seen>> {
-    Some(Some(match event? {
+impl Events for Conflated<Snapshot, Update, String, PipeMetadata> {
+    fn next(&mut self) -> BoxFuture<'_, Option<Seen>> {
+        Box::pin(async { Self::next(self).await.map(seen) })
+    }
+
+    fn close(&mut self) -> bool {
+        Conflated::close(self);
+        true
+    }
+
+    fn resubscribe(&mut self) -> bool {
+        false
+    }
+}
+
+impl Events for pipe::Subscription<Update, String> {
+    fn next(&mut self) -> BoxFuture<'_, Option<Seen>> {
+        Box::pin(async { Self::next(self).await.map(seen_in_pipe) })
+    }
+
+    fn close(&mut self) -> bool {
+        pipe::Subscription::close(self);
+        true
+    }
+
+    fn resubscribe(&mut self) -> bool {
+        pipe::Subscription::resubscribe(self);
+        true
+    }
+}
+
+fn seen(event: Event<Snapshot, Update, String, PipeMetadata>) -> Seen {
+    match event {
         Event::AttemptingNewConnection => Seen::Attempting,
         Event::ConnectionSuccess(metadata) => Seen::Success(metadata.id().get()),
-        Event::State(state) => {
-            return Some(state.snapshot().map(|snapshot| Seen::State {
-                stream: StreamName(snapshot.stream),
-                number: snapshot.number,
-            }));
-        }
-        Event::Update(update) => Seen::Update {
-            stream: StreamName(update.stream),
-            index: update.index,
-            number: update.number,
-            intact: update.is_intact(),
+        Event::State(state) => Seen::State {
+            stream: StreamName(state.stream),
+            number: state.number,
         },
+        Event::Update(update) => seen_update(&update),
         Event::LostConnection => Seen::Lost,
         Event::FailedToConnect(error) => Seen::Failed(error.to_string()),
         Event::RpcError(error) => Seen::RpcError(error),
-    }))
+    }
+}
+
+fn seen_in_pipe(event: pipe::Event<Update, String, PipeMetadata>) -> Seen {
+    match event {
+        pipe::Event::AttemptingNewConnection => Seen::Attempting,
+        pipe::Event::ConnectionSuccess(metadata) => Seen::Success(metadata.id().get()),
+        pipe::Event::Update(update) => seen_update(&update),
+        pipe::Event::LostConnection => Seen::Lost,
+        pipe::Event::FailedToConnect(error) => Seen::Failed(error.to_string()),
+        pipe::Event::RpcError(error) => Seen::RpcError(error),
+    }
+}
+
+fn seen_update(update: &Update) -> Seen {
+    Seen::Update {
+        stream: StreamName(update.stream),
+        indices: (update.first, update.index),
+        number: update.number,
+        intact: update.is_intact(),
+    }
 }
 
 /// Subscribes.
@@ -91,54 +126,76 @@ fn seen<S: State>(event: Option<Event<S, Update, String, PipeMetadata>>) -> Opti
 pub(super) async fn subscribed(
     told: &Told,
     durable: &DurableValue,
+    world: &World,
 ) -> Result<Box<dyn Events>, String> {
     let question = Question::new(told.subscription.0);
-    let delay = told.delay;
-    Ok(match durable {
+    let config = config(told);
+    let durable = match durable {
         DurableValue::WithMenu(durable) => {
             let dispatch = move |connection| versioned(connection, question);
-            Box::new(Of(subscribe(durable, delay, dispatch)))
+            return Ok(Box::new(subscribe(durable, config, dispatch)));
         }
-        DurableValue::Plain(durable) => match told.form {
-            Form::State | Form::Versioned => {
-                Box::new(Of(state::create(&BOOK_1, durable, question, delay)))
-            }
-            Form::StateOrFail => {
-                let subscribing = state::create_or_fail(&BOOK_1, durable, question, delay);
-                let subscription = subscribing.await.map_err(|error| error.to_string())?;
-                Box::new(Of(subscription.map_err(|error| format!("error {error}"))?))
-            }
-            Form::Pipe => {
-                let dispatch = move |connection| ticks(connection, question);
-                Box::new(Of(subscribe(durable, delay, dispatch)))
-            }
-        },
+        DurableValue::Plain(durable) => durable,
+    };
+    let failed = |error: AttemptError| error.to_string();
+    let refused = |error| format!("error {error}");
+    let state = |config| state::create(&BOOK_1, durable, question, config);
+    Ok(match told.plan.form {
+        Form::State | Form::Versioned => Box::new(state(config)),
+        Form::PushesBack => Box::new(state::create(&PUSHING_BOOK_1, durable, question, config)),
+        Form::StateOrFail => {
+            let subscribing = state::create_or_fail(&BOOK_1, durable, question, config);
+            Box::new(subscribing.await.map_err(failed)?.map_err(refused)?)
+        }
+        Form::Pipe => Box::new(pipe::create(&TICKS, durable, question, config)),
+        Form::PipeOrFail => {
+            let subscribing = pipe::create_or_fail(&TICKS, durable, question, config);
+            Box::new(subscribing.await.map_err(failed)?.map_err(refused)?)
+        }
+        Form::Merging(bound) => conflated(state(config), bound, Overflow::merge(Update::merge)),
+        Form::Dropping(bound) => conflated(state(config), bound, Overflow::Resubscribe),
+        Form::Waiting(bound) => conflated(state(config), bound, Overflow::Wait),
+        Form::Followed => Box::new(Following::new(state(config), told.subscription, world)),
     })
 }
 
-type Dispatched<S> =
-    Result<Result<Subscribed<S, rpc_core::Pipe<Update>, PipeMetadata>, String>, DispatchError>;
-
-async fn ticks(connection: Connection, question: Question) -> Dispatched<()> {
-    let updates = TICKS.dispatch(&connection, &question).await?;
-    Ok(updates.map(|updates| Subscribed {
-        state: (),
-        metadata: updates.metadata(),
-        updates,
-    }))
+fn conflated(
+    subscription: StateSubscription,
+    bound: usize,
+    overflow: Overflow<Update>,
+) -> Box<dyn Events> {
+    let bound = NonZeroUsize::new(bound).unwrap_or(NonZeroUsize::MIN);
+    Box::new(subscription.conflated(bound, overflow))
 }
 
-/// The highest version of the state RPC that both sides know.
-async fn versioned(connection: ConnectionWithMenu, question: Question) -> Dispatched<Snapshot> {
-    let answer = match connection.highest_common(BOOK_1.name(), &[1, 2]) {
-        Ok(2) => {
-            let dispatched = BOOK_2.dispatch(connection.connection(), &question);
-            let first =
-                |(state, updates): (crate::wire_types::Snapshot2, _)| (state.snapshot, updates);
-            dispatched.await?.map(first)
+fn config(told: &Told) -> Config {
+    let retry = match told.plan.pace {
+        Pace::Fixed(delay) => Retry::fixed(delay),
+        // Otherwise the delays would be others every time.
+        Pace::Exponential(first, cap) => {
+            Retry::exponential(first, cap).seed(u64::from(told.subscription.0))
         }
-        // Without a common version the callee is left to say so.
-        Ok(_) | Err(_) => BOOK_1.dispatch(connection.connection(), &question).await?,
+    };
+    let config = Config::new(retry);
+    match told.plan.silence_limit {
+        Some(limit) => config.silence_limit(limit),
+        None => config,
+    }
+}
+
+type Dispatched =
+    Result<Result<Subscribed<Snapshot, rpc_core::Pipe<Update>, PipeMetadata>, String>, AttemptError>;
+
+/// The highest version of the state RPC that both sides know.
+async fn versioned(connection: ConnectionWithMenu, question: Question) -> Dispatched {
+    let common = connection.highest_common(BOOK_1.name(), &[1, 2]);
+    let connection: &Connection = connection.connection();
+    let answer = match common.map_err(AttemptError::failed)? {
+        2 => {
+            let answer = BOOK_2.dispatch(connection, &question).await?;
+            answer.map(|(state, updates)| (state.snapshot, updates))
+        }
+        _ => BOOK_1.dispatch(connection, &question).await?,
     };
     Ok(answer.map(|(state, updates)| Subscribed {
         state,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Invariant;
-use crate::fact::{Fact, Seen};
+use crate::fact::{Fact, Folded, Seen};
 use crate::names::{StreamName, SubscriptionName};
 
 /// Rules D-EV-1, D-EV-2: what a consumer gets between a success and the loss is one stream that a
@@ -14,6 +14,8 @@ pub(super) struct Continuity {
     /// For whom each stream was opened, until it is first seen.
     fresh: BTreeMap<StreamName, SubscriptionName>,
     streams: BTreeMap<SubscriptionName, Current>,
+    /// What followed states were last.
+    folded: BTreeMap<SubscriptionName, Folded>,
 }
 
 /// The stream that a subscription is in.
@@ -58,10 +60,12 @@ impl Continuity {
     fn extend(
         &mut self,
         subscription: SubscriptionName,
-        update: (StreamName, i64, i64),
+        of: StreamName,
+        (first, last): (i64, i64),
+        number: i64,
     ) -> Result<(), String> {
         if let Some(Current::Unknown) = self.streams.get(&subscription) {
-            self.begin(subscription, update.0, None)?;
+            self.begin(subscription, of, None)?;
         }
         let Some(Current::Known {
             stream,
@@ -71,16 +75,32 @@ impl Continuity {
         else {
             return Err(format!("{subscription} got an update of no stream"));
         };
-        let number = next_number.unwrap_or(update.2);
-        if update != (*stream, *next_index, number) {
+        // What was merged stands for all of them.
+        let number_of_first = number - (last - first);
+        let due = next_number.unwrap_or(number_of_first);
+        if (of, first, number_of_first) != (*stream, *next_index, due) {
             return Err(format!(
-                "{subscription} got update {} of {}, number {}, in place of {next_index} of \
-                 {stream}, number {number}",
-                update.1, update.0, update.2
+                "{subscription} got update {first} of {of}, number {number_of_first}, in place of \
+                 {next_index} of {stream}, number {due}"
             ));
         }
-        *next_index += 1;
+        *next_index = last + 1;
         *next_number = Some(number + 1);
+        Ok(())
+    }
+
+    /// Within a stream, followed states do not go back.
+    fn fold(&mut self, subscription: SubscriptionName, folded: Folded) -> Result<(), String> {
+        let before = self.folded.get(&subscription).copied();
+        match before {
+            Some(before) if before.stream == folded.stream => {
+                if folded.number < before.number {
+                    return Err(format!("{subscription} goes back to {folded:?}"));
+                }
+            }
+            Some(_) | None => self.begin(subscription, folded.stream, None)?,
+        }
+        self.folded.insert(subscription, folded);
         Ok(())
     }
 }
@@ -95,6 +115,7 @@ impl Invariant for Continuity {
             Fact::StreamOpened(stream, subscription, _) => {
                 self.fresh.insert(*stream, *subscription);
             }
+            Fact::Misfit(subscription, text) => return Err(format!("{subscription}: {text}")),
             Fact::Saw(subscription, seen) => match seen {
                 Seen::Success(_) => {
                     self.streams.insert(*subscription, Current::Unknown);
@@ -107,10 +128,15 @@ impl Invariant for Continuity {
                 }
                 Seen::Update {
                     stream,
-                    index,
+                    indices,
                     number,
                     intact: true,
-                } => return self.extend(*subscription, (*stream, *index, *number)),
+                } => return self.extend(*subscription, *stream, *indices, *number),
+                Seen::Current { folded, .. } => {
+                    if let Some(folded) = folded {
+                        return self.fold(*subscription, *folded);
+                    }
+                }
                 Seen::Attempting | Seen::Lost | Seen::Failed(_) | Seen::RpcError(_) => {
                     self.streams.remove(subscription);
                 }
@@ -155,11 +181,43 @@ mod tests {
         streamed(&[state(1, 5), saw(Seen::Lost), again, state(1, 5)], false);
         let damaged = saw(Seen::Update {
             stream: StreamName(1),
-            index: 0,
+            indices: (0, 0),
             number: 6,
             intact: false,
         });
         streamed(&[state(1, 5), damaged], false);
+    }
+
+    #[test]
+    fn merged_updates_stand_for_all_of_them() {
+        let merged = |first, last, number| {
+            saw(Seen::Update {
+                stream: StreamName(1),
+                indices: (first, last),
+                number,
+                intact: true,
+            })
+        };
+        streamed(&[state(1, 5), merged(0, 3, 9), update(1, 4, 10)], true);
+        streamed(&[state(1, 5), merged(0, 3, 8)], false);
+        streamed(&[state(1, 5), merged(1, 3, 9)], false);
+    }
+
+    #[test]
+    fn followed_states_do_not_go_back() {
+        let current = |stream, number| {
+            let stream = StreamName(stream);
+            let folded = Some(Folded { stream, number });
+            saw(Seen::Current {
+                fresh: true,
+                folded,
+            })
+        };
+        streamed(&[current(1, 5), current(1, 5), current(1, 8)], true);
+        streamed(&[current(1, 5), current(1, 4)], false);
+        streamed(&[current(2, 5)], false);
+        let misfit = Fact::Misfit(SUBSCRIPTION, String::new());
+        streamed(&[misfit], false);
     }
 
     #[test]

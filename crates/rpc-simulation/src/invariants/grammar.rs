@@ -32,7 +32,7 @@ impl Invariant for Grammar {
     fn see(&mut self, _: Duration, fact: &Fact) -> Result<(), String> {
         match fact {
             Fact::Subscribed(told) => {
-                let beginning = (told.form, Position::BetweenRounds);
+                let beginning = (told.plan.form, Position::BetweenRounds);
                 self.positions.insert(told.subscription, beginning);
             }
             Fact::Saw(subscription, seen) => {
@@ -63,11 +63,16 @@ impl Invariant for Grammar {
 
 impl Position {
     fn after(self, seen: &Seen, form: Form) -> Option<Self> {
+        if form == Form::Followed {
+            // It gives no events, but states.
+            let open = !matches!(self, Self::Closed);
+            return (open && matches!(seen, Seen::Current { .. })).then_some(self);
+        }
         Some(match (self, seen) {
             (Self::BetweenRounds, Seen::Attempting) => Self::Attempting,
             (Self::Attempting, Seen::Failed(_) | Seen::RpcError(_))
             | (Self::Streaming, Seen::Lost) => Self::BetweenRounds,
-            (Self::Attempting, Seen::Success(_)) if form == Form::Pipe => Self::Streaming,
+            (Self::Attempting, Seen::Success(_)) if !form.has_states() => Self::Streaming,
             (Self::Attempting, Seen::Success(_)) => Self::Succeeded,
             (Self::Succeeded, Seen::State { .. }) | (Self::Streaming, Seen::Update { .. }) => {
                 Self::Streaming

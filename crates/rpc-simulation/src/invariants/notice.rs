@@ -78,7 +78,7 @@ impl Invariant for Notice {
             Fact::StreamOpened(stream, _, link) => {
                 self.streams.insert(*stream, *link);
             }
-            Fact::Subscribed(told) if told.manner == Manner::Prompt => {
+            Fact::Subscribed(told) if told.plan.manner == Manner::Prompt => {
                 self.prompt.insert(told.subscription, None);
             }
             Fact::Pauses(subscription, _) | Fact::Closed(subscription) => {
@@ -90,7 +90,12 @@ impl Invariant for Notice {
                         Seen::State { stream, .. } | Seen::Update { stream, .. } => {
                             *current = Some(*stream);
                         }
-                        Seen::Attempting
+                        Seen::Current {
+                            fresh: true,
+                            folded: Some(folded),
+                        } => *current = Some(folded.stream),
+                        Seen::Current { .. }
+                        | Seen::Attempting
                         | Seen::Success(_)
                         | Seen::Lost
                         | Seen::Failed(_)

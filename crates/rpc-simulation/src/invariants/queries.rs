@@ -26,10 +26,16 @@ impl Counts {
     /// How many queries there may be: the first attempt of a subscription that depends on it is
     /// told of afterwards.
     fn due(&self) -> u64 {
-        match self.told.form {
-            Form::StateOrFail => self.attempts.max(1),
-            Form::State | Form::Pipe | Form::Versioned => self.attempts,
+        let form = self.told.plan.form;
+        if form == Form::Followed {
+            // Attempts are not told.
+            return u64::MAX;
         }
+        if form.or_fails() {
+            return self.attempts.max(1);
+        }
+        // A subscription with a queue goes on while its consumer does not read.
+        self.attempts + u64::from(form.bound().is_some())
     }
 }
 
@@ -45,8 +51,8 @@ impl Queries {
                 "{subscription} sent {queries} queries for {due} attempts"
             ));
         }
-        if self.links.get(&link) != Some(&counts.told.durable) {
-            let durable = counts.told.durable;
+        if self.links.get(&link) != Some(&counts.told.plan.durable) {
+            let durable = counts.told.plan.durable;
             return Err(format!(
                 "{subscription} used {link}, which is not {durable}'s"
             ));

@@ -46,7 +46,7 @@ impl Recovery {
             if !known.streaming {
                 return Err(format!("{subscription} has not recovered"));
             }
-            let server = self.plan.durable(told.durable).server;
+            let server = self.plan.durable(told.plan.durable).server;
             let published = census.published.get(usize::from(server.0));
             let published = published.copied().unwrap_or_default();
             let behind = known.number.map(|number| published - number);
@@ -59,7 +59,7 @@ impl Recovery {
 
     /// What may have been published and not have arrived.
     fn under_way(&self, told: &Subscribed) -> i64 {
-        let server = self.plan.server(self.plan.durable(told.durable).server);
+        let server = self.plan.server(self.plan.durable(told.plan.durable).server);
         // Publications are at least half an interval apart.
         let shortest = server.interval.as_secs_f64() / 2.0;
         let publications = server.latency.as_secs_f64() * 2.0 / shortest;
@@ -86,6 +86,10 @@ impl Invariant for Recovery {
                     Seen::Success(_) => known.streaming = true,
                     Seen::State { number, .. } | Seen::Update { number, .. } => {
                         known.number = Some(*number);
+                    }
+                    Seen::Current { fresh, folded } => {
+                        known.streaming = *fresh;
+                        known.number = folded.map(|folded| folded.number);
                     }
                     Seen::Lost => *known = Known::default(),
                     Seen::Attempting | Seen::Failed(_) | Seen::RpcError(_) => {}

@@ -8,7 +8,7 @@ use crate::fact::{Build, Fact, Seen};
 use crate::names::{DurableName, SubscriptionName};
 use crate::plan::Form;
 
-/// Rules D-DU-1 and D-DU-4 to D-DU-7.
+/// Rules D-DU-1, D-DU-4 to D-DU-7, D-IN-1 and D-IN-3.
 #[derive(Debug, Default)]
 pub(super) struct Sharing {
     values: BTreeMap<DurableName, Value>,
@@ -20,7 +20,11 @@ pub(super) struct Sharing {
 struct Value {
     state: State,
     uses: u64,
+    /// Whether there are users of whose uses nobody tells.
+    unbounded: bool,
     builds: u64,
+    /// What it told last.
+    intact: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,7 +48,10 @@ impl Value {
         }
         self.state = State::Building;
         self.builds += 1;
-        if self.builds > self.uses {
+        if self.intact {
+            return Err("built, when it has told that it is intact".to_owned());
+        }
+        if self.builds > self.uses && !self.unbounded {
             return Err(format!("{} builds for {} uses", self.builds, self.uses));
         }
         Ok(())
@@ -59,11 +66,13 @@ impl Invariant for Sharing {
     fn see(&mut self, _: Duration, fact: &Fact) -> Result<(), String> {
         match fact {
             Fact::Subscribed(told) => {
-                self.users.insert(told.subscription, told.durable);
-                if told.form == Form::StateOrFail {
-                    // Its first attempt is told of when it has succeeded.
-                    self.values.entry(told.durable).or_default().uses += 1;
-                }
+                let (form, durable) = (told.plan.form, told.plan.durable);
+                self.users.insert(told.subscription, durable);
+                let value = self.values.entry(durable).or_default();
+                // The first attempt of some is told of when it has succeeded; those with a queue
+                // go on while nobody reads.
+                value.uses += u64::from(form.or_fails() || form.bound().is_some());
+                value.unbounded |= form == Form::Followed;
             }
             Fact::Saw(subscription, Seen::Attempting) => {
                 if let Some(durable) = self.users.get(subscription) {
@@ -79,6 +88,13 @@ impl Invariant for Sharing {
             Fact::BuildStarted(durable, build) => {
                 let started = self.values.entry(*durable).or_default().start(*build);
                 return started.map_err(|text| format!("{durable}: {text}"));
+            }
+            Fact::Intact(durable, intact) => {
+                let value = self.values.entry(*durable).or_default();
+                if value.intact == *intact {
+                    return Err(format!("{durable} tells again: intact is {intact}"));
+                }
+                value.intact = *intact;
             }
             Fact::BuildEnded(durable, result) => {
                 self.values.entry(*durable).or_default().state = match result {
@@ -141,6 +157,12 @@ mod tests {
         // Rule D-DU-5.
         used(&[create.clone(), failed.clone(), rebuild.clone()], false);
         used(&[rebuild], false);
+        // Rules D-IN-1, D-IN-3.
+        let tells = |intact| Fact::Intact(NAME, intact);
+        used(&[tells(true), tells(false), tells(true)], true);
+        used(&[tells(true), tells(true)], false);
+        used(&[tells(false)], false);
+        used(&[tells(true), create.clone()], false);
         // Rule D-DU-6.
         let thrice = [
             create.clone(),

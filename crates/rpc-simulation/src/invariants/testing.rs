@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Invariant;
 use crate::fact::{Fact, Seen, Subscribed};
 use crate::names::{ConsumerName, DurableName, StreamName, SubscriptionName};
-use crate::plan::{Form, Manner};
+use crate::plan::{ConsumerPlan, Form, Manner, Pace};
 
 /// The subscription of most tests.
 pub(super) const SUBSCRIPTION: SubscriptionName = SubscriptionName(7);
@@ -15,10 +15,13 @@ pub(super) fn subscribed(form: Form) -> Fact {
     Fact::Subscribed(Subscribed {
         subscription: SUBSCRIPTION,
         consumer: ConsumerName(0),
-        durable: DurableName(0),
-        form,
-        delay: Duration::from_secs(1),
-        manner: Manner::Prompt,
+        plan: ConsumerPlan {
+            durable: DurableName(0),
+            form,
+            pace: Pace::Fixed(Duration::from_secs(1)),
+            silence_limit: None,
+            manner: Manner::Prompt,
+        },
     })
 }
 
@@ -34,7 +37,7 @@ pub(super) fn state(stream: i64, number: i64) -> Fact {
 pub(super) fn update(stream: i64, index: i64, number: i64) -> Fact {
     saw(Seen::Update {
         stream: StreamName(stream),
-        index,
+        indices: (index, index),
         number,
         intact: true,
     })

@@ -107,7 +107,9 @@ impl AsyncWrite for End {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // What is read from here on is read to be discarded.
+        self.tap = None;
         self.link.shut_down(self.side);
         Poll::Ready(Ok(()))
     }

@@ -117,6 +117,8 @@ pub enum Whim {
     Closes(Duration),
     /// Drops its subscription, and subscribes again this much later.
     Drops(Duration),
+    /// Asks for a new stream.
+    Resubscribes,
 }
 
 impl Action {
@@ -130,7 +132,11 @@ impl Action {
             Self::Consumer(_, Whim::Pauses(lasts) | Whim::Closes(lasts) | Whim::Drops(lasts)) => {
                 lasts
             }
-            Self::Cut(_) | Self::Finish(_) | Self::Silence(..) | Self::Blow(..) => Duration::ZERO,
+            Self::Cut(_)
+            | Self::Finish(_)
+            | Self::Silence(..)
+            | Self::Blow(..)
+            | Self::Consumer(_, Whim::Resubscribes) => Duration::ZERO,
         }
     }
 }
@@ -157,6 +163,7 @@ impl fmt::Display for Action {
             Self::Consumer(consumer, whim) => match whim {
                 Whim::Pauses(lasts) => write!(f, "{consumer} does not read for {lasts:?}"),
                 Whim::Closes(lasts) => write!(f, "{consumer} closes, and is back after {lasts:?}"),
+                Whim::Resubscribes => write!(f, "{consumer} asks for a new stream"),
                 Whim::Drops(lasts) => write!(f, "{consumer} drops, and is back after {lasts:?}"),
             },
         }

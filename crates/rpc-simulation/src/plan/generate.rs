@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::action::{Action, Blow, Death, Direction, Menu, Trouble, Whim};
-use super::{ConsumerPlan, DurablePlan, Form, Manner, Plan, ServerPlan, Timed};
+use super::{ConsumerPlan, DurablePlan, Form, Manner, Pace, Plan, ServerPlan, Timed};
 use crate::names::{ConsumerName, DurableName, ServerName};
 use crate::random::Random;
 
@@ -16,7 +16,7 @@ impl Plan {
             .map(|_| durable(&mut random, servers.len()))
             .collect();
         let consumers: Vec<_> = (0..=random.below(5))
-            .map(|_| consumer(&mut random, &durables))
+            .map(|_| consumer(&mut random, &servers, &durables))
             .collect();
         let faults_end = random.millis(5_000, 30_000);
         let mut plan = Self {
@@ -53,26 +53,53 @@ fn durable(random: &mut Random, servers: usize) -> DurablePlan {
     }
 }
 
-fn consumer(random: &mut Random, durables: &[DurablePlan]) -> ConsumerPlan {
-    let durable = below(random, durables.len());
-    let form = if durables[usize::from(durable)].with_menu {
+fn consumer(
+    random: &mut Random,
+    servers: &[ServerPlan],
+    durables: &[DurablePlan],
+) -> ConsumerPlan {
+    let name = below(random, durables.len());
+    let durable = &durables[usize::from(name)];
+    let server = &servers[usize::from(durable.server.0)];
+    let bound = random.pick(&[1, 2, 10, 50]);
+    // Who drops what is published at once has to be asked for a new state each time, for ever.
+    let bound_of_dropping = random.pick(&[10, 50]) + usize::try_from(server.burst).unwrap_or(0);
+    let form = if durable.with_menu {
         Form::Versioned
     } else {
-        random.pick(&[Form::State, Form::State, Form::StateOrFail, Form::Pipe])
+        random.pick(&[
+            Form::State,
+            Form::State,
+            Form::StateOrFail,
+            Form::PushesBack,
+            Form::Pipe,
+            Form::PipeOrFail,
+            Form::Merging(bound),
+            Form::Dropping(bound_of_dropping),
+            Form::Waiting(bound),
+            Form::Followed,
+        ])
     };
     let manner = match random.below(4) {
         0 => Manner::Impatient,
         1 => Manner::Slow(random.millis(1, 150)),
         _ => Manner::Prompt,
     };
+    let pace = match random.below(6) {
+        // No delay at all is allowed, too. Where an attempt can fail at once, time would stand
+        // still.
+        0 if form != Form::Versioned => Pace::Fixed(Duration::ZERO),
+        1 | 2 => Pace::Exponential(random.millis(10, 500), random.millis(500, 4_000)),
+        _ => Pace::Fixed(random.millis(1, 3_000)),
+    };
+    // More than there may be between two publications.
+    let longest = server.interval * 3;
+    let limit = longest + random.millis(200, 2_000);
     ConsumerPlan {
-        durable: DurableName(durable),
+        durable: DurableName(name),
         form,
-        // No delay at all is allowed, too.
-        delay: match random.below(6) {
-            0 => Duration::ZERO,
-            _ => random.millis(1, 3_000),
-        },
+        pace,
+        silence_limit: random.one_in(3).then_some(limit),
         manner,
     }
 }
@@ -110,7 +137,12 @@ fn action(random: &mut Random, plan: &Plan) -> Action {
         5 | 6 => {
             let consumer = ConsumerName(below(random, plan.consumers.len()));
             let lasts = random.millis(1, 3_000);
-            let whim = random.pick(&[Whim::Pauses(lasts), Whim::Closes(lasts), Whim::Drops(lasts)]);
+            let whim = random.pick(&[
+                Whim::Pauses(lasts),
+                Whim::Closes(lasts),
+                Whim::Drops(lasts),
+                Whim::Resubscribes,
+            ]);
             Action::Consumer(consumer, whim)
         }
         _ => {
@@ -190,6 +222,6 @@ mod tests {
             })
             .map(|text| text.split('(').next().unwrap_or_default().to_owned())
             .collect();
-        assert_eq!(kinds.len(), 13 + 3 + 3 + 3 + 3, "{kinds:?}");
+        assert_eq!(kinds.len(), 13 + 3 + 4 + 3 + 3, "{kinds:?}");
     }
 }
