@@ -4,8 +4,8 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::names::{ConsumerName, DurableName, LinkName, ServerName, StreamName, SubscriptionName};
-use crate::plan::action::Action;
 use crate::plan::ConsumerPlan;
+use crate::plan::action::Action;
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +46,8 @@ pub enum Fact {
     LinkEnded(LinkName),
     /// From now on nothing more arrives at the client's end, and it is not told.
     LinkSilent(LinkName),
+    /// The client's end is not wanted any more: the connection has ended on its side.
+    LinkLeft(LinkName),
     /// Both ends are gone.
     LinkGone(LinkName),
     /// The client's end sent a query of this subscription, with this id.
@@ -198,6 +200,7 @@ impl fmt::Display for Fact {
             }
             Self::LinkEnded(link) => write!(f, "{link} ended, as its client is told"),
             Self::LinkSilent(link) => write!(f, "{link} carries nothing to its client any more"),
+            Self::LinkLeft(link) => write!(f, "{link} ends on its client's side"),
             Self::LinkGone(link) => write!(f, "{link} is gone"),
             Self::QuerySent(link, subscription, id) => {
                 write!(f, "{subscription} sent query {id} over {link}")

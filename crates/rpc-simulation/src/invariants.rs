@@ -5,6 +5,7 @@
 
 mod answers;
 mod backlog;
+mod cause;
 mod closing;
 mod completeness;
 mod continuity;
@@ -50,6 +51,7 @@ pub fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::<sharing::Sharing>::default(),
         Box::<silence::Silence>::default(),
         Box::<backlog::Backlog>::default(),
+        Box::<cause::Cause>::default(),
         Box::new(notice::Notice::new(plan)),
         Box::new(recovery::Recovery::new(plan)),
         Box::<closing::Closing>::default(),

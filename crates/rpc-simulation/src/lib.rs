@@ -13,13 +13,15 @@
 //!
 //! The code under test is the real one, from `durable-rpc` down to the frames: only the transport
 //! is of this crate. `docs/simulation.md` says how to use it and what it has shown.
-#![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used)]
 
 pub mod adversary;
 pub mod client;
 pub mod fact;
+pub mod fleet;
 pub mod invariants;
+pub mod judge;
+pub mod memory;
 pub mod names;
 pub mod network;
 pub mod panics;
@@ -28,5 +30,7 @@ pub mod random;
 pub mod run;
 pub mod server;
 pub mod settings;
+pub mod shrink;
+pub mod tally;
 pub mod wire_types;
 pub mod world;

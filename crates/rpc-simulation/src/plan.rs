@@ -184,7 +184,11 @@ impl Plan {
         let attempt_under_way = durable.handshake_timeout * 3;
         let attempt = latency * 10;
         // Whoever depends on a first attempt tries again.
-        let again = if consumer.form.or_fails() { TRY_AGAIN } else { Duration::ZERO };
+        let again = if consumer.form.or_fails() {
+            TRY_AGAIN
+        } else {
+            Duration::ZERO
+        };
         // What is published is known some intervals later.
         let publication = self.server(durable.server).interval * 4;
         again + publication + detection + attempt_under_way + consumer.pace.longest() + attempt

@@ -1,7 +1,6 @@
 //! Where everything that happens is told: kept as the trace, and judged by the invariants.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -104,16 +103,6 @@ impl World {
         let mut inner = self.lock();
         (std::mem::take(&mut inner.trace), inner.violation.take())
     }
-}
-
-/// A number that two traces share only if they are equal.
-pub fn digest(trace: &[Entry]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    for entry in trace {
-        entry.at.hash(&mut hasher);
-        entry.fact.to_string().hash(&mut hasher);
-    }
-    hasher.finish()
 }
 
 impl fmt::Display for Entry {

@@ -183,8 +183,10 @@ fn config(told: &Told) -> Config {
     }
 }
 
-type Dispatched =
-    Result<Result<Subscribed<Snapshot, rpc_core::Pipe<Update>, PipeMetadata>, String>, AttemptError>;
+type Dispatched = Result<
+    Result<Subscribed<Snapshot, rpc_core::Pipe<Update>, PipeMetadata>, String>,
+    AttemptError,
+>;
 
 /// The highest version of the state RPC that both sides know.
 async fn versioned(connection: ConnectionWithMenu, question: Question) -> Dispatched {

@@ -116,7 +116,13 @@ impl Invariant for Backlog {
 }
 
 impl Backlog {
-    fn arrive(&mut self, at: Duration, link: LinkName, id: i64, arrived: u64) -> Result<(), String> {
+    fn arrive(
+        &mut self,
+        at: Duration,
+        link: LinkName,
+        id: i64,
+        arrived: u64,
+    ) -> Result<(), String> {
         for (subscription, reader) in &mut self.subscriptions {
             if (reader.link, reader.query) != (Some(link), Some(id)) {
                 continue;

@@ -59,7 +59,9 @@ impl Recovery {
 
     /// What may have been published and not have arrived.
     fn under_way(&self, told: &Subscribed) -> i64 {
-        let server = self.plan.server(self.plan.durable(told.plan.durable).server);
+        let server = self
+            .plan
+            .server(self.plan.durable(told.plan.durable).server);
         // Publications are at least half an interval apart.
         let shortest = server.interval.as_secs_f64() / 2.0;
         let publications = server.latency.as_secs_f64() * 2.0 / shortest;

@@ -47,6 +47,8 @@ struct Condition {
     breaks: Option<Instant>,
     /// Whether it has been told that nothing more comes.
     told: bool,
+    /// Whether it has ended its half.
+    left: bool,
     /// Whether it was dropped.
     gone: bool,
 }
@@ -168,7 +170,12 @@ impl Link {
     /// The end's half is over, behind what it has written.
     pub(super) fn shut_down(&self, side: Side) {
         let arrives = Instant::now() + self.weather.latency();
-        self.lock().outgoing(side).finish(arrives);
+        let inner = &mut *self.lock();
+        inner.outgoing(side).finish(arrives);
+        let left = std::mem::replace(&mut inner.conditions(side).0.left, true);
+        if side == Side::Client && !left {
+            self.tell(Fact::LinkLeft(self.name));
+        }
     }
 
     /// The end is dropped.
@@ -219,8 +226,10 @@ impl Link {
     }
 
     pub(super) fn finish(&self) {
-        self.shut_down(Side::Client);
-        self.shut_down(Side::Server);
+        let arrives = Instant::now() + self.weather.latency();
+        let inner = &mut *self.lock();
+        inner.up.finish(arrives);
+        inner.down.finish(arrives);
     }
 
     pub(super) fn silence(&self, direction: Direction) {

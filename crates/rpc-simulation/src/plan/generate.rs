@@ -53,11 +53,7 @@ fn durable(random: &mut Random, servers: usize) -> DurablePlan {
     }
 }
 
-fn consumer(
-    random: &mut Random,
-    servers: &[ServerPlan],
-    durables: &[DurablePlan],
-) -> ConsumerPlan {
+fn consumer(random: &mut Random, servers: &[ServerPlan], durables: &[DurablePlan]) -> ConsumerPlan {
     let name = below(random, durables.len());
     let durable = &durables[usize::from(name)];
     let server = &servers[usize::from(durable.server.0)];
