@@ -51,7 +51,7 @@ fn main() -> Result<ExitCode> {
         return one(seed, &arguments);
     }
     let jobs = arguments.jobs;
-    let jobs = jobs.map_or_else(|| available_parallelism().map_or(1, usize::from), |n| n);
+    let jobs = jobs.unwrap_or_else(|| available_parallelism().map_or(1, usize::from));
     let seeds = arguments.first..arguments.first.saturating_add(arguments.seeds);
     let summary = fleet::run(seeds, jobs, arguments.twice)?;
     if arguments.count {

@@ -167,7 +167,7 @@ mod tests {
         let mut changed = update.clone();
         changed.filling[0] ^= 1;
         assert!(!changed.is_intact());
-        let mut merged = update.clone();
+        let mut merged = update;
         merged.merge(Update::new(3, 5, 51));
         assert!(merged.is_intact() && (merged.first, merged.index) == (4, 5));
         merged.merge(Update::new(3, 7, 53));

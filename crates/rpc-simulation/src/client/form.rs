@@ -7,8 +7,7 @@ use std::num::NonZeroUsize;
 use std::pin::Pin;
 
 use durable_rpc::{
-    AttemptError, Config, Conflated, Event, Overflow, Retry, Subscribed, Subscription, pipe, state,
-    subscribe,
+    AttemptError, Config, Conflated, Event, Overflow, Retry, Subscribed, pipe, state, subscribe,
 };
 use rpc_core::{Connection, PipeMetadata};
 use rpc_versioned::ConnectionWithMenu;
@@ -43,12 +42,12 @@ impl Events for StateSubscription {
     }
 
     fn close(&mut self) -> bool {
-        Subscription::close(self);
+        Self::close(self);
         true
     }
 
     fn resubscribe(&mut self) -> bool {
-        Subscription::resubscribe(self);
+        Self::resubscribe(self);
         true
     }
 }
@@ -59,7 +58,7 @@ impl Events for Conflated<Snapshot, Update, String, PipeMetadata> {
     }
 
     fn close(&mut self) -> bool {
-        Conflated::close(self);
+        Self::close(self);
         true
     }
 
@@ -74,12 +73,12 @@ impl Events for pipe::Subscription<Update, String> {
     }
 
     fn close(&mut self) -> bool {
-        pipe::Subscription::close(self);
+        Self::close(self);
         true
     }
 
     fn resubscribe(&mut self) -> bool {
-        pipe::Subscription::resubscribe(self);
+        Self::resubscribe(self);
         true
     }
 }

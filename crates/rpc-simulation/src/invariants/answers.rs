@@ -60,7 +60,7 @@ mod tests {
             &[refused, error.clone(), error.clone()],
             false,
         );
-        check(Answers::default(), &[error.clone()], false);
+        check(Answers::default(), std::slice::from_ref(&error), false);
         let others = Fact::Refused(SubscriptionName(1), 4);
         check(Answers::default(), &[others, error], false);
     }

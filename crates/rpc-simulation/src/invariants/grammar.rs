@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn what_is_out_of_place_is_noticed() {
         let (attempting, success) = (saw(Seen::Attempting), saw(Seen::Success(1)));
-        rounds(Form::State, &[success.clone()], false);
+        rounds(Form::State, std::slice::from_ref(&success), false);
         rounds(Form::State, &[attempting.clone(), saw(Seen::Lost)], false);
         rounds(
             Form::State,

@@ -141,19 +141,14 @@ mod tests {
             true,
         );
         used(
-            &[
-                create.clone(),
-                built.clone(),
-                broken.clone(),
-                create.clone(),
-            ],
+            &[create.clone(), built.clone(), broken, create.clone()],
             true,
         );
         used(&[create.clone(), failed.clone(), create.clone()], true);
         // Rule D-DU-7.
         used(&[create.clone(), create.clone()], false);
         // Nothing is broken.
-        used(&[create.clone(), built.clone(), create.clone()], false);
+        used(&[create.clone(), built, create.clone()], false);
         // Rule D-DU-5.
         used(&[create.clone(), failed.clone(), rebuild.clone()], false);
         used(&[rebuild], false);
@@ -170,7 +165,7 @@ mod tests {
             create.clone(),
             failed.clone(),
         ];
-        used(&[&thrice[..], &[create.clone()]].concat(), true);
+        used(&[&thrice[..], std::slice::from_ref(&create)].concat(), true);
         used(
             &[&thrice[..], &[create.clone(), failed, create]].concat(),
             false,

@@ -213,7 +213,7 @@ mod tests {
                 Action::Trouble(_, trouble, _) => format!("{trouble:?}"),
                 Action::Blow(_, blow) => format!("{blow:?}"),
                 Action::Consumer(_, whim) => format!("{whim:?}"),
-                Action::Silence(_, direction) => format!("{direction:?}"),
+                Action::Silence(_, direction) => format!("Silence{direction:?}"),
                 action => format!("{action:?}"),
             })
             .map(|text| text.split('(').next().unwrap_or_default().to_owned())

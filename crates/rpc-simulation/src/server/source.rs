@@ -148,7 +148,7 @@ impl Source {
         self.asked(question);
         self.answers().await;
         let raises = self.lock().has(Fault::Raises);
-        if raises && question.subscription % 2 == 0 {
+        if raises && question.subscription.is_multiple_of(2) {
             return Err(HandlerError::new(INJECTED));
         }
         assert!(!raises, "{INJECTED}");
