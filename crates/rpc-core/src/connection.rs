@@ -24,6 +24,7 @@ mod metadata_hook;
 mod outgoing;
 pub(crate) mod output;
 mod reader;
+pub(crate) mod run;
 pub(crate) mod serving;
 mod shared;
 pub(crate) mod waiting;

@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bin_prot::{Info, Sexp};
-use rpc_wire::{Query, Response, stream};
+use rpc_wire::{Data, Message, Query, QueryId, RpcError, stream};
 use tokio::task::JoinSet;
 
 use super::end::End;
 use super::gate::Hold;
+use super::output::Stage;
+use super::reader::Reader;
+use super::run::Run;
 use super::shared::Shared;
 use super::waiting::{After, Arrived, Receiver};
 use crate::error::HandlerError;
@@ -20,35 +23,91 @@ use crate::implementations::{Find, Serve};
 use crate::query_context::QueryContext;
 use crate::tracing_event::{Event, Kind};
 
+/// Handles a message that is no response, in a frame of `body` bytes.
+pub(super) fn other(
+    shared: &Arc<Shared>,
+    callee: &dyn Serve,
+    tasks: &mut JoinSet<Option<Stop>>,
+    message: Message<'_>,
+    body: usize,
+) -> Option<End> {
+    match message {
+        Message::Query(query) => self::query(shared, callee, tasks, query, body),
+        Message::Heartbeat => {
+            shared.liveness.heartbeat_received(&shared.description);
+            None
+        }
+        Message::CloseStarted => {
+            shared.output.advance(Stage::PeerClosing);
+            None
+        }
+        Message::CloseReason(info) | Message::CloseReasonDuplicated(info) => {
+            Some(End::ByPeer(Box::new(info.into())))
+        }
+        Message::CloseReasonV2(reason) => Some(End::ByPeer(Box::new((*reason).into()))),
+        Message::Metadata(_) | Message::MetadataV2(_) => Some(End::Fatal(Info::from(
+            "connection metadata after the handshake",
+        ))),
+        // Answers are handled where they are read.
+        Message::Response(_) => None,
+    }
+}
+
 /// Hands a response, in a frame of `body` bytes, to whoever waits for it (rules C-DI-9,
-/// C-DI-10).
+/// C-DI-10). A receiver that comes back takes what follows as [`updates`].
 pub(super) fn response(
     shared: &Arc<Shared>,
     tasks: &mut JoinSet<Option<Stop>>,
-    response: Response<'_>,
+    id: QueryId,
+    result: Result<Data<'_>, RpcError>,
     body: usize,
-) -> Option<End> {
-    let id = response.header.id;
+) -> Result<Option<Arc<dyn Receiver>>, End> {
     let receiver = shared.waiting().receiver(id);
     let Some(receiver) = receiver else {
         let error = Sexp::list([Sexp::atom("Unknown_query_id"), Sexp::atom(id.to_string())]);
-        return Some(End::Stopped(Some(Info::Sexp(error))));
+        return Err(End::Stopped(Some(Info::Sexp(error))));
     };
     let arrived = Arrived {
         id,
-        result: response.result,
+        result,
         body,
         events: &shared.events,
     };
     match receiver.response(arrived) {
-        After::Keep => {}
+        After::Stream => Ok(Some(receiver)),
+        after => follow(shared, tasks, id, receiver, after).map(|()| None),
+    }
+}
+
+/// Hands over the updates of one stream that have been read, as long as they follow one another.
+pub(super) fn updates(
+    shared: &Arc<Shared>,
+    tasks: &mut JoinSet<Option<Stop>>,
+    id: QueryId,
+    receiver: Arc<dyn Receiver>,
+    reader: &mut Reader,
+) -> Result<(), End> {
+    let after = receiver.updates(&mut Run::new(reader, id, &shared.events));
+    follow(shared, tasks, id, receiver, after)
+}
+
+/// Does what a receiver has asked for.
+fn follow(
+    shared: &Arc<Shared>,
+    tasks: &mut JoinSet<Option<Stop>>,
+    id: QueryId,
+    receiver: Arc<dyn Receiver>,
+    after: After,
+) -> Result<(), End> {
+    match after {
+        After::Keep | After::Stream => {}
         After::Remove => {
             shared.waiting().remove(id);
         }
         After::Wait(wait) => hold(shared, tasks, receiver, wait),
-        After::Stop(error) => return Some(End::Fatal(error)),
+        After::Stop(error) => return Err(End::Fatal(error)),
     }
-    None
+    Ok(())
 }
 
 /// Lets no further message be handled until `wait` is ready. It was the callback of `receiver`

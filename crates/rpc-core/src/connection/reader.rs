@@ -66,6 +66,20 @@ impl Reader {
         Ok(Some(body))
     }
 
+    /// The next frame as what `accept` makes of its body; stays where it is if that is nothing.
+    #[inline]
+    pub(crate) fn next_frame_if<'a, T>(
+        &'a mut self,
+        accept: impl FnOnce(&'a [u8]) -> Option<T>,
+    ) -> Option<T> {
+        let unread = self.buffer.get(self.start..self.end)?;
+        let (body, _) = frame::split(unread, self.limit).ok()??;
+        let accepted = accept(body)?;
+        self.start += frame::LENGTH_BYTES + body.len();
+        self.bytes_read += body.len() as u64;
+        Some(accepted)
+    }
+
     /// Reads once. `Ok(0)` is the end of the input.
     pub(crate) fn poll_fill(
         &mut self,

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use bin_prot::Info;
 use rpc_wire::{Data, DescriptionRef, QueryId, RpcError};
 
+use super::run::Run;
 use crate::error::{DispatchError, HandlerError};
 use crate::implementation::BoxFuture;
 use crate::tracing_event::{Event, Events, Kind, ReceivedResponse};
@@ -27,6 +28,12 @@ pub(crate) trait Receiver: Send + Sync {
     /// callback, and nothing else of the user's. Tells of the response after that, and before it
     /// wakes who waits (rule T-3).
     fn response(&self, arrived: Arrived<'_>) -> After;
+
+    /// Takes the updates that have been read right behind a response for which the receiver
+    /// asked to [go on](After::Stream).
+    fn updates(&self, _run: &mut Run<'_>) -> After {
+        After::Keep
+    }
 
     /// No response will come any more.
     fn fail(&self, error: DispatchError);
@@ -54,6 +61,12 @@ pub(crate) struct Note<'a> {
     id: QueryId,
     body: usize,
     events: &'a Events,
+}
+
+impl<'a> Note<'a> {
+    pub(super) fn new(id: QueryId, body: usize, events: &'a Events) -> Self {
+        Self { id, body, events }
+    }
 }
 
 impl<'a> Arrived<'a> {
@@ -91,6 +104,8 @@ impl Note<'_> {
 pub(crate) enum After {
     /// Nothing.
     Keep,
+    /// Nothing; the receiver takes the [updates](Receiver::updates) that follow in one go.
+    Stream,
     /// The query's place in the table is free.
     Remove,
     /// No further message is handled until this is ready (rule C-BP-1).
