@@ -23,6 +23,7 @@ mod messages;
 mod metadata_hook;
 mod outgoing;
 pub(crate) mod output;
+mod ranks;
 mod reader;
 pub(crate) mod run;
 pub(crate) mod serving;

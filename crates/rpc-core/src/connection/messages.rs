@@ -23,16 +23,10 @@ use crate::implementations::{Find, Serve};
 use crate::query_context::QueryContext;
 use crate::tracing_event::{Event, Kind};
 
-/// Handles a message that is no response, in a frame of `body` bytes.
-pub(super) fn other(
-    shared: &Arc<Shared>,
-    callee: &dyn Serve,
-    tasks: &mut JoinSet<Option<Stop>>,
-    message: Message<'_>,
-    body: usize,
-) -> Option<End> {
+/// Handles a message that is neither query nor response.
+#[cold]
+pub(super) fn other(shared: &Shared, message: Message<'_>) -> Option<End> {
     match message {
-        Message::Query(query) => self::query(shared, callee, tasks, query, body),
         Message::Heartbeat => {
             shared.liveness.heartbeat_received(&shared.description);
             None
@@ -48,8 +42,7 @@ pub(super) fn other(
         Message::Metadata(_) | Message::MetadataV2(_) => Some(End::Fatal(Info::from(
             "connection metadata after the handshake",
         ))),
-        // Answers are handled where they are read.
-        Message::Response(_) => None,
+        Message::Query(_) | Message::Response(_) => None,
     }
 }
 
@@ -135,12 +128,13 @@ fn hold(
 
 /// Starts answering a query that came in a frame of `body` bytes.
 pub(super) fn query(
-    shared: &Arc<Shared>,
+    call: &mut Call,
     callee: &dyn Serve,
     tasks: &mut JoinSet<Option<Stop>>,
     query: Query<'_>,
     body: usize,
 ) -> Option<End> {
+    let shared = call.shared();
     if shared.output.has_ended() {
         // Nobody can be answered any more (rule C-RD-5).
         return Some(End::Stopped(None));
@@ -167,7 +161,8 @@ pub(super) fn query(
             ))));
         }
     };
-    let mut call = Call::new(shared.clone(), called, query.header.id, menu_index);
+    call.renew(called, query.header.id, menu_index);
+    let shared = call.shared();
     let kind = || found.map_or(HandlerKind::Expert, |index| callee.kind(index));
     shared.events.tell(call.rpc(), call.id(), body, || {
         let abort =
@@ -179,7 +174,7 @@ pub(super) fn query(
     });
     call.show_metadata(&query.header);
     let received = Received {
-        context: QueryContext::new(&call, &query.header),
+        context: QueryContext::new(call, &query.header),
         data: query.data,
     };
     let handled = catch_unwind(AssertUnwindSafe(|| match found {
@@ -190,6 +185,7 @@ pub(super) fn query(
         let error = HandlerError::from_panic(&*panic);
         call.failed(kind(), error).into()
     });
+    call.clear();
     match started {
         Started::Done => None,
         Started::Task { future, stream } => {

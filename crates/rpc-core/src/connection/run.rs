@@ -1,11 +1,12 @@
 //! Updates of one stream that follow one another in what has been read.
 //!
 //! A stream that is alone on its connection, or has more to say than the others, fills the input
-//! with nothing else. Taking its updates in one go costs the locks of one.
+//! with nothing else. Taking its updates in one go costs the locks of one. If they are equally
+//! long, what precedes them is the same, and is compared with the one before instead of decoded.
 
 use rpc_wire::{QueryId, Response, stream};
 
-use super::reader::Reader;
+use super::reader::{Head, Reader};
 use super::waiting::Note;
 use crate::tracing_event::Events;
 
@@ -17,8 +18,7 @@ pub(crate) struct Run<'a> {
     id: QueryId,
     events: &'a Events,
     left: usize,
-    /// Size of the last update's frame's body.
-    body: usize,
+    last: Option<Head>,
 }
 
 impl<'a> Run<'a> {
@@ -28,13 +28,14 @@ impl<'a> Run<'a> {
             id,
             events,
             left: MOST,
-            body: 0,
+            last: None,
         }
     }
 
     /// What is needed to tell of the last update.
     pub(crate) fn note(&self) -> Note<'_> {
-        Note::new(self.id, self.body, self.events)
+        let body = self.last.map_or(0, Head::body);
+        Note::new(self.id, body, self.events)
     }
 
     /// The next update, encoded. `None` at anything else, which is left where it is; and as soon as
@@ -46,11 +47,13 @@ impl<'a> Run<'a> {
         }
         self.left -= 1;
         let id = self.id;
-        let size = &mut self.body;
-        self.reader.next_frame_if(|body| {
+        let (head, update) = self.reader.next_tail(self.last, |body| {
             let (found, payload) = Response::split_ok(body)?;
-            *size = body.len();
-            (found == id).then(|| stream::split_update(payload)).flatten()
-        })
+            (found == id)
+                .then(|| stream::split_update(payload))
+                .flatten()
+        })?;
+        self.last = Some(head);
+        Some(update)
     }
 }

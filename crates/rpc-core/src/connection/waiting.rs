@@ -235,16 +235,32 @@ impl Waiting {
         self.window.get_mut(usize::try_from(index).ok()?)
     }
 
-    /// Drops free places from the window's front; and when fewer than one place in four is
-    /// taken, moves what stands at the front to the map. Each place is passed once.
+    /// Moves the window's front past places that are free, and past those that stay taken while
+    /// the window is sparse.
+    #[inline]
     fn trim(&mut self) {
+        while let Some(None) = self.window.front() {
+            self.window.pop_front();
+            self.first += 1;
+        }
+        if self.is_sparse() {
+            self.spill();
+        }
+    }
+
+    #[inline]
+    fn is_sparse(&self) -> bool {
         const SMALL: usize = 64;
+        let len = self.window.len();
+        len > SMALL && (self.open - self.old.len()) * 4 < len
+    }
+
+    #[cold]
+    fn spill(&mut self) {
         loop {
-            let sparse =
-                self.window.len() > SMALL && (self.open - self.old.len()) * 4 < self.window.len();
             match self.window.front() {
                 Some(None) => {}
-                Some(Some(_)) if sparse => {}
+                Some(Some(_)) if self.is_sparse() => {}
                 _ => return,
             }
             if let Some(Some(entry)) = self.window.pop_front() {

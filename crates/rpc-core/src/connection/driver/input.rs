@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bin_prot::Info;
-use rpc_wire::{Data, Message, Response};
+use rpc_wire::{Data, Message, Query, Response};
 use tokio::time::Instant;
 
 use super::Driver;
@@ -68,28 +68,27 @@ impl Driver {
             };
             any = true;
             let bytes = body.len();
-            // Most of what a busy caller reads; whatever it does not recognise is decoded below.
-            let (id, result) = match Response::split_ok(body) {
-                Some((id, payload)) => (id, Ok(Data::new(payload))),
-                None => match Message::decode(body) {
+            // Most of what a busy caller or callee reads; the rest is decoded as what it may be.
+            let (id, result) = if let Some((id, payload)) = Response::split_ok(body) {
+                (id, Ok(Data::new(payload)))
+            } else if let Some(query) = Query::split(body) {
+                let (call, callee) = (&mut self.call, &*self.callee);
+                match messages::query(call, callee, &mut self.tasks, query, bytes) {
+                    None => continue,
+                    end => return end,
+                }
+            } else {
+                match Message::decode(body) {
                     Ok(Message::Response(response)) => (response.header.id, response.result),
-                    Ok(message) => {
-                        let Self {
-                            shared,
-                            callee,
-                            tasks,
-                            ..
-                        } = self;
-                        match messages::other(shared, &**callee, tasks, message, bytes) {
-                            None => continue,
-                            end => return end,
-                        }
-                    }
+                    Ok(message) => match messages::other(&self.shared, message) {
+                        None => continue,
+                        end => return end,
+                    },
                     Err(error) => {
                         let text = format!("message cannot be decoded: {error}");
                         return Some(End::Fatal(Info::from(text)));
                     }
-                },
+                }
             };
             let (shared, tasks) = (&self.shared, &mut self.tasks);
             let handled = match messages::response(shared, tasks, id, result, bytes) {

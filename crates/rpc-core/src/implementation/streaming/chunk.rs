@@ -4,8 +4,9 @@
 //! yields is framed aside, and appended when there is enough of it, or nothing more at present.
 
 use std::cell::Cell;
+use std::ops::Range;
 
-use rpc_wire::frame::AppendError;
+use rpc_wire::frame::{self, AppendError};
 use rpc_wire::stream;
 
 use super::sender::{Flow, Sender};
@@ -31,6 +32,9 @@ pub(super) struct Chunk<'a> {
     sender: &'a Sender,
     frames: Vec<u8>,
     updates: usize,
+    /// What precedes an update of `size` bytes in the last frame. The next one's, if it is as long.
+    head: Range<usize>,
+    size: usize,
 }
 
 impl<'a> Chunk<'a> {
@@ -39,6 +43,8 @@ impl<'a> Chunk<'a> {
             sender,
             frames: SPARE.try_with(Cell::take).unwrap_or_default(),
             updates: 0,
+            head: 0..0,
+            size: 0,
         }
     }
 
@@ -56,13 +62,23 @@ impl<'a> Chunk<'a> {
         if served.is_ended() {
             return Ok(Flow::Stop);
         }
-        let payload = stream::update_size(size);
-        let framed = call.frame(&mut self.frames, payload, |buffer| {
-            stream::write_before_update(size, buffer);
-            C::write(update, buffer)
-        });
+        let frames = &mut self.frames;
+        let framed = if size == self.size && self.updates > 0 {
+            let head = self.head.clone();
+            frame::append_like(frames, head, size, |buffer| C::write(update, buffer))
+        } else {
+            let start = frames.len();
+            let payload = stream::update_size(size);
+            let framed = call.frame(frames, payload, |buffer| {
+                stream::write_before_update(size, buffer);
+                C::write(update, buffer)
+            });
+            self.size = size;
+            self.head = start..frames.len().saturating_sub(size);
+            framed.map(drop)
+        };
         match framed {
-            Ok(_) => {}
+            Ok(()) => {}
             Err(AppendError::TooBig { .. }) => return self.add_at_once::<U, C>(update),
             Err(error) => return Err(SendError::Frame(error)),
         }
