@@ -328,6 +328,29 @@ mod tests {
     }
 
     #[test]
+    fn frame_like_another_is_whole_or_not_there() {
+        let mut buffer = framed(&[b"ab", b"abc"]);
+        let before = buffer.clone();
+        let write = |bytes: &'static [u8]| {
+            |buffer: &mut Vec<u8>| {
+                buffer.extend_from_slice(bytes);
+                Ok(())
+            }
+        };
+        let lies = append_like(&mut buffer, 10..20, 1, write(b"cd"));
+        let (promised, written) = (3, 4);
+        assert_eq!(lies, Err(AppendError::SizeMismatch { promised, written }));
+        let fails = append_like(&mut buffer, 10..20, 1, |buffer| {
+            buffer.push(1);
+            Err(WriteError::Invalid("no"))
+        });
+        assert_eq!(fails, Err(AppendError::Write(WriteError::Invalid("no"))));
+        assert_eq!(buffer, before);
+        append_like(&mut buffer, 10..20, 1, write(b"d")).unwrap();
+        assert_eq!(buffer, framed(&[b"ab", b"abc", b"abd"]));
+    }
+
+    #[test]
     fn failing_value_leaves_the_buffer_as_it_was() {
         let mut buffer = framed(&[b"before"]);
         let before = buffer.clone();
