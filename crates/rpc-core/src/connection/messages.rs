@@ -38,7 +38,7 @@ pub(super) fn response(
         id,
         result: response.result,
         body,
-        events: &shared.events,
+        shared,
     };
     match receiver.response(arrived) {
         After::Keep => {}

@@ -103,13 +103,14 @@ impl Call {
         match payload::read(data, C::read) {
             Ok(query) => Some(query),
             Err(error) => {
-                self.undecodable(location, &error);
+                self.undecodable(location, &error, data);
                 None
             }
         }
     }
 
-    pub(crate) fn undecodable(&self, location: &str, error: &Undecodable) {
+    pub(crate) fn undecodable(&self, location: &str, error: &Undecodable, data: Data<'_>) {
+        self.shared.keep_undecodable(location, error, data);
         self.error(RpcError::BinIoExn(located(location, failure(error))));
     }
 
