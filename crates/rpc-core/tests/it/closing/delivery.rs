@@ -70,7 +70,7 @@ async fn reason_waits_until_the_sources_of_streams_are_flushed() {
 #[tokio::test(start_paused = true)]
 async fn source_that_woke_nobody_is_asked_before_the_end() {
     let sources = [Quiet::default(), Quiet::default(), Quiet::default()];
-    let left = Mutex::new(sources.iter().cloned().collect::<Vec<_>>());
+    let left = Mutex::new(sources.to_vec());
     let table = Implementations::<()>::builder()
         .implement_pipe(&HOLD, move |(), ()| {
             let source = left.lock().unwrap().pop().unwrap();
