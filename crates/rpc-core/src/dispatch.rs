@@ -176,7 +176,8 @@ impl<R: Send + 'static> Receiver for PlainCall<R> {
     fn response(&self, arrived: Arrived<'_>) -> After {
         let (result, note) = arrived.split();
         let result = match result {
-            Ok(data) => decode(data, self.decode, LOCATION),
+            Ok(data) => decode(data, self.decode, LOCATION)
+                .inspect_err(|error| note.keep_undecodable(error, data)),
             Err(error) => Err(DispatchError::Rpc(error)),
         };
         if note.is_wanted() {
@@ -212,9 +213,6 @@ pub(crate) fn decode<T>(
 }
 
 #[cold]
-pub(crate) fn undecodable(location: &'static str, reason: impl fmt::Display) -> DispatchError {
-    DispatchError::Undecodable {
-        location,
-        reason: reason.to_string(),
-    }
+pub(crate) fn undecodable(location: &'static str, reason: Undecodable) -> DispatchError {
+    DispatchError::Undecodable { location, reason }
 }

@@ -145,6 +145,7 @@ impl Driver {
                     return Step::End(End::Requested);
                 }
                 *settled = true;
+                self.shared.serving.ask_sources();
                 cx.waker().wake_by_ref();
                 return Step::Sleep;
             }

@@ -64,7 +64,7 @@ pub(super) fn response(
         id,
         result,
         body,
-        events: &shared.events,
+        shared,
     };
     match receiver.response(arrived) {
         After::Stream => Ok(Some(receiver)),
@@ -80,7 +80,7 @@ pub(super) fn updates(
     receiver: Arc<dyn Receiver>,
     reader: &mut Reader,
 ) -> Result<(), End> {
-    let after = receiver.updates(&mut Run::new(reader, id, &shared.events));
+    let after = receiver.updates(&mut Run::new(reader, id, shared));
     follow(shared, tasks, id, receiver, after)
 }
 

@@ -81,6 +81,12 @@ impl Reader {
         Ok(Some(body))
     }
 
+    /// The body of a frame that was handed over, if nothing has been read since.
+    pub(crate) fn body(&self, of: Head) -> Option<&[u8]> {
+        self.buffer
+            .get(of.start + frame::LENGTH_BYTES..of.end + of.tail)
+    }
+
     /// The end of the next frame's body: what `accept` makes of it, unless the frame begins as
     /// `like` does, one before it with nothing read in between. If it is nothing, the frame stays
     /// where it is.

@@ -4,11 +4,12 @@
 //! with nothing else. Taking its updates in one go costs the locks of one. If they are equally
 //! long, what precedes them is the same, and is compared with the one before instead of decoded.
 
-use rpc_wire::{QueryId, Response, stream};
+use rpc_wire::{Data, QueryId, Response, stream};
 
+use super::Shared;
 use super::reader::{Head, Reader};
 use super::waiting::Note;
-use crate::tracing_event::Events;
+use crate::error::DispatchError;
 
 /// Updates in one run, so that who waits for them can begin before everything has been decoded.
 const MOST: usize = 128;
@@ -16,17 +17,17 @@ const MOST: usize = 128;
 pub(crate) struct Run<'a> {
     reader: &'a mut Reader,
     id: QueryId,
-    events: &'a Events,
+    shared: &'a Shared,
     left: usize,
     last: Option<Head>,
 }
 
 impl<'a> Run<'a> {
-    pub(super) fn new(reader: &'a mut Reader, id: QueryId, events: &'a Events) -> Self {
+    pub(super) fn new(reader: &'a mut Reader, id: QueryId, shared: &'a Shared) -> Self {
         Self {
             reader,
             id,
-            events,
+            shared,
             left: MOST,
             last: None,
         }
@@ -35,14 +36,23 @@ impl<'a> Run<'a> {
     /// What is needed to tell of the last update.
     pub(crate) fn note(&self) -> Note<'_> {
         let body = self.last.map_or(0, Head::body);
-        Note::new(self.id, body, self.events)
+        Note::new(self.id, body, self.shared)
+    }
+
+    /// Keeps the payload of the last update, which could not be decoded, if the program wants that.
+    #[cold]
+    pub(crate) fn keep_undecodable(&self, error: &DispatchError) {
+        let body = self.last.and_then(|head| self.reader.body(head));
+        if let Some((_, payload)) = body.and_then(Response::split_ok) {
+            self.note().keep_undecodable(error, Data::new(payload));
+        }
     }
 
     /// The next update, encoded. `None` at anything else, which is left where it is; and as soon as
     /// somebody listens to the events, since each update is one.
     #[inline]
     pub(crate) fn next(&mut self) -> Option<&[u8]> {
-        if self.left == 0 || self.events.are_heard() {
+        if self.left == 0 || self.shared.events.are_heard() {
             return None;
         }
         self.left -= 1;

@@ -17,10 +17,11 @@ use std::sync::Arc;
 use bin_prot::Info;
 use rpc_wire::{Data, DescriptionRef, QueryId, RpcError};
 
+use super::Shared;
 use super::run::Run;
 use crate::error::{DispatchError, HandlerError};
 use crate::implementation::BoxFuture;
-use crate::tracing_event::{Event, Events, Kind, ReceivedResponse};
+use crate::tracing_event::{Event, Kind, ReceivedResponse};
 
 /// What waits for the responses to one query.
 pub(crate) trait Receiver: Send + Sync {
@@ -52,7 +53,7 @@ pub(crate) struct Arrived<'a> {
     pub(crate) result: Result<Data<'a>, RpcError>,
     /// Size of the frame's body.
     pub(crate) body: usize,
-    pub(crate) events: &'a Events,
+    pub(crate) shared: &'a Shared,
 }
 
 /// What is needed to tell of a response whose result has been taken.
@@ -60,12 +61,12 @@ pub(crate) struct Arrived<'a> {
 pub(crate) struct Note<'a> {
     id: QueryId,
     body: usize,
-    events: &'a Events,
+    shared: &'a Shared,
 }
 
 impl<'a> Note<'a> {
-    pub(super) fn new(id: QueryId, body: usize, events: &'a Events) -> Self {
-        Self { id, body, events }
+    pub(super) fn new(id: QueryId, body: usize, shared: &'a Shared) -> Self {
+        Self { id, body, shared }
     }
 }
 
@@ -75,7 +76,7 @@ impl<'a> Arrived<'a> {
         let note = Note {
             id: self.id,
             body: self.body,
-            events: self.events,
+            shared: self.shared,
         };
         (self.result, note)
     }
@@ -89,14 +90,22 @@ impl Note<'_> {
     /// Whether anybody wants to be told.
     #[inline]
     pub(crate) fn is_wanted(&self) -> bool {
-        self.events.are_heard()
+        self.shared.events.are_heard()
     }
 
     /// Tells the listeners what the response amounted to.
     pub(crate) fn tell(&self, rpc: DescriptionRef<'_>, kind: ReceivedResponse) {
-        self.events.tell(rpc, self.id, self.body, || {
+        self.shared.events.tell(rpc, self.id, self.body, || {
             Event::Received(Kind::Response(kind))
         });
+    }
+
+    /// Keeps the payload of a response that could not be decoded, if the program wants that.
+    #[cold]
+    pub(crate) fn keep_undecodable(&self, error: &DispatchError, data: Data<'_>) {
+        if let DispatchError::Undecodable { location, reason } = error {
+            self.shared.keep_undecodable(location, reason, data);
+        }
     }
 }
 

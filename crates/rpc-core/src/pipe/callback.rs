@@ -43,7 +43,9 @@ pub(crate) fn bytes_to<T, R: Into<PipeResponse> + 'static>(
         let message = match message {
             PipeMessage::Update(data) => {
                 let bytes = data.bytes();
-                PipeMessage::Update(bytes.map_err(|error| undecodable(UPDATE, error))?)
+                PipeMessage::Update(
+                    bytes.map_err(|error| undecodable(UPDATE, Undecodable::wrong_length(error)))?,
+                )
             }
             PipeMessage::Closed(result) => PipeMessage::Closed(result),
         };

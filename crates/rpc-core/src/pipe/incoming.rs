@@ -389,7 +389,13 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
         let stage = self.lock().stage;
         let (result, note) = arrived.split();
         match result {
-            Ok(data) => self.accept(self.item(stage, data), &note),
+            Ok(data) => {
+                let item = self.item(stage, data);
+                if let Some(error) = item.error() {
+                    note.keep_undecodable(error, data);
+                }
+                self.accept(item, &note)
+            }
             // It stands for one message that was too large; the callee goes on (rule R-SC-2).
             Err(error @ RpcError::WriteError(_)) => {
                 self.accept(Item::Failed(DispatchError::Rpc(error)), &note)
@@ -417,6 +423,7 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
                     next = sink.keep(&mut apart, update);
                 }
                 Err(error) => {
+                    run.keep_undecodable(&error);
                     failed = Some(error);
                     break;
                 }

@@ -2,7 +2,7 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 
@@ -45,18 +45,19 @@ where
     C: Codec<U>,
 {
     let mut updates = pin!(updates);
-    let mut busy = Some(Busy::new(&sender));
+    let mut pumping = Pumping::new(&sender);
     let mut limit = FIRST_BATCH;
     loop {
         let batch = std::future::poll_fn(|cx| {
+            pumping.wake_up();
             let batch = poll_batch::<St, U, C>(&sender, updates.as_mut(), limit, cx);
             if batch.is_pending() {
-                busy = None;
+                pumping.sleep(cx);
             }
             batch
         });
         let batch = batch.await;
-        busy.get_or_insert_with(|| Busy::new(&sender));
+        pumping.go_on();
         limit = BATCH;
         let batch = batch?;
         if batch == Batch::Stopped {
@@ -77,6 +78,62 @@ where
     }
 }
 
+/// What the connection knows of a pump: whether its source may have more to give, and how to have
+/// it asked.
+struct Pumping<'a> {
+    sender: &'a Sender,
+    busy: Option<Busy<'a>>,
+    /// Whom the connection would wake.
+    waker: Option<Waker>,
+}
+
+impl<'a> Pumping<'a> {
+    fn new(sender: &'a Sender) -> Self {
+        sender.served.upstream.start();
+        Self {
+            sender,
+            busy: Some(Busy::new(sender)),
+            waker: None,
+        }
+    }
+
+    /// The source is about to be asked, be it on the connection's behalf.
+    #[inline]
+    fn wake_up(&mut self) {
+        if self.sender.served.upstream.take_asked() {
+            // If it is busy anyway, it is not so twice.
+            let asked = Busy::taken_over(self.sender);
+            self.busy.get_or_insert(asked);
+        }
+    }
+
+    /// The source has nothing at present.
+    fn sleep(&mut self, cx: &Context<'_>) {
+        let waker = cx.waker();
+        if !self.waker.as_ref().is_some_and(|it| it.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+            if self.sender.served.upstream.sleep_in(waker) {
+                // The connection did not know whom to wake.
+                waker.wake_by_ref();
+            }
+        }
+        self.busy = None;
+    }
+
+    /// The source has had something, and may have more.
+    fn go_on(&mut self) {
+        self.busy.get_or_insert_with(|| Busy::new(self.sender));
+    }
+}
+
+impl Drop for Pumping<'_> {
+    fn drop(&mut self) {
+        if self.sender.served.upstream.finish() {
+            drop(Busy::taken_over(self.sender));
+        }
+    }
+}
+
 /// While this exists, the source may have more to give, and closing waits for it.
 struct Busy<'a>(&'a Shared);
 
@@ -85,6 +142,11 @@ impl<'a> Busy<'a> {
         let shared = sender.call.shared();
         shared.serving.begin_busy();
         Self(shared)
+    }
+
+    /// Of a source that the connection has made busy by asking.
+    fn taken_over(sender: &'a Sender) -> Self {
+        Self(sender.call.shared())
     }
 }
 
