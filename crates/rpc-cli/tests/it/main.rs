@@ -2,6 +2,7 @@
 //! reading captures.
 
 mod decode;
+mod environment;
 mod interop;
 mod process;
 mod survival;
