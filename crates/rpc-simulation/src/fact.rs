@@ -40,6 +40,12 @@ pub enum Fact {
     BuildStarted(DurableName, Build),
     /// That function returned, with a connection over this link, or without.
     BuildEnded(DurableName, Result<LinkName, String>),
+    /// A persistent connection begins an attempt.
+    ConnectStarted(DurableName),
+    /// The attempt ended.
+    ConnectEnded(DurableName, Result<LinkName, String>),
+    /// What a persistent connection tells.
+    Persistent(DurableName, Kept),
     /// The network made a connection.
     LinkOpened(LinkName, DurableName, ServerName),
     /// The client's end was told that the link has ended.
@@ -92,6 +98,21 @@ pub enum Build {
     Create,
     /// The one that rebuilds.
     Rebuild,
+}
+
+/// An event of a persistent connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// A cycle begins.
+    Attempting,
+    /// The address was looked up, and is another one.
+    Address(u32),
+    /// An attempt failed.
+    Failed(String),
+    /// There is a connection.
+    Connected,
+    /// There was one.
+    Disconnected,
 }
 
 /// An event of a durable subscription, of whatever form.
@@ -195,6 +216,10 @@ impl fmt::Display for Fact {
             Self::BuildStarted(durable, build) => write!(f, "{durable}: {build:?}"),
             Self::BuildEnded(durable, Ok(link)) => write!(f, "{durable} is {link} now"),
             Self::BuildEnded(durable, Err(why)) => write!(f, "{durable} failed: {why}"),
+            Self::ConnectStarted(durable) => write!(f, "{durable} connects"),
+            Self::ConnectEnded(durable, Ok(link)) => write!(f, "{durable} has {link}"),
+            Self::ConnectEnded(durable, Err(why)) => write!(f, "{durable} has failed: {why}"),
+            Self::Persistent(durable, kept) => write!(f, "{durable} tells: {kept:?}"),
             Self::LinkOpened(link, durable, server) => {
                 write!(f, "{link} connects {durable} to {server}")
             }

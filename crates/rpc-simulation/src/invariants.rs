@@ -13,6 +13,7 @@ mod delay;
 mod grammar;
 mod notice;
 mod panics;
+mod persistent;
 mod progress;
 mod queries;
 mod recovery;
@@ -54,6 +55,7 @@ pub fn all(plan: &Plan) -> Vec<Box<dyn Invariant>> {
         Box::<cause::Cause>::default(),
         Box::new(notice::Notice::new(plan)),
         Box::new(recovery::Recovery::new(plan)),
+        Box::new(persistent::Persistent::new(plan)),
         Box::<closing::Closing>::default(),
         Box::<panics::Panics>::default(),
         Box::<progress::Progress>::default(),

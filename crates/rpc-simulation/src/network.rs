@@ -103,19 +103,25 @@ impl Network {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes a connection to whoever listens at the address that is known for this server.
+    /// Where clients think that the server is.
+    pub fn look_up(&self, server: ServerName) -> Address {
+        self.lock().host(server).known_address
+    }
+
+    /// Makes a connection to this server, if it is the one that listens at the address.
     ///
     /// # Cancel safety
     /// Dropping the future ends the connection.
     ///
     /// # Errors
     /// Nobody listens there, or it refuses. Takes for ever, if it ignores.
-    pub async fn connect(&self, durable: DurableName, server: ServerName) -> io::Result<End> {
-        let (address, weather) = {
-            let inner = self.lock();
-            let host = inner.host(server);
-            (host.known_address, host.weather.clone())
-        };
+    pub async fn connect(
+        &self,
+        durable: DurableName,
+        server: ServerName,
+        address: Address,
+    ) -> io::Result<End> {
+        let weather = self.lock().host(server).weather.clone();
         sleep(weather.latency()).await;
         let knocked = self.knock(durable, address, server);
         if let Knocked::Ignored = knocked {

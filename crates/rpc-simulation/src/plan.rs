@@ -63,8 +63,34 @@ pub struct DurablePlan {
     pub version: i64,
     /// Whether it holds the peer's menu beside the connection.
     pub with_menu: bool,
-    /// Whether it has a function of its own for rebuilding.
-    pub rebuilds: bool,
+    /// How it comes to its connections.
+    pub kind: Kind,
+}
+
+/// How a durable value comes to its connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// It makes them when it is used.
+    Creates,
+    /// It has a function of its own for what comes after the first.
+    Rebuilds,
+    /// It has those of a persistent connection.
+    Persists {
+        /// Between the beginnings of two attempts.
+        retry_delay: Duration,
+        /// Whether that is exact.
+        exact: bool,
+    },
+}
+
+impl Kind {
+    /// The longest time between the beginnings of two attempts, if they are not those of uses.
+    pub fn longest_retry(self) -> Duration {
+        match self {
+            Self::Creates | Self::Rebuilds => Duration::ZERO,
+            Self::Persists { retry_delay, .. } => retry_delay.mul_f64(1.3),
+        }
+    }
 }
 
 /// How a subscription is made, and what is made of it.
@@ -181,7 +207,7 @@ impl Plan {
         // over, and the input is drained.
         let detection = durable.timeout + durable.send_every + FLUSH_TIMEOUT * 3;
         // Connecting and both steps of the handshake, each to its limit.
-        let attempt_under_way = durable.handshake_timeout * 3;
+        let attempt_under_way = durable.handshake_timeout * 3 + durable.kind.longest_retry() * 2;
         let attempt = latency * 10;
         // Whoever depends on a first attempt tries again.
         let again = if consumer.form.or_fails() {
@@ -232,14 +258,14 @@ impl fmt::Display for Plan {
             writeln!(
                 f,
                 "  connection {index}: to {}, heartbeats every {:?}, timeout {:?}, handshake \
-                 timeout {:?}, wire version {}{}{}",
+                 timeout {:?}, wire version {}{}, {:?}",
                 durable.server,
                 durable.send_every,
                 durable.timeout,
                 durable.handshake_timeout,
                 durable.version,
                 if durable.with_menu { ", with menu" } else { "" },
-                if durable.rebuilds { ", rebuilds" } else { "" },
+                durable.kind,
             )?;
         }
         for (index, consumer) in self.consumers.iter().enumerate() {

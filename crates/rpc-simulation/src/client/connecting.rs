@@ -1,5 +1,7 @@
 //! Durable values over the network, which tell of all that happens to them.
 
+mod persistent;
+
 use std::io;
 use std::sync::Arc;
 
@@ -12,8 +14,8 @@ use tokio::time::timeout;
 
 use crate::fact::{Build, Fact};
 use crate::names::{DurableName, LinkName};
-use crate::network::Network;
-use crate::plan::DurablePlan;
+use crate::network::{Address, Network};
+use crate::plan::{DurablePlan, Kind};
 use crate::settings;
 use crate::world::World;
 
@@ -59,8 +61,12 @@ pub struct Making {
 impl DurableValue {
     /// A durable value that makes its connections like this, and what tells whether it is intact.
     pub fn new(making: Making) -> (Self, Listening) {
-        let (rebuilds, with_menu) = (making.plan.rebuilds, making.plan.with_menu);
+        let (kind, with_menu) = (making.plan.kind, making.plan.with_menu);
         let making = Arc::new(making);
+        if let Kind::Persists { retry_delay, exact } = kind {
+            return persistent::persistent(&making, retry_delay, exact);
+        }
+        let rebuilds = kind == Kind::Rebuilds;
         if with_menu {
             let build = |making: &Arc<Making>, build| {
                 let making = making.clone();
@@ -115,13 +121,26 @@ where
     } else {
         Durable::new(create, is_broken)
     };
-    let listening = durable.on_intactness(move |intact| world.tell(Fact::Intact(name, intact)));
+    let listening = listen(&durable, world, name);
     (durable, listening)
+}
+
+/// Tells of what the value tells.
+fn listen<T>(durable: &Durable<T>, world: World, name: DurableName) -> Listening
+where
+    T: Clone + Send + Sync + 'static,
+{
+    durable.on_intactness(move |intact| world.tell(Fact::Intact(name, intact)))
 }
 
 impl Making {
     async fn connect(&self) -> Result<(Connection, LinkName), ConnectError> {
-        let connect = self.network.connect(self.name, self.plan.server);
+        self.connect_to(self.network.look_up(self.plan.server))
+            .await
+    }
+
+    async fn connect_to(&self, address: Address) -> Result<(Connection, LinkName), ConnectError> {
+        let connect = self.network.connect(self.name, self.plan.server, address);
         let end = timeout(self.plan.handshake_timeout, connect).await;
         let end = end.map_err(|_| ConnectError::Timeout)??;
         let link = end.link();

@@ -41,8 +41,9 @@ impl Cause {
         let link = self.links.get(&stream);
         let ended = self.ended_streams.contains(&stream)
             || link.is_some_and(|link| self.ended_links.contains(link));
-        // Who reads from a queue may read what was heard long before.
-        let queued = reader.form.bound().is_some();
+        // Who reads from a queue, or has a stream before the first event, may read late what was
+        // heard before.
+        let queued = reader.form.bound().is_some() || reader.form.or_fails();
         let silent = |limit| queued || at - reader.heard >= limit;
         let silent = reader.limit.is_some_and(silent);
         let overflowed = matches!(reader.form, Form::Dropping(_));

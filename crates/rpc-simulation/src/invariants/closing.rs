@@ -80,9 +80,10 @@ impl Invariant for Closing {
             Fact::StreamEnded(stream, _) | Fact::StreamDropped(stream) => {
                 self.streams.remove(stream);
             }
-            Fact::BuildEnded(durable, Ok(link)) => {
+            Fact::BuildEnded(durable, Ok(link)) | Fact::ConnectEnded(durable, Ok(link)) => {
                 self.connections.insert(*durable, *link);
             }
+            // If its client has ended it for another reason than subscriptions, too.
             Fact::LinkEnded(link) | Fact::LinkSilent(link) => {
                 self.connections.retain(|_, present| present != link);
             }

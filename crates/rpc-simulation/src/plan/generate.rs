@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::action::{Action, Blow, Death, Direction, Menu, Trouble, Whim};
-use super::{ConsumerPlan, DurablePlan, Form, Manner, Pace, Plan, ServerPlan, Timed};
+use super::{ConsumerPlan, DurablePlan, Form, Kind, Manner, Pace, Plan, ServerPlan, Timed};
 use crate::names::{ConsumerName, DurableName, ServerName};
 use crate::random::Random;
 
@@ -49,7 +49,14 @@ fn durable(random: &mut Random, servers: usize) -> DurablePlan {
         handshake_timeout: random.millis(500, 2_500),
         version: random.pick(&[1, 3, 4, 7, 9, 10, 11, 11, 11, 11]),
         with_menu: random.one_in(3),
-        rebuilds: random.one_in(3),
+        kind: match random.below(4) {
+            0 => Kind::Rebuilds,
+            1 => Kind::Persists {
+                retry_delay: random.millis(20, 3_000),
+                exact: random.one_in(2),
+            },
+            _ => Kind::Creates,
+        },
     }
 }
 
