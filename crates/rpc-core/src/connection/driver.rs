@@ -23,7 +23,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bin_prot::BinWrite;
-use rpc_wire::Message;
+use rpc_wire::{Message, QueryId};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
@@ -35,7 +35,7 @@ use super::shared::Shared;
 use super::writer::Writer;
 use super::{Config, Transport, after};
 use crate::error::SendError;
-use crate::implementation::Stop;
+use crate::implementation::{Call, CalledRpc, Stop};
 use crate::implementations::Serve;
 use input::Read;
 use timing::Phase;
@@ -56,6 +56,8 @@ pub(super) struct Driver {
     reader: Reader,
     writer: Writer,
     callee: Box<dyn Serve>,
+    /// The answering of the query that is being handled; made anew for each.
+    call: Call,
     tasks: JoinSet<Option<Stop>>,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
@@ -80,6 +82,7 @@ impl Driver {
     ) -> Self {
         let now = Instant::now();
         shared.liveness.seen(now);
+        let call = Call::new(shared.clone(), CalledRpc::Menu, QueryId::new(0), None);
         Self {
             ending,
             shared,
@@ -87,6 +90,7 @@ impl Driver {
             reader,
             writer: Writer::new(unsent, config.write_timeout),
             callee,
+            call,
             tasks: JoinSet::new(),
             heartbeat: Heartbeat::new(config.heartbeats(), now),
             timer: Box::pin(sleep_until(now)),

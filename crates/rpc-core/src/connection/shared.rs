@@ -21,6 +21,7 @@ use super::handshake::Agreed;
 use super::liveness::Liveness;
 use super::metadata_hook::Hooks;
 use super::output::{Class, Limits, Output};
+use super::ranks::Ranks;
 use super::serving::Serving;
 use super::waiting::{Answers, Receiver, Waiting};
 use crate::error::{ConnectionClosed, DispatchError, SendError};
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     pub(crate) version: ProtocolVersion,
     pub(crate) description: String,
     pub(crate) peer: PeerMetadata,
+    ranks: Ranks,
     pub(crate) local_menu: Option<Menu>,
     /// What this side implements, in the order of its table.
     pub(crate) implemented: Arc<Catalogue>,
@@ -132,6 +134,7 @@ impl Shared {
             version,
             description: config.text().to_owned(),
             peer,
+            ranks: Ranks::default(),
             local_menu,
             implemented,
             max_metadata_bytes: config.max_metadata_bytes_per_key,
@@ -263,7 +266,7 @@ impl Shared {
         if !self.version.has_query_by_rank() {
             return None;
         }
-        self.peer.menu.as_ref()?.rank(rpc)
+        self.ranks.find(self.peer.menu.as_ref()?, rpc)
     }
 
     /// Starts closing, unless that has been done. Returns whether it was for this cause.

@@ -18,6 +18,7 @@ use bin_prot::Info;
 use rpc_wire::{Data, DescriptionRef, QueryId, RpcError};
 
 use super::Shared;
+use super::run::Run;
 use crate::error::{DispatchError, HandlerError};
 use crate::implementation::BoxFuture;
 use crate::tracing_event::{Event, Kind, ReceivedResponse};
@@ -28,6 +29,12 @@ pub(crate) trait Receiver: Send + Sync {
     /// callback, and nothing else of the user's. Tells of the response after that, and before it
     /// wakes who waits (rule T-3).
     fn response(&self, arrived: Arrived<'_>) -> After;
+
+    /// Takes the updates that have been read right behind a response for which the receiver
+    /// asked to [go on](After::Stream).
+    fn updates(&self, _run: &mut Run<'_>) -> After {
+        After::Keep
+    }
 
     /// No response will come any more.
     fn fail(&self, error: DispatchError);
@@ -55,6 +62,12 @@ pub(crate) struct Note<'a> {
     id: QueryId,
     body: usize,
     shared: &'a Shared,
+}
+
+impl<'a> Note<'a> {
+    pub(super) fn new(id: QueryId, body: usize, shared: &'a Shared) -> Self {
+        Self { id, body, shared }
+    }
 }
 
 impl<'a> Arrived<'a> {
@@ -100,6 +113,8 @@ impl Note<'_> {
 pub(crate) enum After {
     /// Nothing.
     Keep,
+    /// Nothing; the receiver takes the [updates](Receiver::updates) that follow in one go.
+    Stream,
     /// The query's place in the table is free.
     Remove,
     /// No further message is handled until this is ready (rule C-BP-1).
@@ -229,16 +244,32 @@ impl Waiting {
         self.window.get_mut(usize::try_from(index).ok()?)
     }
 
-    /// Drops free places from the window's front; and when fewer than one place in four is
-    /// taken, moves what stands at the front to the map. Each place is passed once.
+    /// Moves the window's front past places that are free, and past those that stay taken while
+    /// the window is sparse.
+    #[inline]
     fn trim(&mut self) {
+        while let Some(None) = self.window.front() {
+            self.window.pop_front();
+            self.first += 1;
+        }
+        if self.is_sparse() {
+            self.spill();
+        }
+    }
+
+    #[inline]
+    fn is_sparse(&self) -> bool {
         const SMALL: usize = 64;
+        let len = self.window.len();
+        len > SMALL && (self.open - self.old.len()) * 4 < len
+    }
+
+    #[cold]
+    fn spill(&mut self) {
         loop {
-            let sparse =
-                self.window.len() > SMALL && (self.open - self.old.len()) * 4 < self.window.len();
             match self.window.front() {
                 Some(None) => {}
-                Some(Some(_)) if sparse => {}
+                Some(Some(_)) if self.is_sparse() => {}
                 _ => return,
             }
             if let Some(Some(entry)) = self.window.pop_front() {

@@ -52,6 +52,18 @@ impl Call {
         }
     }
 
+    /// Makes this the answering of another query on the same connection, which spares counting one
+    /// more user of the connection, and one less, for every query that is answered at once.
+    pub(crate) fn renew(&mut self, rpc: CalledRpc, id: QueryId, menu_index: Option<usize>) {
+        self.rpc = rpc;
+        self.header = ResponseHeader::new(self.shared.version, id, menu_index);
+    }
+
+    /// Lets go of what belongs to the query that has been handled.
+    pub(crate) fn clear(&mut self) {
+        self.values = Values::default();
+    }
+
     /// Lets the connection's hooks see the query's metadata, and keeps what they make of it.
     pub(crate) fn show_metadata(&mut self, header: &QueryHeader<'_>) {
         let Shared {

@@ -9,6 +9,7 @@
 //! A state RPC is a pipe RPC with a meaningful initial value, so there is one implementation. A
 //! handler that writes its updates itself is in [`direct`].
 
+mod chunk;
 pub(crate) mod direct;
 mod pump;
 pub(crate) mod sender;

@@ -97,6 +97,12 @@ impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
         response.into()
     }
 
+    fn takes_runs(&self) -> bool {
+        true
+    }
+
+    fn keep_run((): &mut (), (): &mut ()) {}
+
     fn closed(&self, result: Result<(), &DispatchError>) {
         let Some(mut call) = self.lock().take() else {
             return;

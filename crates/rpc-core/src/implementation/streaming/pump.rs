@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
-use rpc_wire::frame::AppendError;
 
+use super::chunk::Chunk;
 use super::sender::{Flow, Sender};
 use crate::connection::Shared;
 use crate::error::{HandlerError, SendError};
-use crate::implementation::call::too_big;
 use crate::payload::Codec;
 
 /// Updates that are taken from a stream before waiting for the transport (rule R-SV-5).
@@ -171,8 +170,28 @@ enum Batch {
     Stopped,
 }
 
+/// Takes what the source has to give, and sends it. An update that has no encoding ends the stream,
+/// behind those before it.
 fn poll_batch<St, U, C>(
     sender: &Sender,
+    updates: Pin<&mut St>,
+    limit: usize,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Batch, HandlerError>>
+where
+    St: Stream<Item: Item<U>>,
+    C: Codec<U>,
+{
+    let mut chunk = Chunk::new(sender);
+    let batch = fill::<St, U, C>(&mut chunk, updates, limit, cx);
+    match chunk.send() {
+        Ok(Flow::Continue | Flow::Pause) => batch,
+        Ok(Flow::Stop) | Err(_) => Poll::Ready(Ok(Batch::Stopped)),
+    }
+}
+
+fn fill<St, U, C>(
+    chunk: &mut Chunk<'_>,
     mut updates: Pin<&mut St>,
     limit: usize,
     cx: &mut Context<'_>,
@@ -188,15 +207,11 @@ where
             Poll::Pending if taken > 0 => return Poll::Ready(Ok(Batch::Taken)),
             Poll::Pending => return Poll::Pending,
         };
-        match sender.update::<U, C>(&update) {
+        match chunk.add::<U, C>(&update) {
             Ok(Flow::Continue) => {}
             Ok(Flow::Pause) => return Poll::Ready(Ok(Batch::Taken)),
             Ok(Flow::Stop) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {
                 return Poll::Ready(Ok(Batch::Stopped));
-            }
-            // One update that is too large does not end the stream (rule R-SV-10).
-            Err(SendError::Frame(AppendError::TooBig { size, limit })) => {
-                sender.report(too_big(size, limit));
             }
             Err(SendError::Frame(error)) => return Poll::Ready(Err(error.into())),
         }
