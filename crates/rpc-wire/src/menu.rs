@@ -244,6 +244,23 @@ impl Menu {
             .ok()
     }
 
+    /// Whether an RPC is listed.
+    pub fn contains(&self, rpc: DescriptionRef<'_>) -> bool {
+        self.rank(rpc).is_some()
+    }
+
+    /// The kind and the digests of an RPC; `Unknown` if the menu has no digests, `None` if it does not
+    /// list the RPC (rule V-ME-2).
+    pub fn digests(&self, rpc: DescriptionRef<'_>) -> Option<RpcDigests> {
+        let entry = self.entries.get(self.rank(rpc)?)?;
+        Some(entry.digests)
+    }
+
+    /// Whether any version of a name is listed.
+    pub fn has_name(&self, name: &[u8]) -> bool {
+        self.versions(name).next().is_some()
+    }
+
     /// The versions of a name, ascending.
     pub fn versions(&self, name: &[u8]) -> impl DoubleEndedIterator<Item = i64> {
         let start = self
