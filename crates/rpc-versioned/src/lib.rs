@@ -114,6 +114,7 @@ mod conversion;
 mod converts;
 mod error;
 mod family;
+mod menu_with_shapes;
 mod registered;
 mod selection;
 mod stream;
@@ -124,6 +125,7 @@ pub use connection_with_menu::{ConnectionWithMenu, MenuRequestError};
 pub use conversion::{Conversion, ConversionError};
 pub use converts::Converts;
 pub use error::CallError;
+pub use menu_with_shapes::{MenuWithShapes, SHAPE_MENU_RPC};
 pub use registered::Registered;
 pub use selection::{NoCommonVersion, SelectionError, highest_common};
 

@@ -1,10 +1,15 @@
 //! The menu that a connection keeps: what one side implements, sorted.
 
+mod consistency;
+mod text;
+
 use bin_prot::shape::Digest;
 use bin_prot::{Array, BinProt, OrNull};
 use thiserror::Error;
 
 use crate::{Description, DescriptionRef, MenuV3};
+
+pub use consistency::InconsistentMenus;
 
 /// The digest of a shape as menus carry it.
 ///

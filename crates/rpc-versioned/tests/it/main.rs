@@ -1,5 +1,6 @@
 //! Menus and conversions, over connections of our own.
 
+mod allocations;
 mod both;
 mod callback;
 mod callee;
@@ -9,6 +10,7 @@ mod caller_streams;
 mod direct;
 mod families;
 mod matrix;
+mod menu_model;
 mod menus;
 mod pair;
 mod preference;
