@@ -59,7 +59,7 @@ fn main() -> Result<()> {
         arguments.system.is_empty() || arguments.system.iter().any(|name| name == system.name())
     };
     // The first is what the others are compared to.
-    let systems: [&dyn System; 3] = [&Raw, &Ours::Pipelined, &Ours::Tasks];
+    let systems: [&dyn System; 4] = [&Raw, &Ours::Pipelined, &Ours::Tasks, &Ours::Heard];
     let systems: Vec<&dyn System> = systems.into_iter().filter(chosen).collect();
 
     ensure!(

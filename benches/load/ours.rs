@@ -4,13 +4,16 @@ use std::{
     collections::VecDeque,
     convert::Infallible,
     pin::Pin,
+    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use futures_core::Stream;
-use rpc_core::{Connection, Implementations, PipeRpc, Rpc, connection::Config};
+use rpc_core::{
+    Connection, Implementations, PipeRpc, Rpc, TracingSubscription, connection::Config,
+};
 use tokio::{net::TcpStream, task::JoinSet};
 
 use crate::{
@@ -28,6 +31,8 @@ pub(crate) enum Ours {
     Pipelined,
     /// As many tasks as calls, each waiting for its own.
     Tasks,
+    /// As the first, with a listener to the tracing events at either end, who counts them.
+    Heard,
 }
 
 impl System for Ours {
@@ -35,26 +40,38 @@ impl System for Ours {
         match self {
             Self::Pipelined => "ours",
             Self::Tasks => "ours-tasks",
+            Self::Heard => "ours-heard",
         }
     }
 
     fn takes(&self, workload: Workload) -> bool {
         match (self, workload) {
-            (Self::Pipelined, _) | (Self::Tasks, Workload::Calls64 | Workload::Calls1024) => true,
+            (Self::Pipelined | Self::Heard, _)
+            | (Self::Tasks, Workload::Calls64 | Workload::Calls1024) => true,
             (Self::Tasks, Workload::Ping | Workload::Stream) => false,
         }
     }
 
     fn round(&self, workload: Workload, duration: Duration) -> Result<Sample> {
+        let heard = matches!(self, Self::Heard);
+        let serve = move |socket| serve(socket, heard);
         let in_flight = match workload {
-            Workload::Ping => return duel::run(duration, serve, ping),
-            Workload::Stream => return duel::run(duration, serve, receive),
+            Workload::Ping => {
+                return duel::run(duration, serve, move |socket, tally| {
+                    ping(socket, tally, heard)
+                });
+            }
+            Workload::Stream => {
+                return duel::run(duration, serve, move |socket, tally| {
+                    receive(socket, tally, heard)
+                });
+            }
             Workload::Calls64 => 64,
             Workload::Calls1024 => 1024,
         };
         match self {
-            Self::Pipelined => duel::run(duration, serve, move |socket, tally| {
-                pipelined(socket, tally, in_flight)
+            Self::Pipelined | Self::Heard => duel::run(duration, serve, move |socket, tally| {
+                pipelined(socket, tally, in_flight, heard)
             }),
             Self::Tasks => duel::run(duration, serve, move |socket, tally| {
                 tasks(socket, tally, in_flight)
@@ -63,12 +80,23 @@ impl System for Ours {
     }
 }
 
-async fn serve(socket: TcpStream) -> Result<()> {
+/// Counts the events of a connection, if they are to be heard.
+fn listen(connection: &Connection, heard: bool) -> Option<TracingSubscription> {
+    let events = AtomicU64::new(0);
+    heard.then(|| {
+        connection.subscribe(move |_| {
+            events.fetch_add(1, Ordering::Relaxed);
+        })
+    })
+}
+
+async fn serve(socket: TcpStream, heard: bool) -> Result<()> {
     let implementations = Implementations::<()>::builder()
         .implement(&ECHO, |_state, query| async move { Ok(query) })
         .implement_pipe(&COUNT, |_state, ()| async { Ok(Ok(Counter(0))) })
         .build()?;
     let connection = Connection::serve(socket, Config::default(), &implementations, |_| ()).await?;
+    let _listening = listen(&connection, heard);
     let closed = connection.closed().await;
     Err(anyhow!("{closed}"))
 }
@@ -86,8 +114,9 @@ impl Stream for Counter {
     }
 }
 
-async fn ping(socket: TcpStream, tally: Tally) -> Result<Infallible> {
+async fn ping(socket: TcpStream, tally: Tally, heard: bool) -> Result<Infallible> {
     let connection = Connection::create(socket, Config::default()).await?;
+    let _listening = listen(&connection, heard);
     for number in 0.. {
         let start = Instant::now();
         let response = ECHO
@@ -99,8 +128,14 @@ async fn ping(socket: TcpStream, tally: Tally) -> Result<Infallible> {
     bail!("out of numbers")
 }
 
-async fn pipelined(socket: TcpStream, tally: Tally, in_flight: u64) -> Result<Infallible> {
+async fn pipelined(
+    socket: TcpStream,
+    tally: Tally,
+    in_flight: u64,
+    heard: bool,
+) -> Result<Infallible> {
     let connection = Connection::create(socket, Config::default()).await?;
+    let _listening = listen(&connection, heard);
     let dispatch = |number| ECHO.dispatch(&connection, &payload(number).to_vec());
     let mut waiting: VecDeque<_> = (0..in_flight).map(dispatch).collect();
     for number in 0.. {
@@ -130,8 +165,9 @@ async fn tasks(socket: TcpStream, tally: Tally, in_flight: u64) -> Result<Infall
     tasks.join_next().await.context("nothing in flight")??
 }
 
-async fn receive(socket: TcpStream, tally: Tally) -> Result<Infallible> {
+async fn receive(socket: TcpStream, tally: Tally, heard: bool) -> Result<Infallible> {
     let connection = Connection::create(socket, Config::default()).await?;
+    let _listening = listen(&connection, heard);
     let counting = COUNT.dispatch(&connection, &()).await?;
     let mut updates = counting.map_err(|refusal| anyhow!(refusal))?;
     let mut received = 0;
@@ -149,7 +185,7 @@ mod tests {
 
     #[test]
     fn every_workload_moves() {
-        for system in [Ours::Pipelined, Ours::Tasks] {
+        for system in [Ours::Pipelined, Ours::Tasks, Ours::Heard] {
             for workload in Workload::chosen(&[]) {
                 let sample = system.round(workload, Duration::from_millis(30)).unwrap();
                 assert!(sample.count > 0, "{workload}");

@@ -11,82 +11,52 @@
 //! Builds run in tasks of their own: dropping a use does not cancel the build that others wait
 //! for (rule D-DU-9).
 
-use std::any::Any;
+mod build;
+mod error;
+mod intact;
+
 use std::error::Error;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 
 use tokio::sync::watch;
+
+use crate::listeners::Listening;
+use build::{Build, BuildGuard, boxed, caught, failed};
+use intact::Findings;
+
+pub(crate) use build::panic_text;
+pub use error::BuildError;
+pub use intact::Intactness;
 
 /// A value of type `T` that is rebuilt when somebody uses it and finds it broken.
 ///
 /// Cheap to clone; the clones share the value and its builds. `T` is handed out by cloning, so it
-/// is something like a [`Connection`](rpc_core::Connection).
+/// is something like a [`Connection`](rpc_core::Connection). When the last clone is dropped, so is
+/// the value; a build that is going on then is finished first.
 pub struct Durable<T> {
     inner: Arc<Inner<T>>,
 }
-
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type Build<T> = BoxFuture<Result<T, BuildError>>;
 
 struct Inner<T> {
     create: Box<dyn Fn() -> Build<T> + Send + Sync>,
     rebuild: Option<Box<dyn Fn(T) -> Build<T> + Send + Sync>>,
     is_broken: Box<dyn Fn(&T) -> bool + Send + Sync>,
-    state: Mutex<State<T>>,
+    slot: Mutex<Slot<T>>,
+    findings: Findings,
+}
+
+struct Slot<T> {
+    state: State<T>,
+    /// What was found last (rule D-IN-1).
+    was_intact: bool,
 }
 
 enum State<T> {
     Void,
     Building(watch::Receiver<Option<Result<T, BuildError>>>),
     Built(T),
-}
-
-/// Why a durable value could not be used.
-///
-/// Cheap to clone: all who wait for one build get its error.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// Creating or rebuilding the value failed.
-    Failed(Arc<dyn Error + Send + Sync>),
-    /// Creating or rebuilding the value panicked, with this text.
-    Panicked(Arc<str>),
-    /// The runtime that was building the value went away.
-    Aborted,
-    /// The value was broken right after it had been built (rule D-DU-3).
-    BrokenAtOnce,
-    /// The first value of [`Durable::create_or_fail`] was broken (rule D-DU-2).
-    InitiallyBroken,
-}
-
-impl fmt::Display for BuildError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Failed(error) => return error.fmt(f),
-            Self::Panicked(text) => {
-                return write!(f, "building the durable value panicked: {text}");
-            }
-            Self::Aborted => "building the durable value was cut short",
-            Self::BrokenAtOnce => {
-                "Durable value was broken immediately after being created or rebuilt."
-            }
-            Self::InitiallyBroken => "Initial durable value is broken.",
-        })
-    }
-}
-
-impl Error for BuildError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            // Its own text is shown above.
-            Self::Failed(error) => error.source(),
-            Self::Panicked(_) | Self::Aborted | Self::BrokenAtOnce | Self::InitiallyBroken => None,
-        }
-    }
+    Closed,
 }
 
 impl<T: Clone + Send + Sync + 'static> Durable<T> {
@@ -142,11 +112,11 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
         let durable = Self::new(create, is_broken);
         let built = caught(|| (durable.inner.create)());
         let value = built.await?;
-        if (durable.inner.is_broken)(&value) {
-            return Err(BuildError::InitiallyBroken);
+        durable.inner.built(State::Built(value.clone()));
+        match durable.inner.check(&value) {
+            Ok(()) => Ok(durable),
+            Err(_) => Err(BuildError::InitiallyBroken),
         }
-        *durable.inner.lock() = State::Built(value);
-        Ok(durable)
     }
 
     fn from_parts(
@@ -159,7 +129,11 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
                 create,
                 rebuild,
                 is_broken,
-                state: Mutex::new(State::Void),
+                slot: Mutex::new(Slot {
+                    state: State::Void,
+                    was_intact: false,
+                }),
+                findings: Findings::new(),
             }),
         }
     }
@@ -181,16 +155,43 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
         function: impl FnOnce(T) -> Fut,
     ) -> Result<Fut::Output, BuildError> {
         let value = self.obtain().await?;
-        if (self.inner.is_broken)(&value) {
-            return Err(BuildError::BrokenAtOnce);
-        }
+        self.inner.check(&value)?;
         Ok(function(value).await)
+    }
+
+    /// Whether the value is intact, as the last use found it, for whoever wants to look or to wait
+    /// for a change.
+    pub fn intactness(&self) -> Intactness {
+        self.inner.findings.watch()
+    }
+
+    /// Calls `listener` with *true* when a use finds the value intact and with *false* when one
+    /// finds it broken, each time that changes, until the result is dropped. A use that finds it
+    /// broken and rebuilds it tells both (rules D-IN-1 to D-IN-3). If something has been told
+    /// before, the last of it is told at once (rule D-IN-4).
+    ///
+    /// The listener runs where the value is used, and should be quick. It may use the value; what
+    /// that finds is told afterwards. If it panics, that is logged, and concerns nobody else.
+    pub fn on_intactness(&self, listener: impl Fn(bool) + Send + Sync + 'static) -> Listening {
+        let listener = move |is_intact: &bool| listener(*is_intact);
+        self.inner.findings.listeners.subscribe(listener)
+    }
+
+    /// Ends the value: it is forgotten, and every use fails from now on, of all clones. A use that
+    /// has got the value keeps it; a build that is going on is finished, and its value dropped.
+    /// Subscriptions that use the value go on failing to connect. Twice has no further effect.
+    ///
+    /// The reference has no such thing: there a value lives as long as somebody knows it.
+    pub fn close(&self) {
+        let before = std::mem::replace(&mut self.inner.lock().state, State::Closed);
+        drop(before);
     }
 
     async fn obtain(&self) -> Result<T, BuildError> {
         let mut building = match self.value_or_build() {
-            Ok(value) => return Ok(value),
-            Err(building) => building,
+            Found::Intact(value) => return Ok(value),
+            Found::Building(building) => building,
+            Found::Closed => return Err(BuildError::Closed),
         };
         let built = building.wait_for(Option::is_some).await;
         // The task that builds always leaves a result, unless its runtime went away.
@@ -199,14 +200,24 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
     }
 
     /// The intact value, or what to wait for. Starts a build if none is going on.
-    fn value_or_build(&self) -> Result<T, watch::Receiver<Option<Result<T, BuildError>>>> {
-        let mut state = self.inner.lock();
-        let old = match &*state {
+    fn value_or_build(&self) -> Found<T> {
+        let mut slot = self.inner.lock();
+        let old = match &slot.state {
+            State::Closed => return Found::Closed,
             State::Building(building) if building.has_changed().is_ok() => {
-                return Err(building.clone());
+                return Found::Building(building.clone());
             }
-            State::Built(value) if !(self.inner.is_broken)(value) => return Ok(value.clone()),
-            State::Built(value) => Some(value.clone()),
+            State::Built(value) => {
+                let value = value.clone();
+                let is_intact = !(self.inner.is_broken)(&value);
+                self.inner.found(&mut slot, is_intact);
+                if is_intact {
+                    drop(slot);
+                    self.inner.findings.listeners.tell();
+                    return Found::Intact(value);
+                }
+                Some(value)
+            }
             // A build whose runtime went away is none.
             State::Void | State::Building(_) => None,
         };
@@ -226,89 +237,63 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
             };
             guard.finish(result);
         });
-        let before = std::mem::replace(&mut *state, State::Building(building.clone()));
-        drop(state);
+        let before = std::mem::replace(&mut slot.state, State::Building(building.clone()));
+        drop(slot);
         drop(before);
-        Err(building)
+        self.inner.findings.listeners.tell();
+        Found::Building(building)
     }
+}
+
+/// What a use begins with.
+enum Found<T> {
+    Intact(T),
+    Building(watch::Receiver<Option<Result<T, BuildError>>>),
+    Closed,
 }
 
 impl<T> Inner<T> {
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Slot<T>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state before is dropped when the lock is free: the value's destructor is the user's.
-    fn replace(&self, state: State<T>) {
-        let before = std::mem::replace(&mut *self.lock(), state);
-        drop(before);
-    }
-}
-
-/// Leaves a result behind, however the build ends.
-struct BuildGuard<T> {
-    inner: Arc<Inner<T>>,
-    done: watch::Sender<Option<Result<T, BuildError>>>,
-}
-
-impl<T: Clone> BuildGuard<T> {
-    /// A value stays even if nobody waits any more, or it is broken already (rule D-DU-4); an
-    /// error is for those who wait (rule D-DU-5).
-    fn finish(&self, result: Result<T, BuildError>) {
-        let state = match &result {
-            Ok(value) => State::Built(value.clone()),
-            Err(_) => State::Void,
-        };
-        self.inner.replace(state);
-        self.done.send_replace(Some(result));
-    }
-}
-
-impl<T> Drop for BuildGuard<T> {
-    fn drop(&mut self) {
-        if self.done.borrow().is_none() {
-            self.inner.replace(State::Void);
-            self.done.send_replace(Some(Err(BuildError::Aborted)));
+    /// The test right before the use (rule D-DU-3).
+    fn check(&self, value: &T) -> Result<(), BuildError> {
+        let mut slot = self.lock();
+        if let State::Closed = slot.state {
+            return Err(BuildError::Closed);
+        }
+        let is_intact = !(self.is_broken)(value);
+        self.found(&mut slot, is_intact);
+        drop(slot);
+        self.findings.listeners.tell();
+        if is_intact {
+            Ok(())
+        } else {
+            Err(BuildError::BrokenAtOnce)
         }
     }
-}
 
-/// Calls a function of the user's and runs its build; a panic of either is a failed build
-/// (rules D-DU-10, D-DU-11).
-async fn caught<T>(build: impl FnOnce() -> Build<T>) -> Result<T, BuildError> {
-    let panicked = |panic: Box<dyn Any + Send>| BuildError::Panicked(panic_text(&*panic).into());
-    let mut build = catch_unwind(AssertUnwindSafe(build)).map_err(panicked)?;
-    std::future::poll_fn(|cx| {
-        catch_unwind(AssertUnwindSafe(|| build.as_mut().poll(cx)))
-            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic))))
-    })
-    .await
-}
+    /// Told when the lock is free.
+    fn found(&self, slot: &mut Slot<T>, is_intact: bool) {
+        if std::mem::replace(&mut slot.was_intact, is_intact) != is_intact {
+            self.findings.listeners.note(is_intact);
+        }
+    }
 
-/// What a panic said.
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("no text")
-}
-
-fn boxed<T, Fut, E>(
-    create: impl Fn() -> Fut + Send + Sync + 'static,
-) -> Box<dyn Fn() -> Build<T> + Send + Sync>
-where
-    T: 'static,
-    Fut: Future<Output = Result<T, E>> + Send + 'static,
-    E: Error + Send + Sync + 'static,
-{
-    Box::new(move || Box::pin(failed(create())))
-}
-
-async fn failed<T, E: Error + Send + Sync + 'static>(
-    build: impl Future<Output = Result<T, E>>,
-) -> Result<T, BuildError> {
-    build
-        .await
-        .map_err(|error| BuildError::Failed(Arc::new(error)))
+    /// A build has ended. The state before is dropped when the lock is free: the value's destructor
+    /// is the user's.
+    fn built(&self, state: State<T>) {
+        let mut slot = self.lock();
+        let before = match slot.state {
+            State::Closed => state,
+            State::Void | State::Building(_) | State::Built(_) => {
+                std::mem::replace(&mut slot.state, state)
+            }
+        };
+        drop(slot);
+        drop(before);
+    }
 }
 
 impl<T> Clone for Durable<T> {
@@ -321,10 +306,11 @@ impl<T> Clone for Durable<T> {
 
 impl<T> fmt::Debug for Durable<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match &*self.inner.lock() {
+        let state = match &self.inner.lock().state {
             State::Void => "void",
             State::Building(_) => "building",
             State::Built(_) => "built",
+            State::Closed => "closed",
         };
         f.debug_struct("Durable")
             .field("state", &state)

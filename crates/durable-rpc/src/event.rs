@@ -1,9 +1,10 @@
 //! What a durable subscription tells its consumer.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use rpc_core::DispatchError;
-use thiserror::Error;
+use thiserror::Error as ThisError;
 
 use crate::durable::BuildError;
 
@@ -38,7 +39,7 @@ pub enum Event<S, U, E, M> {
 }
 
 /// Why an attempt failed.
-#[derive(Clone, Debug, Error)]
+#[derive(Clone, Debug, ThisError)]
 #[non_exhaustive]
 pub enum AttemptError {
     /// There is no connection.
@@ -50,4 +51,48 @@ pub enum AttemptError {
     /// The dispatch function panicked, with this text (rule D-RA-8).
     #[error("dispatch panicked: {0}")]
     Panicked(Arc<str>),
+    /// What a dispatch function of one's own says.
+    #[error(transparent)]
+    Failed(Arc<dyn Error + Send + Sync>),
+}
+
+impl AttemptError {
+    /// What a dispatch function of one's own has to say.
+    ///
+    /// ```
+    /// # use durable_rpc::AttemptError;
+    /// let refused = AttemptError::failed(std::io::Error::other("refused"));
+    /// assert_eq!(refused.to_string(), "refused");
+    /// ```
+    pub fn failed(error: impl Error + Send + Sync + 'static) -> Self {
+        Self::Failed(Arc::new(error))
+    }
+}
+
+impl<S, U, E, M> Event<S, U, E, M> {
+    /// The same event with another update, if it has one.
+    pub fn map_update<V>(self, map: impl FnOnce(U) -> V) -> Event<S, V, E, M> {
+        self.map(|state| state, map)
+    }
+
+    /// The same event with another state, if it has one.
+    pub fn map_state<T>(self, map: impl FnOnce(S) -> T) -> Event<T, U, E, M> {
+        self.map(map, |update| update)
+    }
+
+    fn map<T, V>(
+        self,
+        map_state: impl FnOnce(S) -> T,
+        map_update: impl FnOnce(U) -> V,
+    ) -> Event<T, V, E, M> {
+        match self {
+            Self::AttemptingNewConnection => Event::AttemptingNewConnection,
+            Self::ConnectionSuccess(metadata) => Event::ConnectionSuccess(metadata),
+            Self::State(state) => Event::State(map_state(state)),
+            Self::Update(update) => Event::Update(map_update(update)),
+            Self::LostConnection => Event::LostConnection,
+            Self::FailedToConnect(error) => Event::FailedToConnect(error),
+            Self::RpcError(error) => Event::RpcError(error),
+        }
+    }
 }

@@ -60,11 +60,35 @@
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used)]
 
+mod clock;
+mod config;
+mod conflated;
+mod dispatch;
 mod durable;
+mod endpoints;
 mod event;
+mod followed;
+mod listeners;
+mod lookup;
+mod monitor;
+pub mod persistent;
+pub mod pipe;
+mod random;
+mod retry;
 pub mod state;
 mod subscription;
+mod task;
 
-pub use durable::{BuildError, Durable};
+pub use clock::{Clock, TokioClock};
+pub use config::Config;
+pub use conflated::{Conflated, Overflow};
+pub use durable::{BuildError, Durable, Intactness};
+pub use endpoints::{Endpoints, NoEndpoint};
 pub use event::{AttemptError, Event};
+pub use followed::{Applied, Current, CurrentRef, Followed, Freshness, SubscriptionEnded};
+pub use listeners::Listening;
+pub use lookup::{Dns, Lookup};
+pub use monitor::{Interruption, Monitor, Stats, Status};
+pub use persistent::PersistentConnection;
+pub use retry::Retry;
 pub use subscription::{Subscribed, Subscription, subscribe, subscribe_or_fail};

@@ -1,13 +1,13 @@
 //! Durable subscriptions to state RPCs.
 
-use std::time::Duration;
-
 use rpc_core::payload::Codec;
-use rpc_core::{Connection, DispatchError, Pipe, PipeMetadata, StateRpc};
+use rpc_core::{Connection, PipeMetadata, StateRpc};
 
+use crate::config::Config;
+use crate::dispatch::state_rpc;
 use crate::durable::Durable;
 use crate::event::AttemptError;
-use crate::subscription::{self, Subscribed};
+use crate::subscription::{self, subscribe, subscribe_or_fail};
 
 /// A durable subscription to a state RPC.
 pub type Subscription<T, U, E> = subscription::Subscription<T, U, E, PipeMetadata>;
@@ -19,7 +19,7 @@ pub fn create<Q, T, U, E, C>(
     rpc: &'static StateRpc<Q, T, U, E, C>,
     connection: &Durable<Connection>,
     query: Q,
-    resubscribe_delay: Duration,
+    config: impl Into<Config>,
 ) -> Subscription<T, U, E>
 where
     Q: Send + Sync + 'static,
@@ -28,7 +28,8 @@ where
     E: Send + 'static,
     C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
 {
-    crate::subscribe(connection, resubscribe_delay, dispatch(rpc, query))
+    let config = config.into().named_unless(|| rpc.description().to_string());
+    subscribe(connection, config, state_rpc(rpc, query))
 }
 
 /// Subscribes for ever, provided that the first attempt succeeds.
@@ -42,7 +43,7 @@ pub async fn create_or_fail<Q, T, U, E, C>(
     rpc: &'static StateRpc<Q, T, U, E, C>,
     connection: &Durable<Connection>,
     query: Q,
-    resubscribe_delay: Duration,
+    config: impl Into<Config>,
 ) -> Result<Result<Subscription<T, U, E>, E>, AttemptError>
 where
     Q: Send + Sync + 'static,
@@ -51,32 +52,6 @@ where
     E: Send + 'static,
     C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
 {
-    crate::subscribe_or_fail(connection, resubscribe_delay, dispatch(rpc, query)).await
+    let config = config.into().named_unless(|| rpc.description().to_string());
+    subscribe_or_fail(connection, config, state_rpc(rpc, query)).await
 }
-
-type Dispatched<T, U, E> = Result<Result<Subscribed<T, Pipe<U>, PipeMetadata>, E>, DispatchError>;
-
-fn dispatch<Q, T, U, E, C>(
-    rpc: &'static StateRpc<Q, T, U, E, C>,
-    query: Q,
-) -> impl Fn(Connection) -> Dispatching<T, U, E> + Send + Sync + 'static
-where
-    Q: Send + Sync + 'static,
-    T: Send + 'static,
-    U: Send + 'static,
-    E: Send + 'static,
-    C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
-{
-    move |connection| {
-        let dispatched = rpc.dispatch(&connection, &query);
-        Box::pin(async move {
-            Ok(dispatched.await?.map(|(state, updates)| Subscribed {
-                state,
-                metadata: updates.metadata(),
-                updates,
-            }))
-        })
-    }
-}
-
-type Dispatching<T, U, E> = std::pin::Pin<Box<dyn Future<Output = Dispatched<T, U, E>> + Send>>;

@@ -1,36 +1,22 @@
 //! The subscription core: anything that can be dispatched to a state and a stream of updates,
 //! made durable.
-//!
-//! ```text
-//!       ┌─► CHECK: emit Attempting
-//!       │     ▼
-//!       │  DISPATCHING (use of the durable value, then the dispatch)
-//!       │     │ error            │ user error         │ ok
-//!       │     │ emit Failed      │ emit Rpc_error     │ emit Success, State
-//!       │     ▼                  ▼                    ▼
-//!       │   DELAY ◄──────────────┘              STREAMING
-//!       │     ▲                                       │ stream ended, all delivered
-//!       │     └──────────── emit Lost ────────────────┘
-//!       └── after the resubscribe delay
-//! ```
-//!
-//! The machine is driven by its consumer and has no task: while nobody reads, no attempt is made
-//! and no event piles up (the updates of the present stream do, in its pipe), and dropping the
-//! subscription ends everything at once.
+
+mod dispatching;
+mod machine;
+mod silence;
 
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use rpc_core::DispatchError;
-use tokio::time::{Sleep, sleep};
 
-use crate::durable::{Durable, panic_text};
+use crate::config::Config;
+use crate::durable::Durable;
 use crate::event::{AttemptError, Event};
+use crate::monitor::{Interruption, Monitor, Stats, Status};
+use dispatching::Dispatching;
+use machine::Machine;
 
 /// What a successful dispatch gives.
 #[derive(Debug)]
@@ -43,40 +29,27 @@ pub struct Subscribed<S, St, M> {
     pub metadata: M,
 }
 
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-type Updates<U> = Pin<Box<dyn Stream<Item = U> + Send>>;
-type Attempt<S, U, E, M> = Result<Result<Subscribed<S, Updates<U>, M>, E>, AttemptError>;
-
 /// A subscription that is made again whenever it is lost: one endless stream of [`Event`]s.
 ///
+/// It is driven by its consumer and has no task: while nobody reads, no attempt is made and no
+/// event piles up (the updates of the present stream do, in its pipe; [`conflated`] bounds them).
+/// [`follow`] is for whoever wants the present state, and no events.
+///
 /// Dropping it, or [closing](Self::close) it, ends the subscription for ever: the callee of the
-/// present stream is told to stop, and no attempt is made any more. The durable value and its
-/// connection are not touched (rule D-CL-3).
+/// present stream is told to stop, a dispatch that is going on is dropped, and no attempt is made
+/// any more (decision 23). The durable value and its connection are not touched (rule D-CL-3).
+///
+/// [`conflated`]: Self::conflated
+/// [`follow`]: Self::follow
 pub struct Subscription<S, U, E, M> {
-    attempt: Box<dyn Fn() -> BoxFuture<Attempt<S, U, E, M>> + Send>,
-    delay: Duration,
     machine: Machine<S, U, E, M>,
-}
-
-enum Machine<S, U, E, M> {
-    Check,
-    Dispatching(BoxFuture<Attempt<S, U, E, M>>),
-    /// An attempt that was made ahead of time has succeeded; nothing of it has been emitted.
-    Established(Subscribed<S, Updates<U>, M>),
-    /// Attempting has been emitted, success comes next.
-    Succeeded(Subscribed<S, Updates<U>, M>),
-    /// Success has been emitted, the state comes next.
-    Begun(S, Updates<U>),
-    Streaming(Updates<U>),
-    Delay(Pin<Box<Sleep>>),
-    Closed,
 }
 
 /// Makes a subscription from a durable value and a function that dispatches with it.
 ///
 /// The first attempt starts without delay, when the subscription is first polled
-/// (rule D-MA-1). After each loss and each failed attempt, `resubscribe_delay` passes
-/// (rule D-MA-2, decision 15); it may be zero.
+/// (rule D-MA-1). After each loss and each failed attempt, the delay of `config` passes
+/// (rule D-MA-2, decision 15); a [`Duration`](std::time::Duration) is a configuration.
 ///
 /// # Examples
 ///
@@ -112,30 +85,17 @@ enum Machine<S, U, E, M> {
 /// ```
 pub fn subscribe<T, S, U, E, M, Fut, St>(
     durable: &Durable<T>,
-    resubscribe_delay: Duration,
+    config: impl Into<Config>,
     dispatch: impl Fn(T) -> Fut + Send + Sync + 'static,
 ) -> Subscription<S, U, E, M>
 where
     T: Clone + Send + Sync + 'static,
-    Fut: Future<Output = Result<Result<Subscribed<S, St, M>, E>, DispatchError>> + Send + 'static,
+    Fut: Future<Output = Result<Result<Subscribed<S, St, M>, E>, AttemptError>> + Send + 'static,
     St: Stream<Item = U> + Send + 'static,
 {
-    let (durable, dispatch) = (durable.clone(), Arc::new(dispatch));
-    let attempt = move || -> BoxFuture<Attempt<S, U, E, M>> {
-        let (durable, dispatch) = (durable.clone(), dispatch.clone());
-        Box::pin(async move {
-            let subscribed = durable.with(|value| dispatch(value)).await??;
-            Ok(subscribed.map(|subscribed| Subscribed {
-                state: subscribed.state,
-                updates: Box::pin(subscribed.updates) as Updates<U>,
-                metadata: subscribed.metadata,
-            }))
-        })
-    };
+    let dispatching = Dispatching::new(durable.clone(), dispatch);
     Subscription {
-        attempt: Box::new(attempt),
-        delay: resubscribe_delay,
-        machine: Machine::Check,
+        machine: Machine::new(dispatching, config.into()),
     }
 }
 
@@ -151,108 +111,60 @@ where
 /// then.
 pub async fn subscribe_or_fail<T, S, U, E, M, Fut, St>(
     durable: &Durable<T>,
-    resubscribe_delay: Duration,
+    config: impl Into<Config>,
     dispatch: impl Fn(T) -> Fut + Send + Sync + 'static,
 ) -> Result<Result<Subscription<S, U, E, M>, E>, AttemptError>
 where
     T: Clone + Send + Sync + 'static,
-    Fut: Future<Output = Result<Result<Subscribed<S, St, M>, E>, DispatchError>> + Send + 'static,
+    Fut: Future<Output = Result<Result<Subscribed<S, St, M>, E>, AttemptError>> + Send + 'static,
     St: Stream<Item = U> + Send + 'static,
 {
-    let mut subscription = subscribe(durable, resubscribe_delay, dispatch);
-    let mut attempt = (subscription.attempt)();
-    let attempted = std::future::poll_fn(|cx| poll_attempt(&mut attempt, cx)).await;
-    Ok(attempted?.map(|subscribed| {
-        subscription.machine = Machine::Established(subscribed);
-        subscription
-    }))
-}
-
-fn poll_attempt<S, U, E, M>(
-    attempt: &mut BoxFuture<Attempt<S, U, E, M>>,
-    cx: &mut Context<'_>,
-) -> Poll<Attempt<S, U, E, M>> {
-    // A panic of the dispatch is one failed attempt (rule D-RA-8).
-    catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx))).unwrap_or_else(|panic| {
-        let text = panic_text(&*panic).into();
-        Poll::Ready(Err(AttemptError::Panicked(text)))
-    })
+    let mut subscription = subscribe(durable, config, dispatch);
+    let established = subscription.machine.establish().await?;
+    Ok(established.map(|()| subscription))
 }
 
 impl<S, U, E, M> Subscription<S, U, E, M> {
-    /// The next event. Never `None` unless the subscription has been closed (rule D-EV-4).
+    /// The next event. Never `None` unless the subscription has been closed (rule D-EV-4), or was
+    /// told to [give up](crate::Retry::give_up_after) and did.
     ///
     /// # Cancel safety
     /// No event is lost by dropping the future.
     pub async fn next(&mut self) -> Option<Event<S, U, E, M>> {
-        std::future::poll_fn(|cx| self.poll_event(cx)).await
+        std::future::poll_fn(|cx| self.machine.poll_event(cx)).await
+    }
+
+    /// Ends the present stream, if there is one, as if it had been lost: the callee is told to
+    /// stop, its unread updates are dropped, and in their place comes
+    /// [`LostConnection`](Event::LostConnection), after which the subscription is made again in
+    /// the ordinary way. For whoever has found that the updates do not add up, or has fallen
+    /// too far behind. Does nothing between streams.
+    pub fn resubscribe(&mut self) {
+        self.resubscribe_because(Interruption::Resubscribed);
+    }
+
+    pub(crate) fn resubscribe_because(&mut self, why: Interruption) {
+        self.machine.resubscribe(why);
     }
 
     /// Ends the subscription: no event is delivered any more. Twice has no further effect.
     pub fn close(&mut self) {
-        self.machine = Machine::Closed;
+        self.machine.close();
     }
 
-    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<S, U, E, M>>> {
-        if let Machine::Dispatching(attempt) = &mut self.machine {
-            let event = match ready!(poll_attempt(attempt, cx)) {
-                Ok(Ok(subscribed)) => {
-                    self.machine = Machine::Succeeded(subscribed);
-                    None
-                }
-                Ok(Err(error)) => Some(Event::RpcError(error)),
-                Err(error) => Some(Event::FailedToConnect(error)),
-            };
-            if let Some(event) = event {
-                return Poll::Ready(Some(self.pause(event)));
-            }
-        }
-        if let Machine::Streaming(updates) = &mut self.machine {
-            // A source that panics has ended.
-            let update = catch_unwind(AssertUnwindSafe(|| updates.as_mut().poll_next(cx)));
-            let event = match ready!(update.unwrap_or(Poll::Ready(None))) {
-                Some(update) => Event::Update(update),
-                None => self.pause(Event::LostConnection),
-            };
-            return Poll::Ready(Some(event));
-        }
-        if let Machine::Delay(delay) = &mut self.machine {
-            ready!(delay.as_mut().poll(cx));
-            self.machine = Machine::Check;
-        }
-        Poll::Ready(self.step())
+    /// What tells what the subscription is doing, wherever that goes.
+    pub fn monitor(&self) -> Monitor {
+        self.machine.monitor().clone()
     }
 
-    /// The event that is due at once, and the state after it.
-    fn step(&mut self) -> Option<Event<S, U, E, M>> {
-        let (event, next) = match std::mem::replace(&mut self.machine, Machine::Closed) {
-            Machine::Check => (
-                Event::AttemptingNewConnection,
-                Machine::Dispatching((self.attempt)()),
-            ),
-            Machine::Established(subscribed) => (
-                Event::AttemptingNewConnection,
-                Machine::Succeeded(subscribed),
-            ),
-            Machine::Succeeded(subscribed) => (
-                Event::ConnectionSuccess(subscribed.metadata),
-                Machine::Begun(subscribed.state, subscribed.updates),
-            ),
-            Machine::Begun(state, updates) => (Event::State(state), Machine::Streaming(updates)),
-            // The others wait for something, so they are not due.
-            Machine::Dispatching(_)
-            | Machine::Streaming(_)
-            | Machine::Delay(_)
-            | Machine::Closed => return None,
-        };
-        self.machine = next;
-        Some(event)
+    /// What the subscription is doing.
+    pub fn status(&self) -> Status {
+        self.machine.monitor().status()
     }
 
-    /// The delay starts when the event is handed out (rule D-MA-3).
-    fn pause(&mut self, event: Event<S, U, E, M>) -> Event<S, U, E, M> {
-        self.machine = Machine::Delay(Box::pin(sleep(self.delay)));
-        event
+    /// What has happened so far.
+    pub fn stats(&self) -> Stats {
+        self.machine.monitor().stats()
     }
 }
 
@@ -260,7 +172,7 @@ impl<S, U, E, M> Stream for Subscription<S, U, E, M> {
     type Item = Event<S, U, E, M>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_event(cx)
+        self.get_mut().machine.poll_event(cx)
     }
 }
 
@@ -269,18 +181,15 @@ impl<S, U, E, M> Unpin for Subscription<S, U, E, M> {}
 
 impl<S, U, E, M> fmt::Debug for Subscription<S, U, E, M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = match self.machine {
-            Machine::Check => "about to attempt",
-            Machine::Dispatching(_) => "attempting",
-            Machine::Established(_)
-            | Machine::Succeeded(_)
-            | Machine::Begun(..)
-            | Machine::Streaming(_) => "subscribed",
-            Machine::Delay(_) => "waiting before the next attempt",
-            Machine::Closed => "closed",
-        };
         f.debug_struct("Subscription")
-            .field("state", &state)
+            .field("name", &self.machine.monitor().name())
+            .field("status", &self.status())
             .finish_non_exhaustive()
+    }
+}
+
+impl<S, U, E, M> fmt::Display for Subscription<S, U, E, M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.machine.monitor().fmt(f)
     }
 }

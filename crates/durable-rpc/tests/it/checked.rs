@@ -139,6 +139,6 @@ pub(crate) fn label<S: Display, U: Display, E: Display, M>(event: &Event<S, U, E
 
 impl<S, U, E, M> Debug for Checked<S, U, E, M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.subscription.fmt(f)
+        Debug::fmt(&self.subscription, f)
     }
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use durable_rpc::{Durable, Subscribed};
+use durable_rpc::{AttemptError, Durable, Subscribed};
 use futures_core::Stream;
 use rpc_core::{ConnectionClosed, DispatchError};
 use tokio::time::{Sleep, sleep};
@@ -76,7 +76,7 @@ pub(crate) struct Dispatched {
     dispatches: Arc<AtomicUsize>,
 }
 
-pub(crate) type Answer = Result<Result<Subscribed<usize, Counting, usize>, String>, DispatchError>;
+pub(crate) type Answer = Result<Result<Subscribed<usize, Counting, usize>, String>, AttemptError>;
 
 impl Dispatched {
     pub(crate) fn new(scripts: impl IntoIterator<Item = Script>) -> Self {
@@ -120,7 +120,7 @@ async fn play(script: Script, attempt: usize) -> Answer {
             metadata: attempt,
         })),
         Outcome::UserError => Ok(Err(format!("no {attempt}"))),
-        Outcome::Failure => Err(ConnectionClosed { reason: None }.into()),
+        Outcome::Failure => Err(DispatchError::from(ConnectionClosed { reason: None }).into()),
         Outcome::Panic | Outcome::PanicAtOnce => panic!("as scripted"),
     }
 }

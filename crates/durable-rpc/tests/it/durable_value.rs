@@ -368,3 +368,68 @@ fn build_whose_runtime_goes_away_is_aborted() {
 fn runtime() -> Runtime {
     runtime::Builder::new_current_thread().build().unwrap()
 }
+
+/// Ours: a use that waits gets an error, what it waited for is dropped, and so is every use from
+/// then on.
+#[tokio::test(start_paused = true)]
+async fn closed_value_cannot_be_used() {
+    let workshop = Workshop::new();
+    let durable = workshop.with_rebuild();
+    let flag = durable.with(async |thing: Thing| Arc::downgrade(&thing.broken));
+    let flag = flag.await.unwrap();
+    durable.close();
+    assert!(flag.upgrade().is_none(), "the value is forgotten");
+    durable.clone().close();
+    assert_eq!(
+        poke(&durable).await,
+        error("the durable value has been closed")
+    );
+    assert_eq!(workshop.made(), (1, 0));
+
+    let workshop = Workshop::new();
+    let durable = workshop.durable();
+    let gate = workshop.gate.acquire().await.unwrap();
+    let mut waiting = Box::pin(durable.with(async |thing: Thing| thing.number));
+    assert!(poll_once(waiting.as_mut()).await.is_none());
+    durable.close();
+    drop(gate);
+    assert!(matches!(waiting.await, Err(BuildError::Closed)));
+    assert_eq!(
+        poke(&durable).await,
+        error("the durable value has been closed")
+    );
+    assert_eq!(workshop.made(), (1, 0));
+}
+
+/// The value goes with the last handle, also if it was still being built.
+#[tokio::test(start_paused = true)]
+async fn value_is_dropped_with_the_last_handle() {
+    let workshop = Workshop::new();
+    let durable = workshop.durable();
+    let flag = durable.with(async |thing: Thing| Arc::downgrade(&thing.broken));
+    let flag = flag.await.unwrap();
+    drop(durable.clone());
+    assert!(flag.upgrade().is_some());
+    drop(durable);
+    assert!(flag.upgrade().is_none());
+
+    let alive = Arc::new(());
+    let made = alive.clone();
+    let durable = Durable::new(
+        move || {
+            let made = made.clone();
+            async move {
+                yield_now().await;
+                Ok::<_, OutOfWood>(made)
+            }
+        },
+        |_| false,
+    );
+    let mut using = Box::pin(durable.with(async |_| ()));
+    assert!(poll_once(using.as_mut()).await.is_none());
+    drop(using);
+    drop(durable);
+    assert!(Arc::strong_count(&alive) > 1, "the build goes on");
+    settle().await;
+    assert_eq!(Arc::strong_count(&alive), 1);
+}

@@ -10,12 +10,14 @@ use std::time::Duration;
 use durable_rpc::Durable;
 use futures_core::Stream;
 use rpc_core::connection::{Config, HandshakeError};
-use rpc_core::{Connection, HandlerError, Implementations, OnUnknownRpc, StateRpc};
+use rpc_core::{Connection, HandlerError, Implementations, OnUnknownRpc, PipeRpc, StateRpc};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc, oneshot};
 
 use crate::link::Link;
 
 pub(crate) static COUNT: StateRpc<i64, i64, i64, String> = StateRpc::new("count", 1);
+/// As `count`, without the state.
+pub(crate) static TICKS: PipeRpc<i64, i64, String> = PipeRpc::new("ticks", 1);
 
 /// Lets everybody else run until there is nothing left to do.
 pub(crate) async fn settle() {
@@ -56,14 +58,20 @@ pub(crate) enum ConnectError {
 impl Server {
     pub(crate) fn start() -> Self {
         let (sender, calls) = mpsc::unbounded_channel();
+        let ask = move |query| {
+            let (reply, answer) = oneshot::channel();
+            let sent = sender.send(Call { query, reply });
+            async move {
+                sent.map_err(|_| HandlerError::new("the test is over"))?;
+                answer.await?
+            }
+        };
+        let ask_again = ask.clone();
         let implementations = Implementations::builder()
-            .implement_state(&COUNT, move |_: &(), query| {
-                let (reply, answer) = oneshot::channel();
-                let sent = sender.send(Call { query, reply });
-                async move {
-                    sent.map_err(|_| HandlerError::new("the test is over"))?;
-                    answer.await?
-                }
+            .implement_state(&COUNT, move |_: &(), query| ask(query))
+            .implement_pipe(&TICKS, move |_: &(), query| {
+                let asked = ask_again(query);
+                async move { Ok(asked.await?.map(|(_, updates)| updates)) }
             })
             .on_unknown_rpc(OnUnknownRpc::Continue)
             .build()

@@ -1,0 +1,86 @@
+//! What a subscription is told beside what to subscribe to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{AnyClock, Clock, TokioClock};
+use crate::retry::Retry;
+
+/// How a subscription behaves. Everything but the delay before the next attempt has a default,
+/// which is what the reference does.
+///
+/// A [`Duration`] or a [`Retry`] stands for a configuration with nothing else in it:
+///
+/// ```
+/// use std::time::Duration;
+/// use durable_rpc::{Config, Retry};
+///
+/// const SECOND: Duration = Duration::from_secs(1);
+/// # fn create(_: impl Into<Config>) {}
+/// create(SECOND);
+/// create(Retry::exponential(SECOND, 60 * SECOND));
+/// create(Config::new(SECOND).name("prices of today").silence_limit(30 * SECOND));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) retry: Retry,
+    pub(crate) name: Option<Arc<str>>,
+    pub(crate) silence_limit: Option<Duration>,
+    pub(crate) clock: AnyClock,
+}
+
+impl Config {
+    /// With this delay before each attempt but the first, or with another policy.
+    pub fn new(retry: impl Into<Retry>) -> Self {
+        Self {
+            retry: retry.into(),
+            name: None,
+            silence_limit: None,
+            clock: AnyClock::new(TokioClock),
+        }
+    }
+
+    /// What the subscription is called in logs, spans and on status pages. Default: name and
+    /// version of the RPC, if it is one.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// A stream that brings no update for so long counts as lost: the callee is told to stop, and
+    /// the subscription is made again after the delay. For callees that answer heartbeats, but are
+    /// stuck otherwise. Default: never, as in the reference.
+    ///
+    /// It must be longer than the callee may have nothing to say. Only a consumer that waits for
+    /// an event notices the silence.
+    #[must_use]
+    pub fn silence_limit(mut self, limit: Duration) -> Self {
+        self.silence_limit = Some(limit);
+        self
+    }
+
+    /// The clock for delays and limits (rule D-SU-2). Default: [`TokioClock`].
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = AnyClock::new(clock);
+        self
+    }
+
+    pub(crate) fn named_unless(mut self, name: impl FnOnce() -> String) -> Self {
+        self.name.get_or_insert_with(|| name().into());
+        self
+    }
+}
+
+impl From<Duration> for Config {
+    fn from(delay: Duration) -> Self {
+        Self::new(delay)
+    }
+}
+
+impl From<Retry> for Config {
+    fn from(retry: Retry) -> Self {
+        Self::new(retry)
+    }
+}

@@ -1,0 +1,288 @@
+//! When attempts are made, and what is told of them (*durable* §4.1).
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use durable_rpc::persistent::Event;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep};
+
+use super::exchange::{DELAY, Exchange, LONG, Step};
+use crate::server::settle;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// P-CY-1, P-CY-2 (ZP1, U1).
+#[tokio::test(start_paused = true)]
+async fn connection_is_made_at_once_and_made_again_when_it_is_lost() {
+    let exchange = Exchange::new([Step::Connects("a"), Step::Connects("a")]);
+    let kept = exchange.keep();
+    settle().await;
+    assert_eq!(exchange.events(), ["attempting", "obtained a", "connected"]);
+    sleep(LONG).await;
+    assert_eq!(exchange.events(), [""; 0]);
+    exchange.line().cut();
+    settle().await;
+    let again = ["disconnected", "attempting", "obtained a", "connected"];
+    assert_eq!(exchange.events(), again);
+    assert_eq!(kept.current_connection().unwrap().number, 1);
+}
+
+/// P-CY-2, P-CY-3 (ZP2): what does not differ from before is not told; a new cycle tells anew.
+#[tokio::test(start_paused = true)]
+async fn what_has_been_told_in_this_cycle_is_not_told_again() {
+    let cycle = [
+        Step::NoAddress("e"),
+        Step::NoAddress("e"),
+        Step::NoAddress("f"),
+        Step::Fails("a", "g"),
+        Step::Fails("a", "g"),
+        Step::Connects("b"),
+    ];
+    let exchange = Exchange::new(cycle.into_iter().cycle().take(12));
+    let _kept = exchange.keep();
+    let told = [
+        "attempting",
+        "failed e",
+        "failed f",
+        "obtained a",
+        "failed g",
+        "obtained b",
+        "connected",
+    ];
+    sleep(LONG).await;
+    assert_eq!(exchange.events(), told);
+    exchange.line().cut();
+    settle().await;
+    assert_eq!(exchange.events()[0], "disconnected");
+    sleep(LONG).await;
+    assert_eq!(exchange.lines(), 2);
+}
+
+/// P-CY-3: the same error again after another one is told again; so is an address.
+#[tokio::test(start_paused = true)]
+async fn only_the_last_one_counts() {
+    let exchange = Exchange::new([
+        Step::Fails("a", "e"),
+        Step::Fails("b", "f"),
+        Step::Fails("a", "e"),
+        Step::Connects("a"),
+    ]);
+    let _kept = exchange.keep();
+    sleep(LONG).await;
+    let told = [
+        "attempting",
+        "obtained a",
+        "failed e",
+        "obtained b",
+        "failed f",
+        "obtained a",
+        "failed e",
+        "connected",
+    ];
+    assert_eq!(exchange.events(), told);
+}
+
+/// P-CY-4 (ZP5): neither connecting nor the end goes on before the callback has.
+#[tokio::test(start_paused = true)]
+async fn callback_is_waited_for() {
+    let exchange = Exchange::new([Step::Connects("a"), Step::Connects("a")]);
+    let (gate, recording) = (Arc::new(Semaphore::new(0)), exchange.clone());
+    let passing = gate.clone();
+    let builder = exchange.unheard().on_event(move |event| {
+        recording.record(&event);
+        let passing = passing.clone();
+        async move { passing.acquire().await.unwrap().forget() }
+    });
+    let start = Instant::now();
+    let kept = builder.start();
+    sleep(LONG).await;
+    assert_eq!(exchange.events(), ["attempting"]);
+    assert!(exchange.attempts(start).is_empty(), "no connecting yet");
+    gate.add_permits(1);
+    sleep(LONG).await;
+    assert_eq!(exchange.events(), ["obtained a"]);
+    assert_eq!(exchange.lines(), 0);
+    gate.add_permits(1);
+    sleep(LONG).await;
+    assert_eq!(exchange.events(), ["connected"]);
+    // It is there for everybody all the same.
+    assert!(kept.connected().await.is_ok());
+    exchange.line().cut();
+    sleep(LONG).await;
+    assert_eq!(exchange.events(), [""; 0], "connected has not been handled");
+    gate.add_permits(1);
+    sleep(LONG).await;
+    assert_eq!(exchange.events(), ["disconnected"]);
+}
+
+/// P-CY-5 (ZP11): a failed attempt with that error.
+#[tokio::test(start_paused = true)]
+async fn panics_of_lookup_and_connect_are_failed_attempts() {
+    let exchange = Exchange::new([
+        Step::LookupPanics,
+        Step::ConnectPanics("a"),
+        Step::Connects("a"),
+    ]);
+    let start = Instant::now();
+    let kept = exchange.keep();
+    let failed = kept.connected_or_failed().await.unwrap_err();
+    assert_eq!(
+        failed.to_string(),
+        "attempt to connect panicked: as scripted"
+    );
+    kept.connected().await.unwrap();
+    assert_eq!(exchange.attempts(start), [0, 1, 2].map(|n| n * DELAY));
+    settle().await;
+    let told = [
+        "attempting",
+        "failed attempt to connect panicked: as scripted",
+        "obtained a",
+        "connected",
+    ];
+    assert_eq!(exchange.events(), told, "the second error equals the first");
+}
+
+/// P-CY-5 (ZP11): also before its future, and in it.
+#[tokio::test(start_paused = true)]
+async fn panic_of_the_callback_stops_nothing() {
+    for at_once in [false, true] {
+        let exchange = Exchange::new([Step::Connects("a"), Step::Connects("a")]);
+        let recording = exchange.clone();
+        let builder = exchange.unheard().on_event(move |event| {
+            recording.record(&event);
+            assert!(!at_once, "as scripted");
+            async { panic!("as scripted") }
+        });
+        let _kept = builder.start();
+        settle().await;
+        exchange.line().cut();
+        sleep(LONG).await;
+        let cycle = ["attempting", "obtained a", "connected"];
+        let told = cycle.into_iter().chain(["disconnected"]).chain(cycle);
+        assert_eq!(exchange.events(), told.collect::<Vec<_>>());
+    }
+}
+
+/// P-CY-6 (ZP3): failures at 0, 10, 20 s; the connection made then dies at 21 s, and the next one
+/// is made at 30 s; that one dies at 100 s, and the next is made at once.
+#[tokio::test(start_paused = true)]
+async fn timer_runs_from_the_beginning_of_the_attempt() {
+    let exchange = Exchange::new([
+        Step::NoAddress("e"),
+        Step::Fails("a", "e"),
+        Step::Connects("a"),
+        Step::Connects("a"),
+        Step::Connects("a"),
+    ]);
+    let start = Instant::now();
+    let _kept = exchange.keep();
+    tokio::time::sleep_until(start + 21 * SECOND).await;
+    exchange.line().cut();
+    tokio::time::sleep_until(start + 100 * SECOND).await;
+    exchange.line().cut();
+    settle().await;
+    assert_eq!(
+        exchange.attempts(start),
+        [0, 10, 20, 30, 100].map(Duration::from_secs)
+    );
+}
+
+/// P-CY-6 (ZP3): an attempt that took longer than the delay is followed at once, and one that took
+/// less waits for the rest of it.
+#[tokio::test(start_paused = true)]
+async fn time_of_an_attempt_is_part_of_the_delay() {
+    let exchange = Exchange::slow([
+        (Step::Fails("a", "e"), 15 * SECOND),
+        (Step::NoAddress("e"), 3 * SECOND),
+        (Step::Connects("a"), Duration::ZERO),
+    ]);
+    let start = Instant::now();
+    let kept = exchange.keep();
+    kept.connected().await.unwrap();
+    assert_eq!(
+        exchange.attempts(start),
+        [0, 15, 25].map(Duration::from_secs)
+    );
+}
+
+/// P-CY-7: the delay is asked for before each attempt.
+#[tokio::test(start_paused = true)]
+async fn delay_can_differ_from_attempt_to_attempt() {
+    let exchange = Exchange::new([]);
+    let seconds = Mutex::new(0);
+    let builder = exchange.builder().retry_delay_by(move || {
+        let mut seconds = seconds.lock().unwrap();
+        *seconds += 1;
+        *seconds * SECOND
+    });
+    let start = Instant::now();
+    let _kept = builder.start();
+    sleep(12 * SECOND).await;
+    assert_eq!(
+        exchange.attempts(start),
+        [0, 1, 3, 6, 10].map(Duration::from_secs)
+    );
+}
+
+/// P-CY-7 (ZP4): waits between 7 and 13 s, which differ, and are the same for the same seed.
+#[tokio::test(start_paused = true)]
+async fn delays_are_randomised_by_default() {
+    let waits = async |seed: Option<u64>| {
+        let exchange = Exchange::new([]);
+        let builder = exchange.randomised();
+        let start = Instant::now();
+        let _kept = match seed {
+            Some(seed) => builder.seed(seed).start(),
+            None => builder.start(),
+        };
+        sleep(LONG).await;
+        let attempts = exchange.attempts(start);
+        let waits = attempts.windows(2).map(|pair| pair[1] - pair[0]);
+        waits.collect::<Vec<_>>()
+    };
+    let first = waits(None).await;
+    assert!(first.len() > 70);
+    let bounds = 7 * SECOND..=13 * SECOND + Duration::from_millis(1);
+    assert!(first.iter().all(|wait| bounds.contains(wait)), "{first:?}");
+    assert_ne!(first, waits(None).await);
+    assert_eq!(waits(Some(7)).await, waits(Some(7)).await);
+}
+
+/// P-CY-8: without the address; a late one is told the last one; a failing one harms nobody.
+#[tokio::test(start_paused = true)]
+async fn events_are_told_to_listeners_too() {
+    let exchange = Exchange::new([Step::Fails("a", "e"), Step::Connects("b")]);
+    let kept = exchange.keep();
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hearing = heard.clone();
+    let _failing = kept.on_event(|_| panic!("as scripted"));
+    let listening = kept.on_event(move |event| hearing.lock().unwrap().push(event.clone()));
+    sleep(LONG).await;
+    let all = heard.lock().unwrap().clone();
+    let failure = super::exchange::Failure("e".to_owned());
+    assert_eq!(
+        all,
+        [
+            Event::AttemptingToConnect,
+            Event::ObtainedAddress(()),
+            Event::FailedToConnect(failure),
+            Event::ObtainedAddress(()),
+            Event::Connected,
+        ]
+    );
+    let late = Arc::new(Mutex::new(Vec::new()));
+    let hearing = late.clone();
+    let _late = kept.on_event(move |event| hearing.lock().unwrap().push(event.clone()));
+    assert_eq!(*late.lock().unwrap(), [Event::Connected]);
+    drop(listening);
+    exchange.line().cut();
+    settle().await;
+    assert_eq!(heard.lock().unwrap().len(), 5, "it has left");
+    let after = [
+        Event::Connected,
+        Event::Disconnected,
+        Event::AttemptingToConnect,
+    ];
+    assert!(late.lock().unwrap().starts_with(&after));
+}
