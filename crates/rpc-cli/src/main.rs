@@ -6,6 +6,7 @@ mod decode;
 mod environment;
 mod host;
 mod interop;
+mod menu;
 mod watch;
 
 use std::process::ExitCode;
