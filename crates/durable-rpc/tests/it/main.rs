@@ -14,6 +14,7 @@ mod durable_value;
 mod events;
 mod failures;
 mod following;
+mod herd;
 mod intactness;
 mod link;
 mod log;
