@@ -5,6 +5,7 @@ mod commands;
 mod decode;
 mod host;
 mod interop;
+mod menu;
 mod watch;
 
 use std::process::ExitCode;

@@ -1,7 +1,8 @@
-//! The `rpc` command as real processes: killed, frozen and restarted, calling each other, or
-//! reading captures.
+//! The `rpc` command as real processes: killed, frozen and restarted, calling each other,
+//! asking each other, or reading captures.
 
 mod decode;
 mod interop;
+mod menu;
 mod process;
 mod survival;
