@@ -4,6 +4,7 @@
 //! ```text
 //! cargo run -p durable-rpc --example polled
 //! ```
+#![expect(clippy::print_stdout, reason = "it has something to show")]
 
 use std::error::Error;
 use std::pin::Pin;

@@ -27,4 +27,5 @@ mod races;
 mod random;
 mod server;
 mod slow_consumer;
+mod versioned;
 mod workshop;
