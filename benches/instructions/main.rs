@@ -6,6 +6,7 @@
 
 #![expect(clippy::print_stdout, reason = "the report is the output")]
 
+mod calls;
 mod paths;
 
 use std::{collections::BTreeMap, env, fs, path::Path, process::Command};

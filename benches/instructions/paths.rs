@@ -8,6 +8,8 @@ use benches::{
 };
 use bin_prot::{BinRead, BinWrite};
 
+use crate::calls;
+
 /// Sets a path up; what it results in runs it once.
 type Prepare = fn() -> Box<dyn FnMut()>;
 
@@ -40,6 +42,10 @@ pub(crate) const PATHS: &[(&str, Prepare)] = &[
             black_box(&room).len() == count
         })
     }),
+    ("1-call", || calls::calls(1)),
+    ("64-calls", || calls::calls(64)),
+    ("64-one-way", || calls::one_way(64)),
+    ("1000-updates", || calls::updates(1000)),
 ];
 
 /// A frame of 32 bytes of payload.

@@ -197,9 +197,9 @@ pub(crate) struct InteropServe {
     /// Where to listen: HOST:PORT; port 0 picks a free one.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: String,
-    /// The wire versions to offer.
-    #[arg(long, value_name = "A-B", default_value = "1-11", value_parser = wire)]
-    pub(crate) wire: Wire,
+    /// The wire versions to offer. Default: all, or what the environment says.
+    #[arg(long, value_name = "A-B", value_parser = wire)]
+    pub(crate) wire: Option<Wire>,
     /// How to introduce itself.
     #[arg(long, value_name = "TEXT", default_value = "interop-server")]
     pub(crate) identification: String,
@@ -211,9 +211,9 @@ pub(crate) struct InteropClient {
     /// The server: HOST:PORT.
     #[arg(value_name = "ADDR")]
     pub(crate) address: String,
-    /// The wire versions to offer.
-    #[arg(long, value_name = "A-B", default_value = "1-11", value_parser = wire)]
-    pub(crate) wire: Wire,
+    /// The wire versions to offer. Default: all, or what the environment says.
+    #[arg(long, value_name = "A-B", value_parser = wire)]
+    pub(crate) wire: Option<Wire>,
     /// How to introduce itself.
     #[arg(long, value_name = "TEXT", default_value = "interop-client")]
     pub(crate) identification: String,

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod decode;
+mod environment;
 mod host;
 mod interop;
 mod menu;
@@ -14,6 +15,9 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();
+    if let Err(error) = rpc_core::Environment::of_process() {
+        return failed(&error.into());
+    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -23,6 +23,8 @@ pub(crate) const LOCATION: &str = "client-side rpc response un-bin-io'ing";
 #[must_use = "the response is forgotten unless this is awaited"]
 pub struct Dispatch<R> {
     call: Arc<PlainCall<R>>,
+    /// The response has been handed out.
+    over: bool,
     _connection: Connection,
 }
 
@@ -37,6 +39,7 @@ impl<R> Dispatch<R> {
         }
         Self {
             call,
+            over: false,
             _connection: connection.clone(),
         }
     }
@@ -46,33 +49,22 @@ impl<R> Future for Dispatch<R> {
     type Output = Result<R, DispatchError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.call.lock();
-        match &mut *state {
-            State::Waiting(waker) => {
-                match waker {
-                    Some(waker) => waker.clone_from(cx.waker()),
-                    none => *none = Some(cx.waker().clone()),
-                }
-                Poll::Pending
-            }
-            State::Done(_) | State::Failed(_) => {
-                match std::mem::replace(&mut *state, State::Over) {
-                    State::Done(response) => Poll::Ready(Ok(response)),
-                    State::Failed(error) => Poll::Ready(Err(*error)),
-                    State::Waiting(_) | State::Over => Poll::Pending,
-                }
-            }
+        let this = self.get_mut();
+        if this.over {
             // As with any future, polling it again after the end is a mistake; it never resolves.
-            State::Over => Poll::Pending,
+            return Poll::Pending;
         }
+        let polled = this.call.poll(cx);
+        this.over = polled.is_ready();
+        polled
     }
 }
 
 impl<R> Drop for Dispatch<R> {
     fn drop(&mut self) {
-        let unwanted = std::mem::replace(&mut *self.call.lock(), State::Over);
-        // What is in it is the user's, and so is its destructor.
-        drop(unwanted);
+        if !self.over {
+            self.call.give_up();
+        }
     }
 }
 
@@ -148,6 +140,33 @@ impl<R: Send + 'static> PlainCall<R> {
 }
 
 impl<R> PlainCall<R> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<Result<R, DispatchError>> {
+        let mut state = self.lock();
+        match &mut *state {
+            State::Waiting(waker) => {
+                match waker {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    none => *none = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            }
+            State::Done(_) | State::Failed(_) | State::Over => {
+                match std::mem::replace(&mut *state, State::Over) {
+                    State::Done(response) => Poll::Ready(Ok(response)),
+                    State::Failed(error) => Poll::Ready(Err(*error)),
+                    State::Waiting(_) | State::Over => Poll::Pending,
+                }
+            }
+        }
+    }
+
+    /// Nobody wants the response any more.
+    fn give_up(&self) {
+        let unwanted = std::mem::replace(&mut *self.lock(), State::Over);
+        // What is in it is the user's, and so is its destructor.
+        drop(unwanted);
+    }
+
     fn lock(&self) -> MutexGuard<'_, State<R>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,7 +176,8 @@ impl<R: Send + 'static> Receiver for PlainCall<R> {
     fn response(&self, arrived: Arrived<'_>) -> After {
         let (result, note) = arrived.split();
         let result = match result {
-            Ok(data) => decode(data, self.decode, LOCATION),
+            Ok(data) => decode(data, self.decode, LOCATION)
+                .inspect_err(|error| note.keep_undecodable(error, data)),
             Err(error) => Err(DispatchError::Rpc(error)),
         };
         if note.is_wanted() {
@@ -193,9 +213,6 @@ pub(crate) fn decode<T>(
 }
 
 #[cold]
-pub(crate) fn undecodable(location: &'static str, reason: impl fmt::Display) -> DispatchError {
-    DispatchError::Undecodable {
-        location,
-        reason: reason.to_string(),
-    }
+pub(crate) fn undecodable(location: &'static str, reason: Undecodable) -> DispatchError {
+    DispatchError::Undecodable { location, reason }
 }

@@ -7,12 +7,18 @@ use std::time::Duration;
 use rpc_wire::ProtocolVersion;
 use thiserror::Error;
 
+use crate::payload::dump::{Dump, Dumps};
+
 /// Lengthens the heartbeat timeout: a time span such as `45s`.
 const HEARTBEAT_TIMEOUT: &str = "ASYNC_RPC_HEARTBEAT_TIMEOUT_OVERRIDE";
 /// A number of bytes.
 pub(crate) const MAX_MESSAGE_SIZE: &str = "ASYNC_RPC_MAX_MESSAGE_SIZE";
 /// The highest version to offer.
 const MAX_VERSION: &str = "ASYNC_RPC_FORCE_PROTOCOL_VERSION_NUMBER_UPPER_BOUND";
+/// A directory for payloads that cannot be decoded.
+const DUMP_UNDECODABLE: &str = "ASYNC_RPC_DEBUG_DUMP_DESERIALIZATION_ERRORS";
+/// The same for those whose value has another length than was announced.
+const DUMP_WRONG_LENGTH: &str = "ASYNC_RPC_DEBUG_DUMP_MESSAGE_LENGTH_ERRORS";
 
 /// What the reference's environment variables say; for those who run a program, and cannot change
 /// it.
@@ -34,11 +40,18 @@ const MAX_VERSION: &str = "ASYNC_RPC_FORCE_PROTOCOL_VERSION_NUMBER_UPPER_BOUND";
 /// | `ASYNC_RPC_HEARTBEAT_TIMEOUT_OVERRIDE` | time span, `45s` | the heartbeat timeout is at least this | [`min_timeout`](crate::connection::heartbeat::Config::min_timeout) |
 /// | `ASYNC_RPC_MAX_MESSAGE_SIZE` | bytes | the limit for messages, unless a higher one is configured | [`max_message_size`](crate::connection::Config::max_message_size) |
 /// | `ASYNC_RPC_FORCE_PROTOCOL_VERSION_NUMBER_UPPER_BOUND` | 1 to 11; others are clamped | versions up to this are offered, unless others are configured | [`versions`](crate::connection::Config::versions) |
+/// | `ASYNC_RPC_DEBUG_DUMP_DESERIALIZATION_ERRORS` | a directory, see below | payloads that cannot be decoded are kept there | [`keep_undecodable`](crate::connection::Config::keep_undecodable) |
+/// | `ASYNC_RPC_DEBUG_DUMP_MESSAGE_LENGTH_ERRORS` | likewise | payloads are kept whose value has another length than was announced | [`keep_wrong_length`](crate::connection::Config::keep_wrong_length) |
+///
+/// A directory is a path with a slash in it. A name without one goes under `/dev/shm` (where that
+/// does not exist: the directory for temporary files); an empty value and `1` stand for
+/// `async-rpc-undecodable` there.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Environment {
     pub(crate) min_heartbeat_timeout: Option<Duration>,
     pub(crate) max_message_size: Option<usize>,
     pub(crate) max_version: Option<ProtocolVersion>,
+    pub(crate) dumps: Dumps,
 }
 
 /// A variable's value makes no sense, and ignoring it would be worse than not starting.
@@ -90,6 +103,10 @@ impl Environment {
             min_heartbeat_timeout: min_heartbeat_timeout.transpose()?,
             max_message_size: integer(MAX_MESSAGE_SIZE)
                 .and_then(|bytes| usize::try_from(bytes).ok()),
+            dumps: Dumps {
+                undecodable: value(DUMP_UNDECODABLE).map(|value| Dump::named(&value)),
+                wrong_length: value(DUMP_WRONG_LENGTH).map(|value| Dump::named(&value)),
+            },
             max_version: integer(MAX_VERSION).and_then(|bound| {
                 let (min, max) = (ProtocolVersion::MIN, ProtocolVersion::MAX);
                 ProtocolVersion::new(bound.clamp(min.number().into(), max.number().into()))
@@ -132,8 +149,11 @@ fn parse_span(text: &str) -> Option<Duration> {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
+    use std::path::PathBuf;
+    use std::process::Command;
 
     use super::*;
+    use crate::connection::Config;
 
     fn environment(variable: &str, value: &str) -> Result<Environment, EnvironmentError> {
         Environment::from_variables(|name| (name == variable).then(|| OsStr::new(value).into()))
@@ -197,6 +217,49 @@ mod tests {
         ] {
             assert_eq!(bound(value), expected, "{value}");
         }
+    }
+
+    /// *connection* §13: each variable is about its own sort of payload.
+    #[test]
+    fn directories_for_payloads_are_named() {
+        let dumps = |variable| environment(variable, "/var/tmp/rpc").unwrap().dumps;
+        let directory = |dump: Option<Dump>| dump.map(|dump| dump.directory().to_owned());
+        let expected = Some(PathBuf::from("/var/tmp/rpc"));
+        let undecodable = dumps(DUMP_UNDECODABLE);
+        assert_eq!(directory(undecodable.undecodable), expected);
+        assert_eq!(directory(undecodable.wrong_length), None);
+        let wrong_length = dumps(DUMP_WRONG_LENGTH);
+        assert_eq!(directory(wrong_length.undecodable), None);
+        assert_eq!(directory(wrong_length.wrong_length), expected);
+    }
+
+    /// C-EN-1: in a process of its own, whose environment bounds the version.
+    #[test]
+    fn process_is_asked_once_and_only_for_those_who_want_to_know() {
+        const MARK: &str = "RPC_CORE_TEST_IS_THE_CHILD";
+        const NAME: &str =
+            "environment::tests::process_is_asked_once_and_only_for_those_who_want_to_know";
+        if std::env::var_os(MARK).is_none() {
+            let mut child = Command::new(std::env::current_exe().unwrap());
+            child
+                .args(["--exact", NAME])
+                .env(MARK, "")
+                .env(MAX_VERSION, "3");
+            let output = child.output().unwrap();
+            let said = String::from_utf8_lossy(&output.stdout);
+            assert!(output.status.success(), "{said}");
+            assert!(said.contains("1 passed"), "{said}");
+            return;
+        }
+        let offered = |config: Config| config.header().versions().max();
+        assert_eq!(offered(Config::default()), Some(11));
+        let environment = Environment::of_process().unwrap();
+        assert!(std::ptr::eq(
+            environment,
+            Environment::of_process().unwrap()
+        ));
+        let config = Config::default().environment(environment);
+        assert_eq!(offered(config), Some(3));
     }
 
     #[test]

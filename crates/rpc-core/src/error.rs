@@ -9,6 +9,7 @@ use rpc_wire::frame::AppendError;
 use thiserror::Error;
 
 use crate::connection::Closed;
+use crate::payload::Undecodable;
 
 /// Why a dispatch has no answer.
 ///
@@ -29,7 +30,7 @@ pub enum DispatchError {
         /// Which part of which message, in the reference's words (rule R-ER-1).
         location: &'static str,
         /// What was wrong.
-        reason: String,
+        reason: Undecodable,
     },
     /// The connection ended because the peer sent something that makes no sense.
     #[error("connection failed: {0}")]

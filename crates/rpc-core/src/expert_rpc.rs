@@ -294,7 +294,8 @@ where
         let mut overlong = None;
         let result = match result {
             Ok(data) => data.bytes().map_err(|error| {
-                let error = undecodable(LOCATION, error);
+                let error = undecodable(LOCATION, Undecodable::wrong_length(error));
+                note.keep_undecodable(&error, data);
                 // Nobody else would notice that the bytes are not what the callee meant
                 // (decision 12).
                 overlong = Some(Info::from(error.to_string()));

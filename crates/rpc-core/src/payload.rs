@@ -8,6 +8,7 @@
 //!
 //! An RPC's definition names its codec; any other can be made by implementing [`Codec`].
 
+pub(crate) mod dump;
 #[cfg(feature = "prost")]
 mod prost;
 mod raw;
@@ -128,7 +129,7 @@ pub(crate) fn read<T>(
     data: Data<'_>,
     read: fn(&[u8]) -> Result<T, Undecodable>,
 ) -> Result<T, Undecodable> {
-    let bytes = data.bytes().map_err(Undecodable::new)?;
+    let bytes = data.bytes().map_err(Undecodable::wrong_length)?;
     catch_unwind(|| read(bytes)).unwrap_or_else(|panic| {
         let panic = HandlerError::from_panic(&*panic);
         Err(Undecodable::new(format_args!("decoder panicked: {panic}")))
@@ -137,24 +138,44 @@ pub(crate) fn read<T>(
 
 /// Why a payload could not be decoded, for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Undecodable(String);
+#[error("{reason}")]
+pub struct Undecodable {
+    reason: String,
+    /// Whether the value itself was readable.
+    wrong_length: bool,
+}
 
 impl Undecodable {
     /// An error with this reason.
     pub fn new(reason: impl fmt::Display) -> Self {
-        Self(reason.to_string())
+        Self {
+            reason: reason.to_string(),
+            wrong_length: false,
+        }
+    }
+
+    /// An error with this reason: the payload has another length than was announced, or than its
+    /// value has. A program can have such payloads [kept](crate::Environment) apart from others.
+    pub fn wrong_length(reason: impl fmt::Display) -> Self {
+        Self {
+            wrong_length: true,
+            ..Self::new(reason)
+        }
+    }
+
+    pub(crate) fn is_wrong_length(&self) -> bool {
+        self.wrong_length
     }
 
     /// Bytes left over are told as consumed and expected length (rule R-ER-2).
     #[cold]
     fn from_read(error: ReadError, expected: usize) -> Self {
         match error.kind {
-            ReadErrorKind::TrailingBytes(_) => Self(format!(
+            ReadErrorKind::TrailingBytes(_) => Self::wrong_length(format_args!(
                 "message length ({}) did not match expected length ({expected})",
                 error.offset
             )),
-            _ => Self(error.to_string()),
+            _ => Self::new(error),
         }
     }
 }

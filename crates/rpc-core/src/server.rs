@@ -1,31 +1,44 @@
 //! Accepting connections over TCP.
 
+mod accepting;
+
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::sleep;
+use tokio::task::JoinHandle;
 
-use crate::connection::{Config, Connection};
-use crate::error::describe;
+use crate::connection::{Config, Connection, HandshakeError};
+use crate::implementation::BoxFuture;
 use crate::implementations::Implementations;
-
-/// How long to wait after accepting failed for want of resources: file descriptors come back
-/// only when connections end.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+use accepting::accept;
 
 type MakeState<S> = dyn Fn(SocketAddr, &Connection) -> S + Send + Sync;
+type Admission = dyn Fn(SocketAddr) -> BoxFuture<bool> + Send + Sync;
+type OnHandshakeError = dyn Fn(SocketAddr, &HandshakeError) + Send + Sync;
 
 /// Collects what a server needs. Made by [`Server::builder`].
 pub struct Builder<S> {
     implementations: Implementations<S>,
     config: Config,
     state: Arc<MakeState<S>>,
+    max_connections: Option<NonZeroUsize>,
+    admission: Option<Box<Admission>>,
+    on_handshake_error: Option<Box<OnHandshakeError>>,
+}
+
+/// What a server has been asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Accepting,
+    /// Serves the connections that it has.
+    Serving,
+    /// Closes them.
+    Stopping,
 }
 
 /// A running server: accepts connections and answers their queries.
@@ -34,7 +47,9 @@ pub struct Builder<S> {
 #[derive(Debug)]
 pub struct Server {
     local_addr: SocketAddr,
-    stop: watch::Sender<bool>,
+    phase: watch::Sender<Phase>,
+    /// Whether the listener is open.
+    listening: watch::Receiver<bool>,
     accepting: JoinHandle<()>,
 }
 
@@ -73,6 +88,9 @@ impl Server {
             implementations,
             config: Config::default(),
             state: Arc::new(state),
+            max_connections: None,
+            admission: None,
+            on_handshake_error: None,
         }
     }
 
@@ -81,20 +99,41 @@ impl Server {
         self.local_addr
     }
 
+    /// Stops accepting: connections that are there live on, and new ones are refused by the
+    /// system. Returns when that is so.
+    ///
+    /// # Cancel safety
+    /// Once polled, the server stops accepting even if the future is dropped.
+    pub async fn stop_accepting(&self) {
+        self.advance(Phase::Serving);
+        let mut listening = self.listening.clone();
+        // An error is the end of the accepting task, and with it of the listener.
+        let _closed = listening.wait_for(|open| !open).await;
+    }
+
     /// Stops accepting, closes every connection, and waits until they are over.
     ///
     /// # Cancel safety
     /// Once polled, everything is closed even if the future is dropped.
     pub async fn shutdown(mut self) {
-        self.stop.send_replace(true);
+        self.advance(Phase::Stopping);
         // A panic of the accepting task is its own report.
         let _over = (&mut self.accepting).await;
+    }
+
+    /// Moves on, never back.
+    fn advance(&self, to: Phase) {
+        self.phase.send_if_modified(|phase| {
+            let further = *phase < to;
+            *phase = to.max(*phase);
+            further
+        });
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop.send_replace(true);
+        self.advance(Phase::Stopping);
     }
 }
 
@@ -106,20 +145,57 @@ impl<S: Send + Sync + 'static> Builder<S> {
         self
     }
 
+    /// The most connections that are served at once, those whose handshake has not ended included.
+    /// Default: any number. Further ones wait in the system's backlog until another one has ended;
+    /// meanwhile their handshake may time out on the client's side (rule C-SK-3).
+    #[must_use]
+    pub fn max_connections(mut self, most: NonZeroUsize) -> Self {
+        self.max_connections = Some(most);
+        self
+    }
+
+    /// Decides by its address whether a client is accepted; one that is not sees the end of its
+    /// connection, without a byte (rule C-SK-1). Default: everybody is.
+    ///
+    /// A client that nothing has been decided about counts as a connection. A panic is a refusal.
+    #[must_use]
+    pub fn accept_if<Fut>(
+        mut self,
+        admit: impl Fn(SocketAddr) -> Fut + Send + Sync + 'static,
+    ) -> Self
+    where
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        self.admission = Some(Box::new(move |peer| Box::pin(admit(peer))));
+        self
+    }
+
+    /// Gets every error of a handshake, with the client's address, in place of the log
+    /// (rule C-SK-2). Default: they are logged, and nothing else.
+    #[must_use]
+    pub fn on_handshake_error(
+        mut self,
+        on_error: impl Fn(SocketAddr, &HandshakeError) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_handshake_error = Some(Box::new(on_error));
+        self
+    }
+
     /// Starts accepting. Must be called within a tokio runtime.
     ///
-    /// Failed handshakes are logged and concern nobody else; running out of file descriptors
-    /// pauses accepting.
+    /// Failed handshakes concern nobody else; running out of file descriptors pauses accepting.
     ///
     /// # Errors
     /// The listener cannot tell its address.
     pub fn serve(self, listener: TcpListener) -> io::Result<Server> {
         let local_addr = listener.local_addr()?;
-        let (stop, stopped) = watch::channel(false);
-        let accepting = tokio::spawn(accept(listener, self, stopped));
+        let (phase, asked) = watch::channel(Phase::Accepting);
+        let (open, listening) = watch::channel(true);
+        let accepting = tokio::spawn(accept(listener, self, asked, open));
         Ok(Server {
             local_addr,
-            stop,
+            phase,
+            listening,
             accepting,
         })
     }
@@ -132,75 +208,4 @@ impl<S> fmt::Debug for Builder<S> {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
-}
-
-async fn accept<S: Send + Sync + 'static>(
-    listener: TcpListener,
-    builder: Builder<S>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let builder = Arc::new(builder);
-    let mut connections = JoinSet::new();
-    let told = stopped.clone();
-    loop {
-        tokio::select! {
-            // Nothing is lost with the others: accepting is cancel safe, and ended connections
-            // are collected by the next round.
-            _ = stop_asked(&mut stopped) => break,
-            Some(_) = connections.join_next() => {}
-            accepted = listener.accept() => match accepted {
-                Ok((stream, peer)) => {
-                    connections.spawn(serve(stream, peer, builder.clone(), told.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "accepting failed");
-                    sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
-    }
-    drop(listener);
-    while connections.join_next().await.is_some() {}
-}
-
-async fn serve<S: Send + Sync + 'static>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    builder: Arc<Builder<S>>,
-    mut stopped: watch::Receiver<bool>,
-) {
-    let local = stream.local_addr();
-    let local = local.map_or_else(|_| "unknown address".to_owned(), |addr| addr.to_string());
-    let description = format!("TCP server {local} serving {peer}");
-    let config = builder
-        .config
-        .clone()
-        .described(description.clone(), &description);
-    // Messages are batched by us; waiting for more would only delay them.
-    let nodelay = stream.set_nodelay(true);
-    let state = |connection: &Connection| (builder.state)(peer, connection);
-    let create = async {
-        nodelay.ok()?;
-        let created = Connection::serve(stream, config, &builder.implementations, state).await;
-        created
-            .inspect_err(|error| tracing::info!(%peer, error = describe(error), "no connection"))
-            .ok()
-    };
-    let connection = tokio::select! {
-        // A handshake that is cut short leaves nothing behind but its socket, which closes.
-        _ = stop_asked(&mut stopped) => return,
-        connection = create => connection,
-    };
-    let Some(connection) = connection else { return };
-    tokio::select! {
-        // Waiting for the end is cancel safe.
-        _ = connection.closed() => return,
-        _ = stop_asked(&mut stopped) => connection.close_with_reason("server is shutting down"),
-    }
-    connection.closed().await;
-}
-
-/// Ready once the server is to stop, or is gone.
-async fn stop_asked(stopped: &mut watch::Receiver<bool>) {
-    let _asked = stopped.wait_for(|stop| *stop).await;
 }

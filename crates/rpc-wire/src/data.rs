@@ -63,7 +63,8 @@ impl<'a> Data<'a> {
     }
 
     /// The bytes that the frame has of it.
-    pub(crate) fn present(self) -> &'a [u8] {
+    #[inline]
+    pub fn present(self) -> &'a [u8] {
         self.bytes
     }
 

@@ -19,6 +19,8 @@
 //! The length is compared with the limit as soon as its 8 bytes are there, before anything is
 //! reserved for the body (rule C-RD-2).
 
+use std::ops::Range;
+
 use bin_prot::WriteError;
 use thiserror::Error;
 
@@ -221,6 +223,51 @@ pub fn append_before(
     Ok(size)
 }
 
+/// Appends another frame that begins with the same bytes as an earlier one in the same buffer, up
+/// to a last part of `payload` bytes, and so has the same length: a copy of those bytes, `head`,
+/// and then what `write` appends.
+///
+/// ```
+/// let mut buffer = b"\x03\0\0\0\0\0\0\0abc".to_vec();
+/// rpc_wire::frame::append_like(&mut buffer, 0..10, 1, |buffer| {
+///     buffer.push(b'd');
+///     Ok(())
+/// })?;
+/// assert_eq!(buffer[11..], *b"\x03\0\0\0\0\0\0\0abd");
+/// # Ok::<(), rpc_wire::frame::AppendError>(())
+/// ```
+///
+/// # Errors
+/// See [`AppendError`]; the buffer is then as it was.
+///
+/// # Panics
+/// `head` does not lie within the buffer.
+#[inline]
+pub fn append_like(
+    buffer: &mut Vec<u8>,
+    head: Range<usize>,
+    payload: usize,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
+) -> Result<(), AppendError> {
+    let keep = buffer.len();
+    let guard = Truncate { buffer, keep };
+    let buffer = &mut *guard.buffer;
+    buffer.reserve(head.len() + payload);
+    let before = head.len();
+    buffer.extend_from_within(head);
+    write(buffer)?;
+    let written = buffer.len() - keep - before;
+    if written != payload {
+        let around = before.saturating_sub(LENGTH_BYTES);
+        return Err(AppendError::SizeMismatch {
+            promised: around + payload,
+            written: around + written,
+        });
+    }
+    std::mem::forget(guard);
+    Ok(())
+}
+
 /// Cuts the buffer to `keep` bytes when dropped, also while unwinding.
 struct Truncate<'a> {
     buffer: &'a mut Vec<u8>,
@@ -278,6 +325,29 @@ mod tests {
                 })
             );
         }
+    }
+
+    #[test]
+    fn frame_like_another_is_whole_or_not_there() {
+        let mut buffer = framed(&[b"ab", b"abc"]);
+        let before = buffer.clone();
+        let write = |bytes: &'static [u8]| {
+            |buffer: &mut Vec<u8>| {
+                buffer.extend_from_slice(bytes);
+                Ok(())
+            }
+        };
+        let lies = append_like(&mut buffer, 10..20, 1, write(b"cd"));
+        let (promised, written) = (3, 4);
+        assert_eq!(lies, Err(AppendError::SizeMismatch { promised, written }));
+        let fails = append_like(&mut buffer, 10..20, 1, |buffer| {
+            buffer.push(1);
+            Err(WriteError::Invalid("no"))
+        });
+        assert_eq!(fails, Err(AppendError::Write(WriteError::Invalid("no"))));
+        assert_eq!(buffer, before);
+        append_like(&mut buffer, 10..20, 1, write(b"d")).unwrap();
+        assert_eq!(buffer, framed(&[b"ab", b"abc", b"abd"]));
     }
 
     #[test]

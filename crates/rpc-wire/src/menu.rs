@@ -266,6 +266,14 @@ impl Menu {
         self.versions(name).next().is_some()
     }
 
+    /// Whether this RPC is at this position.
+    #[inline]
+    pub fn is_at(&self, rank: usize, rpc: DescriptionRef<'_>) -> bool {
+        self.entries
+            .get(rank)
+            .is_some_and(|entry| entry.description.as_ref() == rpc)
+    }
+
     /// The versions of a name, ascending.
     pub fn versions(&self, name: &[u8]) -> impl DoubleEndedIterator<Item = i64> {
         let start = self

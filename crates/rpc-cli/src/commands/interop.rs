@@ -20,7 +20,7 @@ pub(crate) async fn serve(args: InteropServe) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(&args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
-    let config = config(args.wire.0)
+    let config = config(args.wire.map(|wire| wire.0))
         .identification(args.identification)
         .provide_shapes(true);
     let tallies = Tallies::default();
@@ -44,7 +44,7 @@ pub(crate) async fn serve(args: InteropServe) -> anyhow::Result<ExitCode> {
 pub(crate) async fn client(args: InteropClient) -> anyhow::Result<ExitCode> {
     let target = Target {
         address: args.address,
-        wire: args.wire.0,
+        wire: args.wire.map(|wire| wire.0),
         identification: args.identification,
         expect_wire: args.expect_wire,
     };

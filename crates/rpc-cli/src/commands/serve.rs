@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use rpc_core::connection::{Config, heartbeat};
+use rpc_core::connection::heartbeat;
 use rpc_core::{Implementations, OnUnknownRpc, Server};
 use rpc_versioned::MenuWithShapes;
 use tokio::net::TcpListener;
 
 use crate::args::Serve;
+use crate::environment;
 use crate::host::HOST;
 use crate::host::publisher::Publisher;
 
@@ -33,7 +34,7 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
-    let config = Config::default()
+    let config = environment::config()
         .identification("rpc host serve")
         .provide_shapes(true)
         .heartbeat(

@@ -5,12 +5,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use durable_rpc::{Durable, Event, state};
-use rpc_core::connection::{Config, heartbeat};
+use rpc_core::connection::heartbeat;
 use rpc_core::{Client, Connection};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::args::{View, Watch};
+use crate::environment;
 use crate::host::HOST;
 use crate::host::change::Change;
 use crate::host::snapshot::Snapshot;
@@ -58,7 +59,7 @@ impl Target {
         let heartbeat = heartbeat::Config::default()
             .send_every(self.silence / 4)
             .timeout(self.silence);
-        let config = Config::default()
+        let config = environment::config()
             .identification("rpc host watch")
             .handshake_timeout(self.silence)
             .heartbeat(heartbeat);

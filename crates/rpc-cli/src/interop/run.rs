@@ -10,16 +10,20 @@ use tokio::net::TcpStream;
 
 use super::check::{Failure, Outcome};
 use super::tap::{Seen, Tap};
+use crate::environment;
 
 /// How often both ends send heartbeats. The other end may have a short timeout, so that its own
 /// heartbeat case is quick; the recorded ones sent one every 300 ms.
 pub(crate) const HEARTBEAT_EVERY: Duration = Duration::from_millis(100);
 
-/// The configuration of both ends.
-pub(crate) fn config(wire: RangeInclusive<ProtocolVersion>) -> Config {
-    Config::default()
-        .versions(wire)
-        .heartbeat(heartbeat::Config::default().send_every(HEARTBEAT_EVERY))
+/// The configuration of both ends; without versions they offer all that the environment lets them.
+pub(crate) fn config(wire: Option<RangeInclusive<ProtocolVersion>>) -> Config {
+    let heartbeat = heartbeat::Config::default().send_every(HEARTBEAT_EVERY);
+    let config = environment::config().heartbeat(heartbeat);
+    match wire {
+        Some(versions) => config.versions(versions),
+        None => config,
+    }
 }
 
 /// Whom the cases are run against, and how.
@@ -27,8 +31,8 @@ pub(crate) fn config(wire: RangeInclusive<ProtocolVersion>) -> Config {
 pub(crate) struct Target {
     /// HOST:PORT.
     pub(crate) address: String,
-    /// The versions to offer.
-    pub(crate) wire: RangeInclusive<ProtocolVersion>,
+    /// The versions to offer, if not all.
+    pub(crate) wire: Option<RangeInclusive<ProtocolVersion>>,
     /// How to introduce ourselves.
     pub(crate) identification: String,
     /// The version that has to be negotiated.

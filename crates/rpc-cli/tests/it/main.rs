@@ -2,6 +2,7 @@
 //! asking each other, or reading captures.
 
 mod decode;
+mod environment;
 mod interop;
 mod menu;
 mod process;

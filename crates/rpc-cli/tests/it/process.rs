@@ -19,8 +19,14 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn start(args: &[&str]) -> Self {
+        Self::start_with(&[], args)
+    }
+
+    /// With these variables in its environment.
+    fn start_with(variables: &[(&str, &str)], args: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_rpc"))
             .args(args)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -50,10 +56,7 @@ impl Process {
     pub(crate) fn serve_on(address: &str) -> (Self, String) {
         let options = ["--every", "200", "--silence", "1000"];
         let arguments = [&["host", "serve", "--listen", address], &options[..]];
-        let mut server = Self::start(&arguments.concat());
-        let line = server.wait_for("listening on ");
-        let address = line.trim_start_matches("listening on ").to_owned();
-        (server, address)
+        Self::start(&arguments.concat()).listening()
     }
 
     /// The suite's server on a free port, and its address.
@@ -61,13 +64,23 @@ impl Process {
         Self::interop_serve_on("127.0.0.1:0", options)
     }
 
+    /// The suite's server on a free port, with this variable in its environment.
+    pub(crate) fn interop_serve_with(variable: &str, value: &str) -> (Self, String) {
+        let arguments = ["interop", "serve", "--listen", "127.0.0.1:0"];
+        Self::start_with(&[(variable, value)], &arguments).listening()
+    }
+
     /// The suite's server on this address.
     pub(crate) fn interop_serve_on(address: &str, options: &[&str]) -> (Self, String) {
         let arguments = [&["interop", "serve", "--listen", address], options];
-        let mut server = Self::start(&arguments.concat());
-        let line = server.wait_for("listening on ");
+        Self::start(&arguments.concat()).listening()
+    }
+
+    /// The server, once it listens, and its address.
+    fn listening(mut self) -> (Self, String) {
+        let line = self.wait_for("listening on ");
         let address = line.trim_start_matches("listening on ").to_owned();
-        (server, address)
+        (self, address)
     }
 
     /// A viewer of that server, which gives a silent server up after a second.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use rpc_wire::{Header, Menu, MenuError, ProtocolVersion, frame};
 use super::heartbeat;
 use crate::environment::Environment;
 use crate::implementation::BoxFuture;
+use crate::payload::dump::{Dump, Dumps};
 
 /// How a connection behaves. Plain data; the defaults are the reference's.
 ///
@@ -43,6 +45,7 @@ pub struct Config {
     pub(crate) write_timeout: Duration,
     pub(crate) flush_timeout: Duration,
     pub(crate) reader_drain_timeout: Duration,
+    dumps: Dumps,
     environment: Environment,
 }
 
@@ -106,6 +109,7 @@ impl Default for Config {
             write_timeout: Duration::from_secs(120),
             flush_timeout: Duration::from_secs(5),
             reader_drain_timeout: Duration::from_secs(5),
+            dumps: Dumps::default(),
             environment: Environment::default(),
         }
     }
@@ -305,6 +309,27 @@ impl Config {
         self
     }
 
+    /// Keeps the payloads of messages that cannot be decoded, each in a file of its own in this
+    /// directory, which is made when it is needed. Default: they are not kept, unless the
+    /// [environment](Self::environment) says so. The log says which file has what.
+    ///
+    /// For finding out what a peer means. The files are for this process's user alone, and take up
+    /// 64 MiB together at most, for all connections with a copy of this configuration; after that
+    /// nothing is kept. They are written where the message is handled, which waits for it.
+    #[must_use]
+    pub fn keep_undecodable(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.dumps.undecodable = Some(Dump::new(directory));
+        self
+    }
+
+    /// The same with payloads whose value is readable, but has another length than was announced:
+    /// what peers send that have another type in mind.
+    #[must_use]
+    pub fn keep_wrong_length(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.dumps.wrong_length = Some(Dump::new(directory));
+        self
+    }
+
     /// The description of a connection whose transport is described by `alone`, or by `beside`
     /// when the user's words stand before it (rule C-SK-4).
     pub(crate) fn described(mut self, alone: String, beside: &str) -> Self {
@@ -341,6 +366,12 @@ impl Config {
     /// The peer's header, if it is known beforehand.
     pub(super) fn peers_header(&self) -> Option<&Header> {
         Some(&self.pre_shared_headers.as_ref()?.peers)
+    }
+
+    /// Where payloads go that cannot be decoded.
+    pub(super) fn dumps(&self) -> Option<Box<Dumps>> {
+        let dumps = self.dumps.or(&self.environment.dumps);
+        (dumps != Dumps::default()).then(|| Box::new(dumps))
     }
 
     /// The limit in effect (rule C-LM-2).

@@ -23,7 +23,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bin_prot::BinWrite;
-use rpc_wire::Message;
+use rpc_wire::{Message, QueryId};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
@@ -34,7 +34,7 @@ use super::reader::{self, Reader};
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{Config, Transport, after};
-use crate::implementation::Stop;
+use crate::implementation::{Call, CalledRpc, Stop};
 use crate::implementations::Serve;
 use input::Read;
 use timing::Phase;
@@ -55,6 +55,8 @@ pub(super) struct Driver {
     reader: Reader,
     writer: Writer,
     callee: Box<dyn Serve>,
+    /// The answering of the query that is being handled; made anew for each.
+    call: Call,
     tasks: JoinSet<Option<Stop>>,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
@@ -79,6 +81,7 @@ impl Driver {
     ) -> Self {
         let now = Instant::now();
         shared.liveness.seen(now);
+        let call = Call::new(shared.clone(), CalledRpc::Menu, QueryId::new(0), None);
         Self {
             ending,
             shared,
@@ -86,6 +89,7 @@ impl Driver {
             reader,
             writer: Writer::new(unsent, config.write_timeout),
             callee,
+            call,
             tasks: JoinSet::new(),
             heartbeat: Heartbeat::new(config.heartbeats(), now),
             timer: Box::pin(sleep_until(now)),
@@ -141,6 +145,7 @@ impl Driver {
                     return Step::End(End::Requested);
                 }
                 *settled = true;
+                self.shared.serving.ask_sources();
                 cx.waker().wake_by_ref();
                 return Step::Sleep;
             }

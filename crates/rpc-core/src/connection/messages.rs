@@ -5,11 +5,14 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use bin_prot::{Info, Sexp};
-use rpc_wire::{Query, Response, stream};
+use rpc_wire::{Data, Message, Query, QueryId, RpcError, stream};
 use tokio::task::JoinSet;
 
 use super::end::End;
 use super::gate::Hold;
+use super::output::Stage;
+use super::reader::Reader;
+use super::run::Run;
 use super::shared::Shared;
 use super::waiting::{After, Arrived, Receiver};
 use crate::error::HandlerError;
@@ -20,35 +23,84 @@ use crate::implementations::{Find, Serve};
 use crate::query_context::QueryContext;
 use crate::tracing_event::{Event, Kind};
 
+/// Handles a message that is neither query nor response.
+#[cold]
+pub(super) fn other(shared: &Shared, message: Message<'_>) -> Option<End> {
+    match message {
+        Message::Heartbeat => {
+            shared.liveness.heartbeat_received(&shared.description);
+            None
+        }
+        Message::CloseStarted => {
+            shared.output.advance(Stage::PeerClosing);
+            None
+        }
+        Message::CloseReason(info) | Message::CloseReasonDuplicated(info) => {
+            Some(End::ByPeer(Box::new(info.into())))
+        }
+        Message::CloseReasonV2(reason) => Some(End::ByPeer(Box::new((*reason).into()))),
+        Message::Metadata(_) | Message::MetadataV2(_) => Some(End::Fatal(Info::from(
+            "connection metadata after the handshake",
+        ))),
+        Message::Query(_) | Message::Response(_) => None,
+    }
+}
+
 /// Hands a response, in a frame of `body` bytes, to whoever waits for it (rules C-DI-9,
-/// C-DI-10).
+/// C-DI-10). A receiver that comes back takes what follows as [`updates`].
 pub(super) fn response(
     shared: &Arc<Shared>,
     tasks: &mut JoinSet<Option<Stop>>,
-    response: Response<'_>,
+    id: QueryId,
+    result: Result<Data<'_>, RpcError>,
     body: usize,
-) -> Option<End> {
-    let id = response.header.id;
+) -> Result<Option<Arc<dyn Receiver>>, End> {
     let receiver = shared.waiting().receiver(id);
     let Some(receiver) = receiver else {
         let error = Sexp::list([Sexp::atom("Unknown_query_id"), Sexp::atom(id.to_string())]);
-        return Some(End::Stopped(Some(Info::Sexp(error))));
+        return Err(End::Stopped(Some(Info::Sexp(error))));
     };
     let arrived = Arrived {
         id,
-        result: response.result,
+        result,
         body,
-        events: &shared.events,
+        shared,
     };
     match receiver.response(arrived) {
-        After::Keep => {}
+        After::Stream => Ok(Some(receiver)),
+        after => follow(shared, tasks, id, receiver, after).map(|()| None),
+    }
+}
+
+/// Hands over the updates of one stream that have been read, as long as they follow one another.
+pub(super) fn updates(
+    shared: &Arc<Shared>,
+    tasks: &mut JoinSet<Option<Stop>>,
+    id: QueryId,
+    receiver: Arc<dyn Receiver>,
+    reader: &mut Reader,
+) -> Result<(), End> {
+    let after = receiver.updates(&mut Run::new(reader, id, shared));
+    follow(shared, tasks, id, receiver, after)
+}
+
+/// Does what a receiver has asked for.
+fn follow(
+    shared: &Arc<Shared>,
+    tasks: &mut JoinSet<Option<Stop>>,
+    id: QueryId,
+    receiver: Arc<dyn Receiver>,
+    after: After,
+) -> Result<(), End> {
+    match after {
+        After::Keep | After::Stream => {}
         After::Remove => {
             shared.waiting().remove(id);
         }
         After::Wait(wait) => hold(shared, tasks, receiver, wait),
-        After::Stop(error) => return Some(End::Fatal(error)),
+        After::Stop(error) => return Err(End::Fatal(error)),
     }
-    None
+    Ok(())
 }
 
 /// Lets no further message be handled until `wait` is ready. It was the callback of `receiver`
@@ -76,12 +128,13 @@ fn hold(
 
 /// Starts answering a query that came in a frame of `body` bytes.
 pub(super) fn query(
-    shared: &Arc<Shared>,
+    call: &mut Call,
     callee: &dyn Serve,
     tasks: &mut JoinSet<Option<Stop>>,
     query: Query<'_>,
     body: usize,
 ) -> Option<End> {
+    let shared = call.shared();
     if shared.output.has_ended() {
         // Nobody can be answered any more (rule C-RD-5).
         return Some(End::Stopped(None));
@@ -108,7 +161,8 @@ pub(super) fn query(
             ))));
         }
     };
-    let mut call = Call::new(shared.clone(), called, query.header.id, menu_index);
+    call.renew(called, query.header.id, menu_index);
+    let shared = call.shared();
     let kind = || found.map_or(HandlerKind::Expert, |index| callee.kind(index));
     shared.events.tell(call.rpc(), call.id(), body, || {
         let abort =
@@ -120,7 +174,7 @@ pub(super) fn query(
     });
     call.show_metadata(&query.header);
     let received = Received {
-        context: QueryContext::new(&call, &query.header),
+        context: QueryContext::new(call, &query.header),
         data: query.data,
     };
     let handled = catch_unwind(AssertUnwindSafe(|| match found {
@@ -131,6 +185,7 @@ pub(super) fn query(
         let error = HandlerError::from_panic(&*panic);
         call.failed(kind(), error).into()
     });
+    call.clear();
     match started {
         Started::Done => None,
         Started::Task { future, stream } => {

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use bin_prot::{BinWrite, WriteError};
 use bytes::Bytes;
 use rpc_wire::Message;
-use rpc_wire::frame::{self, AppendError, Frames};
+use rpc_wire::frame::{self, AppendError};
 
 use super::closed::Closed;
 use super::closing::Plan;
@@ -111,10 +111,10 @@ struct State {
 }
 
 impl State {
-    /// A frame with a body of this size has been appended.
-    fn count(&mut self, body: usize) {
-        self.appended += (frame::LENGTH_BYTES + body) as u64;
-        self.bodies += body as u64;
+    /// So many frames have been appended, of so many bytes together.
+    fn count(&mut self, bytes: usize, count: usize) {
+        self.appended += bytes as u64;
+        self.bodies += (bytes - count * frame::LENGTH_BYTES) as u64;
     }
 }
 
@@ -264,7 +264,7 @@ impl Output {
         let size = message.bin_size();
         let write = |buffer: &mut Vec<u8>| message.bin_write(buffer);
         let body = frame::append(state.buffer.copied(), self.limits.message, size, write)?;
-        state.count(body);
+        state.count(frame::LENGTH_BYTES + body, 1);
         Ok(())
     }
 
@@ -444,13 +444,28 @@ impl Appending<'_> {
         Ok(())
     }
 
-    /// Appends messages that are framed already, right behind one that was appended under the same
-    /// lock. They count like it, and are not refused.
-    pub(crate) fn append_frames(&mut self, class: Class, frames: &[u8]) {
+    /// Appends `count` messages that are framed already, right behind one that was appended under
+    /// the same lock. They count like it, and are not refused.
+    pub(crate) fn append_frames(&mut self, class: Class, frames: &[u8], count: usize) -> usize {
         self.state.buffer.copied().extend_from_slice(frames);
-        for body in Frames::new(frames, usize::MAX).flatten() {
-            self.appended(class, body.len());
+        self.count_frames(class, frames.len(), count)
+    }
+
+    /// Appends `count` messages that are framed already, if this class may still be sent and
+    /// `wanted` says so. Results in what is buffered then.
+    pub(crate) fn append_frames_if(
+        &mut self,
+        wanted: impl FnOnce() -> bool,
+        class: Class,
+        frames: &[u8],
+        count: usize,
+    ) -> Result<Option<usize>, SendError> {
+        self.allow(class)?;
+        if !wanted() {
+            return Ok(None);
         }
+        self.refuse_overfull(class)?;
+        Ok(Some(self.append_frames(class, frames, count)))
     }
 
     #[inline]
@@ -476,10 +491,16 @@ impl Appending<'_> {
 
     #[inline]
     fn appended(&mut self, class: Class, body: usize) -> usize {
+        self.count_frames(class, frame::LENGTH_BYTES + body, 1)
+    }
+
+    /// Frames of so many bytes have been appended. Results in what is buffered then.
+    #[inline]
+    fn count_frames(&mut self, class: Class, bytes: usize, count: usize) -> usize {
         let state = &mut *self.state;
-        state.count(body);
+        state.count(bytes, count);
         if class.is_bounded() {
-            state.bounded += frame::LENGTH_BYTES + body;
+            state.bounded += bytes;
         }
         state.buffer.len()
     }

@@ -4,6 +4,8 @@
 //! last message decides under the output's lock that it is the last: after the end of a stream
 //! nothing with its id may follow, since the peer has forgotten it.
 
+mod upstream;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
@@ -13,6 +15,7 @@ use tokio::task::AbortHandle;
 
 use super::Shared;
 use crate::direct_stream_writer::Direct;
+use upstream::Upstream;
 
 /// One stream, from its query to its last message.
 #[derive(Debug, Default)]
@@ -20,6 +23,7 @@ pub(crate) struct Served {
     /// Written and read under the output's lock only.
     ended: AtomicBool,
     task: OnceLock<AbortHandle>,
+    pub(crate) upstream: Upstream,
     /// What the handler writes to, of a stream that has no source.
     direct: OnceLock<Weak<Direct>>,
 }
@@ -147,6 +151,15 @@ impl Serving {
     /// That source has nothing more to give for now, or for ever.
     pub(crate) fn end_busy(&self) {
         self.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    /// Has every source asked once more for what it has ready; they are busy until that was done.
+    pub(super) fn ask_sources(&self) {
+        // Nobody is woken under the lock.
+        let streams: Vec<_> = self.lock().values().cloned().collect();
+        for served in streams {
+            served.upstream.ask(&self.busy);
+        }
     }
 
     /// Whether a source is being drained.

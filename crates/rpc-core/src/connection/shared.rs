@@ -8,7 +8,8 @@ use bin_prot::WriteError;
 use rpc_wire::frame::AppendError;
 use rpc_wire::handshake::{Agreement, PeerMetadata};
 use rpc_wire::{
-    DescriptionRef, Menu, Message, ProtocolVersion, QueryHeader, QueryId, QueryMetadata, stream,
+    Data, DescriptionRef, Menu, Message, ProtocolVersion, QueryHeader, QueryId, QueryMetadata,
+    stream,
 };
 use tokio::sync::watch;
 
@@ -20,10 +21,13 @@ use super::handshake::Agreed;
 use super::liveness::Liveness;
 use super::metadata_hook::Hooks;
 use super::output::{Class, Limits, Output};
+use super::ranks::Ranks;
 use super::serving::Serving;
 use super::waiting::{Answers, Receiver, Waiting};
 use crate::error::{ConnectionClosed, DispatchError, SendError};
 use crate::implementations::Catalogue;
+use crate::payload::Undecodable;
+use crate::payload::dump::Dumps;
 use crate::tracing_event::{Event, Events, Kind, ReceivedResponse, SendFailure, Turn};
 
 /// What most dispatches are made with.
@@ -34,11 +38,14 @@ pub(crate) struct Shared {
     pub(crate) version: ProtocolVersion,
     pub(crate) description: String,
     pub(crate) peer: PeerMetadata,
+    ranks: Ranks,
     pub(crate) local_menu: Option<Menu>,
     /// What this side implements, in the order of its table.
     pub(crate) implemented: Arc<Catalogue>,
     /// Bytes of a query's metadata for each key.
     pub(crate) max_metadata_bytes: usize,
+    /// Boxed, since hardly any connection has one.
+    dumps: Option<Box<Dumps>>,
     pub(crate) hooks: Hooks,
     pub(crate) events: Arc<Events>,
     pub(crate) gate: Gate,
@@ -127,9 +134,11 @@ impl Shared {
             version,
             description: config.text().to_owned(),
             peer,
+            ranks: Ranks::default(),
             local_menu,
             implemented,
             max_metadata_bytes: config.max_metadata_bytes_per_key,
+            dumps: config.dumps(),
             hooks: Hooks::default(),
             events: Arc::default(),
             gate: Gate::default(),
@@ -144,6 +153,14 @@ impl Shared {
 
     pub(crate) fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a payload that could not be decoded, if the program wants that.
+    #[cold]
+    pub(crate) fn keep_undecodable(&self, location: &str, error: &Undecodable, data: Data<'_>) {
+        if let Some(dumps) = &self.dumps {
+            dumps.keep(&self.description, location, error, data.present());
+        }
     }
 
     /// Whether nothing is open that a graceful close waits for (rule C-CL-9).
@@ -249,7 +266,7 @@ impl Shared {
         if !self.version.has_query_by_rank() {
             return None;
         }
-        self.peer.menu.as_ref()?.rank(rpc)
+        self.ranks.find(self.peer.menu.as_ref()?, rpc)
     }
 
     /// Starts closing, unless that has been done. Returns whether it was for this cause.

@@ -17,9 +17,11 @@ use std::sync::Arc;
 use bin_prot::Info;
 use rpc_wire::{Data, DescriptionRef, QueryId, RpcError};
 
+use super::Shared;
+use super::run::Run;
 use crate::error::{DispatchError, HandlerError};
 use crate::implementation::BoxFuture;
-use crate::tracing_event::{Event, Events, Kind, ReceivedResponse};
+use crate::tracing_event::{Event, Kind, ReceivedResponse};
 
 /// What waits for the responses to one query.
 pub(crate) trait Receiver: Send + Sync {
@@ -27,6 +29,12 @@ pub(crate) trait Receiver: Send + Sync {
     /// callback, and nothing else of the user's. Tells of the response after that, and before it
     /// wakes who waits (rule T-3).
     fn response(&self, arrived: Arrived<'_>) -> After;
+
+    /// Takes the updates that have been read right behind a response for which the receiver
+    /// asked to [go on](After::Stream).
+    fn updates(&self, _run: &mut Run<'_>) -> After {
+        After::Keep
+    }
 
     /// No response will come any more.
     fn fail(&self, error: DispatchError);
@@ -45,7 +53,7 @@ pub(crate) struct Arrived<'a> {
     pub(crate) result: Result<Data<'a>, RpcError>,
     /// Size of the frame's body.
     pub(crate) body: usize,
-    pub(crate) events: &'a Events,
+    pub(crate) shared: &'a Shared,
 }
 
 /// What is needed to tell of a response whose result has been taken.
@@ -53,7 +61,13 @@ pub(crate) struct Arrived<'a> {
 pub(crate) struct Note<'a> {
     id: QueryId,
     body: usize,
-    events: &'a Events,
+    shared: &'a Shared,
+}
+
+impl<'a> Note<'a> {
+    pub(super) fn new(id: QueryId, body: usize, shared: &'a Shared) -> Self {
+        Self { id, body, shared }
+    }
 }
 
 impl<'a> Arrived<'a> {
@@ -62,7 +76,7 @@ impl<'a> Arrived<'a> {
         let note = Note {
             id: self.id,
             body: self.body,
-            events: self.events,
+            shared: self.shared,
         };
         (self.result, note)
     }
@@ -76,14 +90,22 @@ impl Note<'_> {
     /// Whether anybody wants to be told.
     #[inline]
     pub(crate) fn is_wanted(&self) -> bool {
-        self.events.are_heard()
+        self.shared.events.are_heard()
     }
 
     /// Tells the listeners what the response amounted to.
     pub(crate) fn tell(&self, rpc: DescriptionRef<'_>, kind: ReceivedResponse) {
-        self.events.tell(rpc, self.id, self.body, || {
+        self.shared.events.tell(rpc, self.id, self.body, || {
             Event::Received(Kind::Response(kind))
         });
+    }
+
+    /// Keeps the payload of a response that could not be decoded, if the program wants that.
+    #[cold]
+    pub(crate) fn keep_undecodable(&self, error: &DispatchError, data: Data<'_>) {
+        if let DispatchError::Undecodable { location, reason } = error {
+            self.shared.keep_undecodable(location, reason, data);
+        }
     }
 }
 
@@ -91,6 +113,8 @@ impl Note<'_> {
 pub(crate) enum After {
     /// Nothing.
     Keep,
+    /// Nothing; the receiver takes the [updates](Receiver::updates) that follow in one go.
+    Stream,
     /// The query's place in the table is free.
     Remove,
     /// No further message is handled until this is ready (rule C-BP-1).
@@ -220,16 +244,32 @@ impl Waiting {
         self.window.get_mut(usize::try_from(index).ok()?)
     }
 
-    /// Drops free places from the window's front; and when fewer than one place in four is
-    /// taken, moves what stands at the front to the map. Each place is passed once.
+    /// Moves the window's front past places that are free, and past those that stay taken while
+    /// the window is sparse.
+    #[inline]
     fn trim(&mut self) {
+        while let Some(None) = self.window.front() {
+            self.window.pop_front();
+            self.first += 1;
+        }
+        if self.is_sparse() {
+            self.spill();
+        }
+    }
+
+    #[inline]
+    fn is_sparse(&self) -> bool {
         const SMALL: usize = 64;
+        let len = self.window.len();
+        len > SMALL && (self.open - self.old.len()) * 4 < len
+    }
+
+    #[cold]
+    fn spill(&mut self) {
         loop {
-            let sparse =
-                self.window.len() > SMALL && (self.open - self.old.len()) * 4 < self.window.len();
             match self.window.front() {
                 Some(None) => {}
-                Some(Some(_)) if sparse => {}
+                Some(Some(_)) if self.is_sparse() => {}
                 _ => return,
             }
             if let Some(Some(entry)) = self.window.pop_front() {

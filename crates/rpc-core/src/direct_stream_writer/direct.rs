@@ -20,7 +20,7 @@ use std::task::Poll;
 
 use bin_prot::WriteError;
 use rpc_wire::RpcError;
-use rpc_wire::frame::AppendError;
+use rpc_wire::frame::{AppendError, Frames};
 use rpc_wire::stream::EOF_PAYLOAD;
 use tokio::sync::Notify;
 
@@ -352,7 +352,8 @@ impl Direct {
             }
             _ => Last::None,
         };
-        output.append_frames(Class::Response, &frames);
+        let count = Frames::new(&frames, usize::MAX).count();
+        output.append_frames(Class::Response, &frames, count);
         let stage = match last {
             Last::None => Stage::Started,
             Last::End | Last::Error(_) => {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bin_prot::BinWrite;
+use bin_prot::{BinWrite, Info, Sexp};
 use bytes::Bytes;
 use rpc_wire::frame::{self, AppendError};
 use rpc_wire::{
@@ -50,6 +50,18 @@ impl Call {
             header,
             values: Values::default(),
         }
+    }
+
+    /// Makes this the answering of another query on the same connection, which spares counting one
+    /// more user of the connection, and one less, for every query that is answered at once.
+    pub(crate) fn renew(&mut self, rpc: CalledRpc, id: QueryId, menu_index: Option<usize>) {
+        self.rpc = rpc;
+        self.header = ResponseHeader::new(self.shared.version, id, menu_index);
+    }
+
+    /// Lets go of what belongs to the query that has been handled.
+    pub(crate) fn clear(&mut self) {
+        self.values = Values::default();
     }
 
     /// Lets the connection's hooks see the query's metadata, and keeps what they make of it.
@@ -103,13 +115,14 @@ impl Call {
         match payload::read(data, C::read) {
             Ok(query) => Some(query),
             Err(error) => {
-                self.undecodable(location, &error);
+                self.undecodable(location, &error, data);
                 None
             }
         }
     }
 
-    pub(crate) fn undecodable(&self, location: &str, error: &Undecodable) {
+    pub(crate) fn undecodable(&self, location: &str, error: &Undecodable, data: Data<'_>) {
+        self.shared.keep_undecodable(location, error, data);
         self.error(RpcError::BinIoExn(located(location, failure(error))));
     }
 
@@ -205,8 +218,8 @@ impl Call {
         let framed = frame::append(frames, limit, response.bin_size(), |buffer| {
             response.bin_write(buffer)
         });
-        if let Err(error) = framed {
-            self.cannot_even_fail(&error);
+        if let (Err(failure), Err(error)) = (framed, &response.result) {
+            self.cannot_even_fail(error, &failure);
         }
     }
 
@@ -275,7 +288,7 @@ impl Call {
     /// listeners, they are told nothing (rules T-S5, T-S23, T-S24).
     pub(crate) fn error_instead(&self, wanted: impl FnOnce() -> bool, error: RpcError) {
         let told = !matches!(error, RpcError::WriteError(_));
-        self.send_error(told, wanted, error);
+        self.send_error(told, wanted, &error);
     }
 
     /// The handler failed before its result was there: the answer, and then the policy, which a
@@ -285,22 +298,29 @@ impl Call {
         self.failed_if(|| true, kind, error)
     }
 
-    /// The same; the answer is sent if `wanted` says so under the output's lock.
+    /// The same; the answer is sent if `wanted` says so under the output's lock. One that is too
+    /// large becomes a *Write_error* as a value does (rule R-PL-6), except that of a stream: its
+    /// caller would ask for the end of what never began, and wait for it.
     pub(crate) fn failed_if(
         &self,
         wanted: impl FnOnce() -> bool,
         kind: HandlerKind,
         error: HandlerError,
     ) -> Option<Stop> {
-        match handler_error(kind, error) {
+        let error = handler_error(kind, error);
+        match self.try_error(true, wanted, &error) {
+            Ok(()) => {}
+            Err(AppendError::TooBig { size, limit }) if kind != HandlerKind::Streaming => {
+                self.error_instead(|| true, too_big(size, limit));
+            }
+            Err(failure) => self.cannot_even_fail(&error, &failure),
+        }
+        match error {
             RpcError::UncaughtExn(error) => {
-                self.error_if(wanted, RpcError::UncaughtExn(error.clone()));
                 self.on_exception().act(self, Raised::BeforeReturn, error)
             }
-            refusal => {
-                self.error_if(wanted, refusal);
-                None
-            }
+            // A refusal or a failed lift.
+            _ => None,
         }
     }
 
@@ -318,7 +338,7 @@ impl Call {
 
     /// Answers with an error, if `wanted` says so under the output's lock.
     pub(crate) fn error_if(&self, wanted: impl FnOnce() -> bool, error: RpcError) {
-        self.send_error(true, wanted, error);
+        self.send_error(true, wanted, &error);
     }
 
     /// Sends what an expert handler responds. Listeners are told when the handler has returned.
@@ -364,8 +384,20 @@ impl Call {
         }
     }
 
-    fn send_error(&self, told: bool, wanted: impl FnOnce() -> bool, error: RpcError) {
-        let response = self.error_response(error);
+    fn send_error(&self, told: bool, wanted: impl FnOnce() -> bool, error: &RpcError) {
+        if let Err(failure) = self.try_error(told, wanted, error) {
+            self.cannot_even_fail(error, &failure);
+        }
+    }
+
+    /// Sends an error, unless nobody listens any more. The failure is that it cannot be a message.
+    fn try_error(
+        &self,
+        told: bool,
+        wanted: impl FnOnce() -> bool,
+        error: &RpcError,
+    ) -> Result<(), AppendError> {
+        let response = self.error_response(error.clone());
         let size = response.bin_size();
         let output = &self.shared.output;
         let turn = self.shared.events.turn().filter(|_| told);
@@ -376,15 +408,24 @@ impl Call {
             let kind = || SentResponse::SingleOrStreamingRpcErrorOrExn(error);
             self.tell_of_response(&turn, size, &sent, kind);
         }
-        let sent = sent.inspect_err(|error| self.give_up_slow_reader(error));
-        if let Err(SendError::Frame(error)) = sent {
-            self.cannot_even_fail(&error);
+        match sent.inspect_err(|error| self.give_up_slow_reader(error)) {
+            Err(SendError::Frame(failure)) => Err(failure),
+            Ok(_) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => Ok(()),
         }
     }
 
-    /// Not even the error fits: the caller would wait for ever (rule R-PL-6).
-    fn cannot_even_fail(&self, error: &AppendError) {
-        let text = format!("error response cannot be sent: {error}");
+    /// Not even the error fits: the caller would wait for ever (rule R-PL-6). The words are the
+    /// reference's (catalogue K6), and both reasons stand behind them.
+    fn cannot_even_fail(&self, error: &RpcError, failure: &AppendError) {
+        let words = "Failed to send write error to client";
+        let error = match error {
+            RpcError::WriteError(error) => error.clone(),
+            // It may be as large as what could not be sent.
+            _ => Sexp::atom("error response"),
+        };
+        let reason = Sexp::atom(failure.to_string());
+        let reasons = Sexp::record([("error", error), ("reason", reason)]);
+        let text = Info::Sexp(Sexp::list([Sexp::atom(words), reasons]));
         self.shared.start_closing(Cause::loop_failed(text));
     }
 }

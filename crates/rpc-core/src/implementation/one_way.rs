@@ -44,6 +44,8 @@ where
         let message = match payload::read(query.data, C::read) {
             Ok(message) => message,
             Err(error) => {
+                let shared = query.call().shared();
+                shared.keep_undecodable(QUERY_LOCATION, &error, query.data);
                 // Nobody waits who could be told: the connection ends (rule R-OW-2).
                 let error = located(QUERY_LOCATION, failure(error));
                 return Started::Stop(Stop::Failed(RpcError::BinIoExn(error).to_sexp()));

@@ -9,6 +9,7 @@
 //! A state RPC is a pipe RPC with a meaningful initial value, so there is one implementation. A
 //! handler that writes its updates itself is in [`direct`].
 
+mod chunk;
 pub(crate) mod direct;
 mod pump;
 pub(crate) mod sender;
@@ -105,18 +106,21 @@ fn decode_or_abort<Q, C: Codec<Q>>(query: &Received<'_>) -> Option<Q> {
     match read_query::<Q, C>(query.data) {
         Ok(Some(value)) => return Some(value),
         Ok(None) => abort(query.call()),
-        Err((location, error)) => query.call().undecodable(location, &error),
+        Err((location, error)) => query.call().undecodable(location, &error, query.data),
     }
     None
 }
 
 /// The user's query; `None` is an abort. Both lengths are checked (*protocol* §6).
 fn read_query<Q, C: Codec<Q>>(data: Data<'_>) -> Result<Option<Q>, (&'static str, Undecodable)> {
-    let outer = |error: &dyn std::fmt::Display| (OUTER_LOCATION, Undecodable::new(error));
-    let payload = data.bytes().map_err(|error| outer(&error))?;
+    let outer = |error| (OUTER_LOCATION, error);
+    let unreadable = |error| outer(Undecodable::new(error));
+    let overlong = |error| outer(Undecodable::wrong_length(error));
+    let payload = data.bytes().map_err(overlong)?;
     let mut reader = Reader::new(payload);
-    let query = StreamQuery::bin_read(&mut reader).map_err(|error| outer(&error))?;
-    reader.finish().map_err(|error| outer(&error))?;
+    let query = StreamQuery::bin_read(&mut reader).map_err(unreadable)?;
+    let left_over = |error| outer(Undecodable::wrong_length(error));
+    reader.finish().map_err(left_over)?;
     match query {
         StreamQuery::Abort => Ok(None),
         StreamQuery::Query(data) => {

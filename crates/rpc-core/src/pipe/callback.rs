@@ -43,7 +43,9 @@ pub(crate) fn bytes_to<T, R: Into<PipeResponse> + 'static>(
         let message = match message {
             PipeMessage::Update(data) => {
                 let bytes = data.bytes();
-                PipeMessage::Update(bytes.map_err(|error| undecodable(UPDATE, error))?)
+                PipeMessage::Update(
+                    bytes.map_err(|error| undecodable(UPDATE, Undecodable::wrong_length(error)))?,
+                )
             }
             PipeMessage::Closed(result) => PipeMessage::Closed(result),
         };
@@ -94,6 +96,12 @@ impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
     fn keep(&self, (): &mut (), next: Next) -> Next {
         next
     }
+
+    fn takes_runs(&self) -> bool {
+        true
+    }
+
+    fn keep_run((): &mut (), (): &mut ()) {}
 
     fn closed(&self, result: Result<(), &DispatchError>) {
         let Some(mut call) = self.lock().take() else {

@@ -125,6 +125,12 @@ where
         next
     }
 
+    fn takes_runs(&self) -> bool {
+        true
+    }
+
+    fn keep_run((): &mut (), (): &mut ()) {}
+
     fn closed(&self, result: Result<(), &DispatchError>) {
         let Some(progress) = self.lock().take() else {
             return;

@@ -13,6 +13,7 @@
 //! While ENDING the query keeps its place in the table, because the callee may still send. What
 //! becomes of the values, a queue, a callback or a fold, is up to the [`Sink`].
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
@@ -22,6 +23,7 @@ use super::item::Item;
 use super::{Definition, PipeCloseReason};
 use crate::connection::Shared;
 use crate::connection::gate::Hold;
+use crate::connection::run::Run;
 use crate::connection::waiting::{After, Arrived, Note, Receiver};
 use crate::error::{DispatchError, HandlerError};
 use crate::implementation::BoxFuture;
@@ -45,6 +47,13 @@ pub(crate) trait Sink: Send + Sync + 'static {
 
     /// The same update, now that the lock is held and it is known to be wanted.
     fn keep(&self, kept: &mut Self::Kept, update: Self::Update) -> Next;
+
+    /// Whether updates that follow one another may be kept apart, without the lock, and moved
+    /// under it together.
+    fn takes_runs(&self) -> bool;
+
+    /// Moves what was kept apart, which may leave anything that is empty there.
+    fn keep_run(kept: &mut Self::Kept, run: &mut Self::Kept);
 
     /// The stream is over. Called once after [`initial`](Self::initial) succeeded, unless the user
     /// has ended it.
@@ -73,6 +82,11 @@ pub(crate) struct Incoming<S: Sink, E> {
     connection: Weak<Shared>,
     id: OnceLock<QueryId>,
     state: Mutex<State<S, E>>,
+    /// What is kept of a run of updates, until the run is over. Locked by the connection's task
+    /// alone.
+    run: Mutex<S::Kept>,
+    /// The user has enough: a run ends early.
+    unwanted: AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +137,8 @@ impl<S: Sink, E> Incoming<S, E> {
                 waker: None,
                 close_wakers: Vec::new(),
             }),
+            run: Mutex::default(),
+            unwanted: AtomicBool::new(false),
         }
     }
 
@@ -156,7 +172,13 @@ impl<S: Sink, E> Incoming<S, E> {
         let unwanted = state.take_unwanted();
         drop(state);
         drop(unwanted);
+        self.end_run();
         self.send_abort();
+    }
+
+    /// Nothing that is yet to be decoded is wanted.
+    pub(super) fn end_run(&self) {
+        self.unwanted.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<S, E>> {
@@ -226,7 +248,7 @@ impl<S: Sink, E> Incoming<S, E> {
         if matches!(next, Next::Hold) && state.hold.is_none() {
             state.hold = self.connection.upgrade().as_ref().map(Hold::new);
         }
-        let over = state.stage == Stage::Over;
+        let stage = state.stage;
         let sleepers = state.sleepers();
         drop(state);
         drop(unwanted);
@@ -242,13 +264,31 @@ impl<S: Sink, E> Incoming<S, E> {
         }
         sleepers.wake();
         match next {
-            _ if over => After::Remove,
+            _ if stage == Stage::Over => After::Remove,
+            Next::Continue if stage == Stage::Open && self.definition.sink.takes_runs() => {
+                After::Stream
+            }
             Next::Continue | Next::Hold => After::Keep,
             Next::Wait(wait) => {
                 self.set_id(note.id());
                 After::Wait(wait)
             }
         }
+    }
+
+    /// Takes in a run of updates.
+    fn take_in(&self, run: &mut S::Kept) {
+        let mut state = self.lock();
+        let mut unwanted = None;
+        if state.stage == Stage::Open {
+            S::keep_run(&mut state.kept, run);
+        } else {
+            unwanted = Some(std::mem::take(run));
+        }
+        let sleepers = state.sleepers();
+        drop(state);
+        drop(unwanted);
+        sleepers.wake();
     }
 
     /// Ends the stream with an error; told of, if it came as a response.
@@ -349,7 +389,13 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
         let stage = self.lock().stage;
         let (result, note) = arrived.split();
         match result {
-            Ok(data) => self.accept(self.item(stage, data), &note),
+            Ok(data) => {
+                let item = self.item(stage, data);
+                if let Some(error) = item.error() {
+                    note.keep_undecodable(error, data);
+                }
+                self.accept(item, &note)
+            }
             // It stands for one message that was too large; the callee goes on (rule R-SC-2).
             Err(error @ RpcError::WriteError(_)) => {
                 self.accept(Item::Failed(DispatchError::Rpc(error)), &note)
@@ -357,6 +403,42 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
             Err(error) => {
                 self.reject(DispatchError::Rpc(error), Some(&note));
                 After::Remove
+            }
+        }
+    }
+
+    fn updates(&self, run: &mut Run<'_>) -> After {
+        let sink = &self.definition.sink;
+        let mut apart = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Next::Continue;
+        let mut failed = None;
+        let mut any = false;
+        while matches!(next, Next::Continue)
+            && !self.unwanted.load(Ordering::Relaxed)
+            && let Some(update) = run.next()
+        {
+            match sink.update(Data::new(update)) {
+                Ok(update) => {
+                    any = true;
+                    next = sink.keep(&mut apart, update);
+                }
+                Err(error) => {
+                    run.keep_undecodable(&error);
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        if any {
+            self.take_in(&mut apart);
+        }
+        drop(apart);
+        match (failed, next) {
+            (Some(error), _) => self.accept(Item::Failed(error), &run.note()),
+            (None, Next::Continue | Next::Hold) => After::Keep,
+            (None, Next::Wait(wait)) => {
+                self.set_id(run.note().id());
+                After::Wait(wait)
             }
         }
     }

@@ -7,6 +7,7 @@ use rpc_wire::stream::{EOF_PAYLOAD, Initial, StreamResponse};
 use super::incoming::{Answer, Incoming, Sink, Stage};
 use crate::dispatch::{decode, undecodable};
 use crate::error::DispatchError;
+use crate::payload::Undecodable;
 use crate::tracing_event::ReceivedResponse;
 
 pub(super) const INITIAL: &str = "client-side streaming_rpc initial_response un-bin-io'ing";
@@ -34,7 +35,10 @@ impl<S: Sink, E> Incoming<S, E> {
         }
         let payload = match payload {
             Ok(payload) => payload,
-            Err(overlong) => return Item::Failed(undecodable(HEADER, overlong)),
+            Err(overlong) => {
+                let error = Undecodable::wrong_length(overlong);
+                return Item::Failed(undecodable(HEADER, error));
+            }
         };
         match stage {
             Stage::Opening => self.initial(payload),
@@ -51,7 +55,7 @@ impl<S: Sink, E> Incoming<S, E> {
     fn initial(&self, payload: &[u8]) -> Item<S, E> {
         let (initial, value) = match Initial::split(payload) {
             Ok(split) => split,
-            Err(error) => return Item::Failed(undecodable(INITIAL, error)),
+            Err(error) => return Item::Failed(undecodable(INITIAL, Undecodable::new(error))),
         };
         match initial {
             Initial::Ok => match self.definition.sink.initial(value) {
@@ -68,8 +72,11 @@ impl<S: Sink, E> Incoming<S, E> {
 
     fn update(&self, payload: &[u8]) -> Item<S, E> {
         let mut reader = Reader::new(payload);
-        let response = StreamResponse::bin_read(&mut reader);
-        let response = response.and_then(|response| reader.finish().map(|()| response));
+        let response = StreamResponse::bin_read(&mut reader).map_err(Undecodable::new);
+        let response = response.and_then(|response| {
+            let finished = reader.finish().map_err(Undecodable::wrong_length);
+            finished.map(|()| response)
+        });
         match response {
             Ok(StreamResponse::Ok(update)) => match self.definition.sink.update(update) {
                 Ok(update) => Item::Update(update),
@@ -94,6 +101,16 @@ impl<S: Sink, E> Item<S, E> {
             (Self::End, None) => ReceivedResponse::ResponseFinishedOk,
             (Self::Answer(Ok(Ok(_))) | Self::Update(_) | Self::Failed(_) | Self::Swallowed, _) => {
                 ReceivedResponse::PartialResponse
+            }
+        }
+    }
+
+    /// Why the response makes no sense, if it does not.
+    pub(super) fn error(&self) -> Option<&DispatchError> {
+        match self {
+            Self::Failed(error) | Self::Answer(Err(error)) => Some(error),
+            Self::Answer(Ok(_)) | Self::Update(_) | Self::End | Self::Refused | Self::Swallowed => {
+                None
             }
         }
     }

@@ -45,6 +45,19 @@ impl<T: Send + 'static, U: Send + 'static> Sink for Queue<T, U> {
         }
     }
 
+    /// How many are unread decides when a client that pushes back stops reading.
+    fn takes_runs(&self) -> bool {
+        !self.pushes_back
+    }
+
+    fn keep_run(kept: &mut VecDeque<U>, run: &mut VecDeque<U>) {
+        if kept.is_empty() {
+            std::mem::swap(kept, run);
+        } else {
+            kept.append(run);
+        }
+    }
+
     /// The pipe finds out when it has taken everything.
     fn closed(&self, _: Result<(), &DispatchError>) {}
 }
@@ -97,6 +110,7 @@ where
         let sleepers = state.sleepers();
         let abort = state.close();
         drop(state);
+        self.end_run();
         sleepers.wake();
         if abort {
             self.send_abort();

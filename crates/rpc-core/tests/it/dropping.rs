@@ -14,12 +14,13 @@ use rpc_core::payload::{Codec, Undecodable};
 use rpc_core::{
     Connection, DirectStreamWriter, ExpertRpc, Group, Implementations, PipeResponse, PipeRpc, Rpc,
 };
+use rpc_wire::QueryMetadata;
 use tokio::task::yield_now;
 use tokio::time::{sleep, timeout};
 
 use crate::pair::{alive_tasks, connect, pair, settle};
 use crate::peer::Peer;
-use crate::rpcs::{COUNT, COUNTER, ECHO, HOLD, Notes, SLEEP, table};
+use crate::rpcs::{COUNT, COUNTER, ECHO, FAIL, HOLD, MISSING, NOTE, Notes, SLEEP, table};
 
 /// Polls the future `polls` times, and drops it if it is not ready by then.
 async fn dropped_at<F: Future>(polls: usize, future: F) -> Option<F::Output> {
@@ -72,6 +73,61 @@ async fn plain_dispatch_can_be_dropped_at_any_poll() {
         yield_now().await;
     })
     .await;
+}
+
+/// R-PL-23, of calls that fail: by the handler, and for want of one; with metadata.
+#[tokio::test(start_paused = true)]
+async fn failing_dispatch_can_be_dropped_at_any_poll() {
+    check_dropped_anywhere(async |near| {
+        let why = "no".to_owned();
+        FAIL.dispatch(near, &why).await.unwrap_err();
+        yield_now().await;
+    })
+    .await;
+    check_dropped_anywhere(async |near| {
+        let with = near.with_metadata(QueryMetadata::new().with(0, "zero"));
+        MISSING.dispatch(&with, &String::new()).await.unwrap_err();
+        yield_now().await;
+    })
+    .await;
+}
+
+/// R-OW-20, C-BP-5: a one-way message is sent when its dispatch returns, so all that can be given
+/// up is waiting until the transport has it.
+#[tokio::test(start_paused = true)]
+async fn waiting_behind_a_one_way_message_can_be_dropped_at_any_poll() {
+    let (table, notes) = (table(), Notes::default());
+    // More than fits between the two ends.
+    let message = "x".repeat(1000);
+    let mut sent = 0;
+    for polls in 0.. {
+        let near = (Config::default(), &table, Notes::default());
+        let far = (Config::default(), &table, notes.clone());
+        let (near, far) = connect(100, near, far).await;
+        let sending = async {
+            NOTE.dispatch(&near, &message).unwrap();
+            near.flushed().await;
+            let rpc = ExpertRpc::from(NOTE.description());
+            let encoded = bin_prot::to_vec(&message).unwrap();
+            rpc.dispatch_one_way(&near, &encoded).unwrap();
+            near.flushed().await;
+            yield_now().await;
+        };
+        let done = dropped_at(polls, sending).await;
+        assert_unharmed(&near, &far).await;
+        let noted = notes.take();
+        assert!(noted.iter().all(|note| *note == message));
+        // Each is sent whole or not at all, and never is one lost that was sent before.
+        assert!((sent..=2).contains(&noted.len()), "{}", noted.len());
+        sent = noted.len();
+        drop((near, far));
+        settle().await;
+        assert_eq!(alive_tasks(), 0);
+        if done.is_some() {
+            break;
+        }
+    }
+    assert_eq!(sent, 2);
 }
 
 /// R-SC-7: before the answer, between answer and pipe, and with the pipe.
@@ -152,6 +208,19 @@ async fn expert_dispatch_can_be_dropped_at_any_poll() {
     check_dropped_anywhere(async |near| {
         let rpc = ExpertRpc::from(SLEEP.description());
         rpc.dispatch(near, &[20]).await.unwrap()
+    })
+    .await;
+    // The callback, which makes reading wait, is called whether or not anybody waits for it.
+    check_dropped_anywhere(async |near| {
+        let rpc = ExpertRpc::from(SLEEP.description());
+        let (sender, called) = tokio::sync::oneshot::channel();
+        let sent = rpc.dispatch_with(near, &[20], |response| {
+            let _unwanted = sender.send(response.unwrap().to_vec());
+            sleep(Duration::from_millis(20))
+        });
+        sent.unwrap();
+        assert_eq!(called.await.unwrap(), [20]);
+        yield_now().await;
     })
     .await;
     check_dropped_anywhere(async |near| {

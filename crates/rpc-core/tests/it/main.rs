@@ -42,4 +42,5 @@ mod source;
 mod streams;
 mod table;
 mod trace;
+mod undecodable;
 mod unknown;

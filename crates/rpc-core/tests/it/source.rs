@@ -1,8 +1,9 @@
 //! Streams of updates for handlers to return.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -96,6 +97,27 @@ impl<U> Stream for Channel<U> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<U>> {
         self.get_mut().receiver.poll_recv(cx)
+    }
+}
+
+/// Updates that the test sends, of which nobody is woken: they are there for whoever asks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Quiet(Arc<Mutex<VecDeque<i64>>>);
+
+impl Quiet {
+    pub(crate) fn send(&self, update: i64) {
+        self.0.lock().unwrap().push_back(update);
+    }
+}
+
+impl Stream for Quiet {
+    type Item = i64;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<i64>> {
+        match self.0.lock().unwrap().pop_front() {
+            Some(update) => Poll::Ready(Some(update)),
+            None => Poll::Pending,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod caller;
 mod ending;
 mod flow;
 mod limits;
+mod runs;
 
 use std::time::Duration;
 

@@ -305,6 +305,25 @@ impl<'a> BinRead<'a> for QueryHeader<'a> {
 }
 
 impl<'a> Query<'a> {
+    /// The query, if this is the body of one. What most messages of a busy callee are, without
+    /// building a [`Message`](super::Message); `None` says nothing but that
+    /// [`Message::decode`](super::Message::decode) has to look at it.
+    ///
+    /// ```
+    /// use rpc_wire::{Message, Query};
+    ///
+    /// let body = b"\x0c\x01\x02\x07\xff\x03two";
+    /// assert_eq!(Query::split(body).map(Message::Query), Message::decode(body).ok());
+    /// ```
+    #[inline]
+    pub fn split(body: &'a [u8]) -> Option<Self> {
+        let mut reader = Reader::new(body);
+        match reader.byte().ok()? {
+            tag @ (V1 | V2 | V3 | V4) => Self::read_after_tag(tag, &mut reader).ok(),
+            _ => None,
+        }
+    }
+
     #[inline]
     pub(super) fn read_after_tag(tag: u8, reader: &mut Reader<'a>) -> Result<Self, ReadError> {
         let header = QueryHeader::read_after_tag(tag, reader)?;

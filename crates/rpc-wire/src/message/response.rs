@@ -145,6 +145,38 @@ fn read_error(reader: &mut Reader<'_>) -> Result<RpcError, ReadError> {
 }
 
 impl<'a> Response<'a> {
+    /// The id and the payload, if this is the body of a response that is no error and whole.
+    ///
+    /// What most messages of a busy connection are, without building a
+    /// [`Message`](super::Message); `None` says nothing but that
+    /// [`Message::decode`](super::Message::decode) has to look at it.
+    ///
+    /// ```
+    /// use rpc_wire::{QueryId, Response};
+    ///
+    /// let body = b"\x08\x07\x00\x00\x03two";
+    /// assert_eq!(Response::split_ok(body), Some((QueryId::new(7), &b"two"[..])));
+    /// ```
+    #[inline]
+    pub fn split_ok(body: &'a [u8]) -> Option<(QueryId, &'a [u8])> {
+        let mut reader = Reader::new(body);
+        let tag = reader.byte().ok()?;
+        if tag != V2 && tag != V1 {
+            return None;
+        }
+        let id = QueryId::bin_read(&mut reader).ok()?;
+        if tag == V2 {
+            Option::<Nat0>::bin_read(&mut reader).ok()?;
+        }
+        if reader.byte().ok()? != OK {
+            return None;
+        }
+        let length = reader.nat0().ok()?;
+        let payload = reader.rest();
+        // What is left over behind a payload is not for here to judge.
+        (length == payload.len() as u64).then_some((id, payload))
+    }
+
     #[inline]
     pub(super) fn read_after_tag(tag: u8, reader: &mut Reader<'a>) -> Result<Self, ReadError> {
         let id = QueryId::bin_read(reader)?;

@@ -117,6 +117,20 @@ pub fn write_before_update(update: usize, buffer: &mut Vec<u8>) {
     write_nat0(buffer, update);
 }
 
+/// The user's update, if that is what this payload is and no more; `None` says nothing but that
+/// [`StreamResponse`] has to be read.
+///
+/// ```
+/// assert_eq!(rpc_wire::stream::split_update(b"\x79\x8a\0\0\x03upd"), Some(&b"upd"[..]));
+/// ```
+#[inline]
+pub fn split_update(payload: &[u8]) -> Option<&[u8]> {
+    let mut reader = Reader::new(payload.strip_prefix(&OK)?);
+    let length = reader.nat0().ok()?;
+    let update = reader.rest();
+    (length == update.len() as u64).then_some(update)
+}
+
 /// The payload of a response after the initial one (*protocol* §8.3).
 ///
 /// ```text

@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use rpc_wire::frame::{self, Frames};
 use rpc_wire::handshake::{NegotiationError, PeerMetadata, negotiate};
 use rpc_wire::stream::{self, Initial, StreamQuery, StreamResponse};
-use rpc_wire::{Data, Header, Menu, Message, OwnedMessage, ProtocolVersion, QueryId};
+use rpc_wire::{
+    Data, Header, Menu, Message, OwnedMessage, ProtocolVersion, Query, QueryId, Response,
+};
 
 use crate::arbitrary::{
     byte_string, description, digests, entries, identification, int, message, payload,
@@ -40,7 +42,28 @@ fn written<T: BinWrite>(value: &T) -> Result<Vec<u8>, TestCaseError> {
     Ok(written)
 }
 
+/// The ways past [`Message::decode`] see in `bytes` what it does, or nothing.
+fn check_shortcuts(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let message = Message::decode(bytes);
+    if let Some(query) = Query::split(bytes) {
+        prop_assert_eq!(&message, &Ok(Message::Query(query)));
+    }
+    if let Some((id, payload)) = Response::split_ok(bytes) {
+        let Ok(Message::Response(response)) = message else {
+            return Err(TestCaseError::fail(format!("{message:?}")));
+        };
+        prop_assert_eq!(response.header.id, id);
+        prop_assert_eq!(response.result, Ok(Data::new(payload)));
+        if let Some(update) = stream::split_update(payload) {
+            let whole = StreamResponse::Ok(Data::new(update));
+            prop_assert_eq!(from_slice::<StreamResponse<'_>>(payload), Ok(whole));
+        }
+    }
+    Ok(())
+}
+
 fn check_no_panic(bytes: &[u8]) -> Result<(), TestCaseError> {
+    check_shortcuts(bytes)?;
     if let Ok(message) = Message::decode(bytes) {
         let written = written(&message)?;
         prop_assert_eq!(&Message::decode(&written).unwrap(), &message);

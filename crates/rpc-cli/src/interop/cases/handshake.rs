@@ -8,7 +8,8 @@ use crate::interop::run::{Run, config};
 pub(super) async fn handshake(run: &mut Run) -> Outcome {
     let connection = run.connection().await?;
     let version = connection.version();
-    if !run.target.wire.contains(&version) {
+    let wire = run.target.wire.as_ref();
+    if wire.is_some_and(|wire| !wire.contains(&version)) {
         return Err(Failure::unexpected("version", version, "one we offered"));
     }
     let told = version.has_connection_metadata();

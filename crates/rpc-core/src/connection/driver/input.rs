@@ -5,14 +5,12 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bin_prot::Info;
-use rpc_wire::Message;
+use rpc_wire::{Data, Message, Query, Response};
 use tokio::time::Instant;
 
 use super::Driver;
 use crate::connection::end::End;
 use crate::connection::messages;
-use crate::connection::output::Stage;
-use crate::connection::shared::Shared;
 use crate::environment;
 
 /// What became of one read.
@@ -70,43 +68,36 @@ impl Driver {
             };
             any = true;
             let bytes = body.len();
-            let message = match Message::decode(body) {
-                Ok(message) => message,
-                Err(error) => {
-                    let text = format!("message cannot be decoded: {error}");
-                    return Some(End::Fatal(Info::from(text)));
+            // Most of what a busy caller or callee reads; the rest is decoded as what it may be.
+            let (id, result) = if let Some((id, payload)) = Response::split_ok(body) {
+                (id, Ok(Data::new(payload)))
+            } else if let Some(query) = Query::split(body) {
+                let (call, callee) = (&mut self.call, &*self.callee);
+                match messages::query(call, callee, &mut self.tasks, query, bytes) {
+                    None => continue,
+                    end => return end,
+                }
+            } else {
+                match Message::decode(body) {
+                    Ok(Message::Response(response)) => (response.header.id, response.result),
+                    Ok(message) => match messages::other(&self.shared, message) {
+                        None => continue,
+                        end => return end,
+                    },
+                    Err(error) => {
+                        let text = format!("message cannot be decoded: {error}");
+                        return Some(End::Fatal(Info::from(text)));
+                    }
                 }
             };
-            let end = match message {
-                Message::Heartbeat => {
-                    let Shared {
-                        liveness,
-                        description,
-                        ..
-                    } = &*self.shared;
-                    liveness.heartbeat_received(description);
-                    None
-                }
-                Message::Query(query) => {
-                    messages::query(&self.shared, &*self.callee, &mut self.tasks, query, bytes)
-                }
-                Message::Response(response) => {
-                    messages::response(&self.shared, &mut self.tasks, response, bytes)
-                }
-                Message::CloseStarted => {
-                    self.shared.output.advance(Stage::PeerClosing);
-                    None
-                }
-                Message::CloseReason(info) | Message::CloseReasonDuplicated(info) => {
-                    Some(End::ByPeer(Box::new(info.into())))
-                }
-                Message::CloseReasonV2(reason) => Some(End::ByPeer(Box::new((*reason).into()))),
-                Message::Metadata(_) | Message::MetadataV2(_) => Some(End::Fatal(Info::from(
-                    "connection metadata after the handshake",
-                ))),
+            let (shared, tasks) = (&self.shared, &mut self.tasks);
+            let handled = match messages::response(shared, tasks, id, result, bytes) {
+                Ok(None) => Ok(()),
+                Ok(Some(stream)) => messages::updates(shared, tasks, id, stream, &mut self.reader),
+                Err(end) => Err(end),
             };
-            if end.is_some() {
-                return end;
+            if let Err(end) = handled {
+                return Some(end);
             }
         }
         if any {

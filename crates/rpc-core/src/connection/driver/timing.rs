@@ -20,8 +20,8 @@ pub(super) enum Phase {
     /// Until the output is flushed, or this time.
     Flushing {
         deadline: Instant,
-        /// Whether others have had their turn since: what the sources of streams have got at the
-        /// same moment counts.
+        /// Whether others have had their turn since, and the sources of streams have been asked
+        /// once more: what they have got at the same moment counts.
         settled: bool,
     },
     /// Until the input ends, or this time.

@@ -2,15 +2,14 @@
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
-use rpc_wire::frame::AppendError;
 
+use super::chunk::Chunk;
 use super::sender::{Flow, Sender};
 use crate::connection::Shared;
 use crate::error::{HandlerError, SendError};
-use crate::implementation::call::too_big;
 use crate::payload::Codec;
 
 /// Updates that are taken from a stream before waiting for the transport (rule R-SV-5).
@@ -46,18 +45,19 @@ where
     C: Codec<U>,
 {
     let mut updates = pin!(updates);
-    let mut busy = Some(Busy::new(&sender));
+    let mut pumping = Pumping::new(&sender);
     let mut limit = FIRST_BATCH;
     loop {
         let batch = std::future::poll_fn(|cx| {
+            pumping.wake_up();
             let batch = poll_batch::<St, U, C>(&sender, updates.as_mut(), limit, cx);
             if batch.is_pending() {
-                busy = None;
+                pumping.sleep(cx);
             }
             batch
         });
         let batch = batch.await;
-        busy.get_or_insert_with(|| Busy::new(&sender));
+        pumping.go_on();
         limit = BATCH;
         let batch = batch?;
         if batch == Batch::Stopped {
@@ -78,6 +78,62 @@ where
     }
 }
 
+/// What the connection knows of a pump: whether its source may have more to give, and how to have
+/// it asked.
+struct Pumping<'a> {
+    sender: &'a Sender,
+    busy: Option<Busy<'a>>,
+    /// Whom the connection would wake.
+    waker: Option<Waker>,
+}
+
+impl<'a> Pumping<'a> {
+    fn new(sender: &'a Sender) -> Self {
+        sender.served.upstream.start();
+        Self {
+            sender,
+            busy: Some(Busy::new(sender)),
+            waker: None,
+        }
+    }
+
+    /// The source is about to be asked, be it on the connection's behalf.
+    #[inline]
+    fn wake_up(&mut self) {
+        if self.sender.served.upstream.take_asked() {
+            // If it is busy anyway, it is not so twice.
+            let asked = Busy::taken_over(self.sender);
+            self.busy.get_or_insert(asked);
+        }
+    }
+
+    /// The source has nothing at present.
+    fn sleep(&mut self, cx: &Context<'_>) {
+        let waker = cx.waker();
+        if !self.waker.as_ref().is_some_and(|it| it.will_wake(waker)) {
+            self.waker = Some(waker.clone());
+            if self.sender.served.upstream.sleep_in(waker) {
+                // The connection did not know whom to wake.
+                waker.wake_by_ref();
+            }
+        }
+        self.busy = None;
+    }
+
+    /// The source has had something, and may have more.
+    fn go_on(&mut self) {
+        self.busy.get_or_insert_with(|| Busy::new(self.sender));
+    }
+}
+
+impl Drop for Pumping<'_> {
+    fn drop(&mut self) {
+        if self.sender.served.upstream.finish() {
+            drop(Busy::taken_over(self.sender));
+        }
+    }
+}
+
 /// While this exists, the source may have more to give, and closing waits for it.
 struct Busy<'a>(&'a Shared);
 
@@ -86,6 +142,11 @@ impl<'a> Busy<'a> {
         let shared = sender.call.shared();
         shared.serving.begin_busy();
         Self(shared)
+    }
+
+    /// Of a source that the connection has made busy by asking.
+    fn taken_over(sender: &'a Sender) -> Self {
+        Self(sender.call.shared())
     }
 }
 
@@ -109,8 +170,28 @@ enum Batch {
     Stopped,
 }
 
+/// Takes what the source has to give, and sends it. An update that has no encoding ends the stream,
+/// behind those before it.
 fn poll_batch<St, U, C>(
     sender: &Sender,
+    updates: Pin<&mut St>,
+    limit: usize,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Batch, HandlerError>>
+where
+    St: Stream<Item: Item<U>>,
+    C: Codec<U>,
+{
+    let mut chunk = Chunk::new(sender);
+    let batch = fill::<St, U, C>(&mut chunk, updates, limit, cx);
+    match chunk.send() {
+        Ok(Flow::Continue | Flow::Pause) => batch,
+        Ok(Flow::Stop) | Err(_) => Poll::Ready(Ok(Batch::Stopped)),
+    }
+}
+
+fn fill<St, U, C>(
+    chunk: &mut Chunk<'_>,
     mut updates: Pin<&mut St>,
     limit: usize,
     cx: &mut Context<'_>,
@@ -126,15 +207,11 @@ where
             Poll::Pending if taken > 0 => return Poll::Ready(Ok(Batch::Taken)),
             Poll::Pending => return Poll::Pending,
         };
-        match sender.update::<U, C>(&update) {
+        match chunk.add::<U, C>(&update) {
             Ok(Flow::Continue) => {}
             Ok(Flow::Pause) => return Poll::Ready(Ok(Batch::Taken)),
             Ok(Flow::Stop) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {
                 return Poll::Ready(Ok(Batch::Stopped));
-            }
-            // One update that is too large does not end the stream (rule R-SV-10).
-            Err(SendError::Frame(AppendError::TooBig { size, limit })) => {
-                sender.report(too_big(size, limit));
             }
             Err(SendError::Frame(error)) => return Poll::Ready(Err(error.into())),
         }

@@ -35,6 +35,17 @@ pub(crate) enum Flow {
     Stop,
 }
 
+impl Flow {
+    /// After a message was appended, with so many bytes in the output buffer, or was not wanted.
+    fn after(buffered: Option<usize>) -> Self {
+        match buffered {
+            Some(buffered) if buffered < HIGH_WATER => Self::Continue,
+            Some(_) => Self::Pause,
+            None => Self::Stop,
+        }
+    }
+}
+
 impl Sender {
     fn send(
         &self,
@@ -46,11 +57,16 @@ impl Sender {
         let sent = self
             .call
             .send_if(|| kind, || !self.served.is_ended(), class, payload, write)?;
-        Ok(match sent {
-            Some(buffered) if buffered < HIGH_WATER => Flow::Continue,
-            Some(_) => Flow::Pause,
-            None => Flow::Stop,
-        })
+        Ok(Flow::after(sent))
+    }
+
+    /// Updates that have been framed, all or none of them, if nobody listens.
+    pub(super) fn frames(&self, frames: &[u8], updates: usize) -> Result<Flow, SendError> {
+        let output = &self.call.shared().output;
+        let sent = output.appending(|output| {
+            output.append_frames_if(|| !self.served.is_ended(), Class::Item, frames, updates)
+        });
+        sent.map(Flow::after)
     }
 
     pub(super) fn initial<T, C: Codec<T>>(

@@ -1,5 +1,7 @@
 //! Catalogue C and W over sockets: servers with several clients, and their ends.
 
+mod accepting;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 

@@ -1,18 +1,23 @@
 //! What is still delivered when a connection closes, and how long that may take.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use rpc_core::connection::{Close, ClosedBy, Config};
-use rpc_core::{Connection, Implementations, PipeCloseReason, Rpc};
+use rpc_core::{Connection, HandlerError, Implementations, PipeCloseReason, Rpc};
 use rpc_wire::handshake::PeerMetadata;
 use rpc_wire::{CloseReason, Message};
+use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::{SECOND, check_closed};
-use crate::pair::{alive_tasks, connect, offering, settle};
+use crate::pair::{CAPACITY, alive_tasks, connect, offering, settle};
 use crate::peer::Peer;
-use crate::rpcs::{COUNT, ECHO, NOTE, Notes, table};
+use crate::rpcs::{COUNT, ECHO, HOLD, NOTE, Notes, table};
+use crate::source::{Channel, Dropped, Never, Quiet};
+
+/// What a handler results in that never does.
+type Pending = Result<Result<Never, String>, HandlerError>;
 
 /// C-CL-13, Decision 2: the reason comes behind the data of a stream.
 #[tokio::test(start_paused = true)]
@@ -58,6 +63,89 @@ async fn reason_waits_until_the_sources_of_streams_are_flushed() {
         updates += 1;
     }
     assert_eq!(updates, 5000);
+}
+
+/// C-CL-12, step 3: every source is asked once more, though none has said that it has something,
+/// and its end is not sent.
+#[tokio::test(start_paused = true)]
+async fn source_that_woke_nobody_is_asked_before_the_end() {
+    let sources = [Quiet::default(), Quiet::default(), Quiet::default()];
+    let left = Mutex::new(sources.to_vec());
+    let table = Implementations::<()>::builder()
+        .implement_pipe(&HOLD, move |(), ()| {
+            let source = left.lock().unwrap().pop().unwrap();
+            async { Ok(Ok(source)) }
+        })
+        .build()
+        .unwrap();
+    let (connection, mut peer) = Peer::open(Config::default(), &table, (), 11).await;
+    for id in 1..=3 {
+        peer.open_stream(id, &HOLD.description(), &()).await;
+        peer.expect_start(id, &()).await;
+    }
+    // One stream is over before, and one has nothing.
+    peer.abort(2, &HOLD.description()).await;
+    peer.expect_end_of_stream(2).await;
+    let start = Instant::now();
+    for update in 0..3 {
+        sources[2].send(update);
+    }
+    settle().await;
+    connection.close_with_reason("bye");
+    for update in 0..3 {
+        peer.expect_update(1, &update).await;
+    }
+    assert_eq!(peer.expect_close_reason().await, CloseReason::user("bye"));
+    peer.expect_end().await;
+    drop(peer);
+    connection.closed().await;
+    assert!(start.elapsed() < Duration::from_millis(10));
+}
+
+/// C-CL-12, step 3: a handler that has not returned has no source yet, and is not waited for.
+#[tokio::test(start_paused = true)]
+async fn handler_that_has_no_stream_yet_does_not_delay_closing() {
+    let table = Implementations::<()>::builder()
+        .implement_pipe(&HOLD, |(), ()| std::future::pending::<Pending>())
+        .build()
+        .unwrap();
+    let (connection, mut peer) = Peer::open(Config::default(), &table, (), 11).await;
+    peer.open_stream(1, &HOLD.description(), &()).await;
+    settle().await;
+    let start = Instant::now();
+    connection.close();
+    peer.expect_end().await;
+    drop(peer);
+    connection.closed().await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+/// C-CL-12, step 3, N3, on several threads: what was produced before the close is delivered,
+/// whether or not the stream's task has had its turn.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn value_that_another_thread_produced_before_the_close_is_delivered() {
+    let (senders, mut receiver) = mpsc::unbounded_channel();
+    let table = Implementations::<Notes>::builder()
+        .implement_pipe(&HOLD, move |_, ()| {
+            let (sender, source) = Channel::new(&Dropped::default());
+            senders.send(sender).unwrap();
+            async { Ok(Ok(source)) }
+        })
+        .build()
+        .unwrap();
+    for _ in 0..200 {
+        let near = (Config::default(), &Implementations::empty(), ());
+        let far = (Config::default(), &table, Notes::default());
+        let (near, far) = connect(CAPACITY, near, far).await;
+        let mut pipe = HOLD.dispatch(&near, &()).await.unwrap().unwrap();
+        let source = receiver.recv().await.unwrap();
+        tokio::spawn(async move {
+            source.send(1).unwrap();
+            far.close();
+        });
+        assert_eq!(pipe.next().await, Some(1));
+        assert_eq!(pipe.next().await, None);
+    }
 }
 
 /// C-CL-12, step 5: whatever the transport takes at a time.

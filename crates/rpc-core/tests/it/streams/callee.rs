@@ -480,7 +480,9 @@ async fn undecodable_update_breaks_the_callers_pipe_and_closes_the_writer() {
     };
     assert!(location.ends_with("to [bin_reader_update]"), "{location}");
     assert!(
-        reason.contains("length (1) did not match expected length (2)"),
+        reason
+            .to_string()
+            .contains("length (1) did not match expected length (2)"),
         "{reason}"
     );
     writer.closed().await;
