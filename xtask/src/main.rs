@@ -12,6 +12,7 @@ mod conformance;
 mod fuzz;
 mod interop;
 mod rules;
+mod simulate;
 mod tidy;
 
 use std::process::ExitCode;
@@ -38,6 +39,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Run both ends of the interoperability suite against each other, at every wire version.
     Interop,
+    /// Run the simulation of durable subscriptions, some seeds of it.
+    Simulate(simulate::Arguments),
     /// Read the sources: what is never right fails, what may be right is listed.
     Tidy,
 }
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(success),
         Command::Interop => interop::run().map(success),
+        Command::Simulate(arguments) => simulate::run(&arguments).map(success),
         Command::Tidy => tidy::run().map(success),
     };
     match done {

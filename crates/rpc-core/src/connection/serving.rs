@@ -132,10 +132,13 @@ impl Serving {
 
     /// The implementations are stopped: whatever is left is over without an end of its own
     /// (rule C-CL-12, step 4). Sources are dropped and direct writers closed, so that whoever
-    /// produces notices (rule R-SV-14).
+    /// produces notices (rule R-SV-14). In the order of their ids: what a program does when it
+    /// notices then follows from what happened before, and a simulation can be run again.
     pub(crate) fn clear(&self) {
         let streams = std::mem::take(&mut *self.lock());
-        for served in streams.into_values() {
+        let mut streams: Vec<_> = streams.into_iter().collect();
+        streams.sort_unstable_by_key(|(id, _)| *id);
+        for (_, served) in streams {
             match served.direct() {
                 Some(direct) => direct.stop(),
                 None => served.cancel(),
