@@ -7,6 +7,7 @@ mod demo;
 mod environment;
 mod host;
 mod interop;
+mod menu;
 mod watch;
 
 use std::process::ExitCode;

@@ -17,7 +17,7 @@ mod text;
 use std::sync::{Arc, OnceLock};
 
 use futures_core::Stream;
-use rpc_wire::{Description, RpcDigests};
+use rpc_wire::{Description, RpcDigests, RpcShapes};
 
 use crate::error::HandlerError;
 use crate::on_exception::OnException;
@@ -308,10 +308,7 @@ impl<S: Send + 'static> Implementation<S> {
         F: Fn(&S, ExpertQuery<'_>, Responder) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Reply, HandlerError>> + Send + 'static,
     {
-        Self::new(
-            rpc.name_and_version(),
-            Expert::new(handler, rpc.digests_function()),
-        )
+        Self::new(rpc.name_and_version(), Expert::new(handler, rpc.types()))
     }
 
     /// The same by a function that does not suspend.
@@ -335,7 +332,7 @@ impl<S: Send + 'static> Implementation<S> {
     {
         Self::new(
             rpc.name_and_version(),
-            OneWayExpert::new(handler, rpc.digests_function()),
+            OneWayExpert::new(handler, rpc.types()),
         )
     }
 
@@ -375,7 +372,14 @@ impl<S> Implementation<S> {
     /// The kind of the RPC and the digests of its types. Computed when first asked for
     /// (rule R-IM-8).
     pub fn digests(&self) -> RpcDigests {
-        *self.digests.get_or_init(|| self.handler.digests())
+        *self
+            .digests
+            .get_or_init(|| (self.handler.types().digests)())
+    }
+
+    /// The kind of the RPC and the shapes of its types. Computed anew each time.
+    pub fn shapes(&self) -> RpcShapes {
+        (self.handler.types().shapes)()
     }
 
     pub(crate) fn handler(&self) -> &dyn Handler<S> {

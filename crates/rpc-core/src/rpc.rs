@@ -163,6 +163,14 @@ where
     }
 }
 
+impl<Q, R, C> Clone for Rpc<Q, R, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Q, R, C> Copy for Rpc<Q, R, C> {}
+
 impl<Q, R, C> fmt::Debug for Rpc<Q, R, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Rpc({} version {})", self.name, self.version)

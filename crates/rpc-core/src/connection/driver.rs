@@ -34,6 +34,7 @@ use super::reader::{self, Reader};
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{Config, Transport, after};
+use crate::error::SendError;
 use crate::implementation::{Call, CalledRpc, Stop};
 use crate::implementations::Serve;
 use input::Read;
@@ -220,13 +221,10 @@ impl Driver {
         None
     }
 
-    fn send_control(&self, message: &Message<'_>) {
+    fn send_control(&self, message: &Message<'_>) -> Result<(), SendError> {
         let size = message.bin_size();
         let send = |buffer: &mut Vec<u8>| message.bin_write(buffer);
-        if let Err(error) = self.shared.output.send(Class::Control, size, send) {
-            let connection = &self.shared.description;
-            tracing::debug!(connection, ?error, kind = %message.kind(), "not sent");
-        }
+        self.shared.output.send(Class::Control, size, send)
     }
 
     /// Ready when everything was written.
@@ -266,7 +264,11 @@ impl Driver {
             && let Some(closed) = closed
             && let Some(message) = closed.reason.to_message(self.shared.version)
         {
-            self.send_control(&message);
+            // One that is too large is not sent (rule C-LM-4).
+            if let Err(error) = self.send_control(&message) {
+                let connection = &self.shared.description;
+                tracing::debug!(connection, ?error, "close reason not sent");
+            }
         }
         self.write_out(deadline).await;
         self.shared.output.advance(Stage::Ended);

@@ -21,8 +21,8 @@ use std::task::Poll;
 
 use bin_prot::{BinRead, Reader};
 use futures_core::Stream;
+use rpc_wire::Data;
 use rpc_wire::stream::{Initial, StreamQuery};
-use rpc_wire::{Data, RpcDigests};
 
 use super::Call;
 use super::handler::{
@@ -31,7 +31,7 @@ use super::handler::{
 use super::lift::Source;
 use crate::error::HandlerError;
 use crate::payload::{self, Codec, Undecodable};
-use crate::rpc;
+use crate::shapes::Types;
 use pump::{Item, pump};
 use sender::{Flow, Sender};
 
@@ -96,8 +96,8 @@ where
         KIND
     }
 
-    fn digests(&self) -> RpcDigests {
-        rpc::streaming_digests::<Q, T, U, E, C, CT>()
+    fn types(&self) -> Types {
+        Types::streaming::<Q, T, U, E, C, CT>()
     }
 }
 

@@ -69,7 +69,9 @@ impl Driver {
             any = true;
             let bytes = body.len();
             // Most of what a busy caller or callee reads; the rest is decoded as what it may be.
+            let mut payload_bytes = 0;
             let (id, result) = if let Some((id, payload)) = Response::split_ok(body) {
+                payload_bytes = payload.len();
                 (id, Ok(Data::new(payload)))
             } else if let Some(query) = Query::split(body) {
                 let (call, callee) = (&mut self.call, &*self.callee);
@@ -92,8 +94,15 @@ impl Driver {
             };
             let (shared, tasks) = (&self.shared, &mut self.tasks);
             let handled = match messages::response(shared, tasks, id, result, bytes) {
-                Ok(None) => Ok(()),
-                Ok(Some(stream)) => messages::updates(shared, tasks, id, stream, &mut self.reader),
+                // Nearly all that precedes the payload, the id among it.
+                Ok(Some(stream))
+                    if self
+                        .reader
+                        .goes_on_like(bytes, bytes.saturating_sub(payload_bytes + 1)) =>
+                {
+                    messages::updates(shared, tasks, id, stream, &mut self.reader)
+                }
+                Ok(_) => Ok(()),
                 Err(end) => Err(end),
             };
             if let Err(end) = handled {

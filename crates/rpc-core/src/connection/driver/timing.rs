@@ -2,6 +2,7 @@
 
 use std::task::Context;
 
+use bin_prot::Info;
 use rpc_wire::Message;
 use tokio::time::Instant;
 
@@ -10,6 +11,7 @@ use crate::connection::after;
 use crate::connection::end::End;
 use crate::connection::heartbeat::Next;
 use crate::connection::output::Stage;
+use crate::error::SendError;
 
 /// What the loop is waiting for, apart from messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +105,14 @@ impl Driver {
         let silence = self.shared.liveness.silence();
         loop {
             match self.heartbeat.poll(now, silence) {
-                Next::Send => self.send_control(&Message::Heartbeat),
+                Next::Send => match self.send_control(&Message::Heartbeat) {
+                    // The peer would never hear a sign of life (rule C-HB-14).
+                    Err(SendError::Frame(error)) => {
+                        let text = format!("heartbeat cannot be sent: {error}");
+                        return Some(End::Fatal(Info::from(text)));
+                    }
+                    Ok(()) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {}
+                },
                 Next::SleepUntil(_) | Next::Sleep => return None,
                 Next::GiveUp(why) => return Some(End::Dead(why)),
             }

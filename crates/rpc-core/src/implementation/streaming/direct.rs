@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::Poll;
 
-use rpc_wire::RpcDigests;
 use rpc_wire::stream::Initial;
 
 use super::{KIND, decode_or_abort, register, run};
@@ -15,7 +14,7 @@ use crate::implementation::handler::{
 };
 use crate::implementation::lift::Source;
 use crate::payload::Codec;
-use crate::rpc;
+use crate::shapes::Types;
 
 /// The initial value, or the user's error, or a failure.
 type Outcome<T, E> = Result<Result<T, E>, HandlerError>;
@@ -74,8 +73,8 @@ where
         KIND
     }
 
-    fn digests(&self) -> RpcDigests {
-        rpc::streaming_digests::<Q, T, U, E, C, CT>()
+    fn types(&self) -> Types {
+        Types::streaming::<Q, T, U, E, C, CT>()
     }
 }
 

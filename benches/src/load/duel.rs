@@ -3,7 +3,7 @@
 use std::{
     convert::Infallible,
     io, mem,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -14,16 +14,20 @@ use std::{
 
 use anyhow::{Context as _, Result, anyhow};
 use rustix::time::{ClockId, clock_gettime};
-use tokio::{net::TcpStream, runtime::Runtime, sync::oneshot};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    runtime::Runtime,
+    sync::oneshot,
+};
 
-use crate::system::Sample;
+use super::Sample;
 
 /// The warm-up is the measured time divided by this.
 const WARM_UP_DIVISOR: u32 = 5;
 
 /// What the caller has seen so far. Clones count together, on the caller's one thread.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Tally(Arc<Counters>);
+pub struct Tally(Arc<Counters>);
 
 #[derive(Debug, Default)]
 struct Counters {
@@ -33,14 +37,14 @@ struct Counters {
 
 impl Tally {
     /// Adds calls answered, or updates received.
-    pub(crate) fn add(&self, count: u64) {
+    pub fn add(&self, count: u64) {
         // Not `fetch_add`: with one writer this counts as well, and costs next to nothing.
         let before = self.0.count.load(Ordering::Relaxed);
         self.0.count.store(before + count, Ordering::Relaxed);
     }
 
     /// Adds one call that took this long.
-    pub(crate) fn add_round_trip(&self, duration: Duration) {
+    pub fn add_round_trip(&self, duration: Duration) {
         self.add(1);
         self.0
             .round_trips
@@ -60,26 +64,29 @@ impl Tally {
     }
 }
 
-/// Connects both sides over the loopback, runs each on a thread and a single-threaded runtime of its
-/// own, and measures the process for `duration` after a warm-up. Then drops both wherever they are.
+/// Runs a callee that listens on the loopback, and a caller that connects to it, each on a thread
+/// and a single-threaded runtime of its own, and measures the process for `duration` after a
+/// warm-up. Then drops both wherever they are.
 ///
 /// # Errors
 /// That of a side that ended before it was measured.
-pub(crate) fn run<Callee, Caller>(
+pub fn run<Callee, Caller>(
     duration: Duration,
-    callee: impl FnOnce(TcpStream) -> Callee + Send,
-    caller: impl FnOnce(TcpStream, Tally) -> Caller,
+    callee: impl FnOnce(TcpListener) -> Callee + Send,
+    caller: impl FnOnce(SocketAddr, Tally) -> Caller,
 ) -> Result<Sample>
 where
     Callee: Future<Output = Result<()>> + Send + 'static,
     Caller: Future<Output = Result<Infallible>> + Send + 'static,
 {
-    let (caller_socket, callee_socket) = connected()?;
+    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
     let (stop, stopped) = oneshot::channel::<()>();
     thread::scope(|scope| {
         let callee_thread = scope.spawn(|| -> Result<()> {
             runtime()?.block_on(async {
-                let serving = tokio::spawn(callee(TcpStream::from_std(callee_socket)?));
+                let serving = tokio::spawn(callee(TcpListener::from_std(listener)?));
                 tokio::select! {
                     ended = serving => ended?.context("callee"),
                     _ = stopped => Ok(()),
@@ -88,7 +95,7 @@ where
         });
         let measured = runtime()?.block_on(async {
             let tally = Tally::default();
-            let calling = caller(TcpStream::from_std(caller_socket)?, tally.clone());
+            let calling = caller(address, tally.clone());
             tokio::select! {
                 ended = tokio::spawn(calling) => {
                     ended?.context("caller").map(|never| match never {})
@@ -108,16 +115,24 @@ where
     })
 }
 
-/// Two ends of one connection, ready for a runtime.
-fn connected() -> io::Result<(std::net::TcpStream, std::net::TcpStream)> {
-    let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let near = std::net::TcpStream::connect(listener.local_addr()?)?;
-    let (far, _) = listener.accept()?;
-    for socket in [&near, &far] {
-        socket.set_nodelay(true)?;
-        socket.set_nonblocking(true)?;
-    }
-    Ok((near, far))
+/// A connection to the callee that sends at once.
+///
+/// # Errors
+/// It is not there.
+pub async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpStream::connect(address).await?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
+}
+
+/// The next caller's connection, which sends at once.
+///
+/// # Errors
+/// That of the listener.
+pub async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
+    let (socket, _) = listener.accept().await?;
+    socket.set_nodelay(true)?;
+    Ok(socket)
 }
 
 async fn observe(duration: Duration, tally: &Tally) -> Sample {
@@ -169,8 +184,8 @@ mod tests {
     fn counts_only_what_follows_the_warm_up() {
         let sample = run(
             SHORT,
-            |_socket| std::future::pending(),
-            |_socket, tally| async move {
+            |_listener| std::future::pending(),
+            |_address, tally| async move {
                 tally.add_round_trip(SHORT);
                 std::future::pending().await
             },
@@ -185,10 +200,13 @@ mod tests {
     fn the_callee_explains_why_the_caller_failed() {
         let error = run(
             Duration::from_secs(60),
-            |_socket| async { Err(anyhow!("no memory")) },
-            |socket, _tally| async move {
+            |listener| async move {
+                accept(&listener).await?;
+                Err(anyhow!("no memory"))
+            },
+            |address, _tally| async move {
                 // Readable at once: the callee has dropped its end.
-                socket.readable().await?;
+                connect(address).await?.readable().await?;
                 Err(anyhow!("connection lost"))
             },
         )

@@ -2,13 +2,14 @@
 
 use std::{fmt, time::Duration};
 
-use benches::{Spread, median};
+use serde_json::{Value, json};
 
-use crate::system::{Sample, Workload};
+use super::{Sample, Workload};
+use crate::{Spread, median};
 
 /// The samples of one workload, by system and round.
 #[derive(Debug)]
-pub(crate) struct Table {
+pub struct Table {
     workload: Workload,
     rows: Vec<Row>,
 }
@@ -21,7 +22,7 @@ struct Row {
 
 impl Table {
     /// An empty table, one row per system; the first is the one that the others are compared to.
-    pub(crate) fn new(workload: Workload, names: Vec<&'static str>) -> Self {
+    pub fn new(workload: Workload, names: Vec<&'static str>) -> Self {
         let rows = names
             .into_iter()
             .map(|name| Row {
@@ -32,8 +33,30 @@ impl Table {
         Self { workload, rows }
     }
 
+    /// Everything for a program to read: every sample, and the ratios of the table.
+    pub fn to_json(&self) -> Value {
+        let rows = self.rows.iter().map(|row| {
+            let first = &self.rows[0].samples;
+            let samples = row.samples.iter().map(
+                |sample| json!({ "per_second": rate(sample), "cpu_micros": cpu_micros(sample) }),
+            );
+            json!({
+                "system": row.name,
+                "samples": samples.collect::<Vec<_>>(),
+                "rate_ratio": ratio(&row.samples, first, rate),
+                "cpu_ratio": ratio(&row.samples, first, cpu_micros),
+                "percentiles_micros": percentiles(&row.samples),
+            })
+        });
+        json!({
+            "workload": self.workload.name,
+            "payload_bytes": self.workload.bytes,
+            "systems": rows.collect::<Vec<_>>(),
+        })
+    }
+
     /// Adds what the system of this row did in its next round.
-    pub(crate) fn add(&mut self, row: usize, sample: Sample) {
+    pub fn add(&mut self, row: usize, sample: Sample) {
         self.rows[row].samples.push(sample);
     }
 }
@@ -43,7 +66,7 @@ impl fmt::Display for Table {
         let workload = self.workload.to_string();
         writeln!(
             f,
-            "{workload:<12} {:>31} {:>28} {:>19} {:>9} {:>9}",
+            "{workload:<14} {:>29} {:>28} {:>19} {:>9} {:>9}",
             "per second (min to max)", "cpu µs each (min to max)", "p50 / p99 µs", "rate", "cpu",
         )?;
         for row in &self.rows {
@@ -85,8 +108,9 @@ fn ratio(samples: &[Sample], others: &[Sample], figure: fn(&Sample) -> f64) -> f
     median(rounds.map(|(sample, other)| figure(sample) / figure(other)))
 }
 
-/// The 50th and 99th percentile of the calls of all rounds, or nothing if they were not timed.
-fn round_trips(samples: &[Sample]) -> String {
+/// The 50th and 99th percentile, in microseconds, of the calls of all rounds; nothing if they were
+/// not timed.
+fn percentiles(samples: &[Sample]) -> Option<(f64, f64)> {
     let mut all: Vec<Duration> = samples
         .iter()
         .flat_map(|sample| &sample.round_trips)
@@ -97,15 +121,23 @@ fn round_trips(samples: &[Sample]) -> String {
         let duration = all.get(all.len() * percent / 100)?;
         Some(duration.as_secs_f64() * 1e6)
     };
-    match (percentile(50), percentile(99)) {
-        (Some(p50), Some(p99)) => format!("{p50:.1} / {p99:.1}"),
-        _ => String::new(),
-    }
+    Some((percentile(50)?, percentile(99)?))
+}
+
+fn round_trips(samples: &[Sample]) -> String {
+    percentiles(samples).map_or_else(String::new, |(p50, p99)| format!("{p50:.1} / {p99:.1}"))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Kind;
     use super::*;
+
+    const PING: Workload = Workload {
+        name: "ping",
+        kind: Kind::Calls { in_flight: 1 },
+        bytes: 32,
+    };
 
     fn sample(count: u64, cpu_millis: u64, round_trips: &[u64]) -> Sample {
         Sample {
@@ -164,7 +196,7 @@ mod tests {
 
     #[test]
     fn the_first_row_is_the_measure() {
-        let mut table = Table::new(Workload::Ping, vec!["raw", "other"]);
+        let mut table = Table::new(PING, vec!["raw", "other"]);
         table.add(0, sample(400, 10, &[20]));
         table.add(1, sample(200, 20, &[40]));
         let text = table.to_string();

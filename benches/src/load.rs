@@ -1,0 +1,10 @@
+//! Calls and updates over TCP: the workloads, and who runs and reports them.
+
+pub mod duel;
+pub mod ours;
+pub mod raw;
+mod report;
+mod system;
+
+pub use report::Table;
+pub use system::{CONNECTIONS, Kind, MEMBERS, Plan, Sample, System, Workload, check, payload};
