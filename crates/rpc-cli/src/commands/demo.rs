@@ -24,7 +24,9 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<ExitCode> {
         !args.interactive || std::io::stdout().is_terminal(),
         "--interactive needs a terminal, for its keys"
     );
-    let seconds = args.seconds.or_else(|| (!args.interactive).then_some(SECONDS));
+    let seconds = args
+        .seconds
+        .or_else(|| (!args.interactive).then_some(SECONDS));
     let length = seconds.map(Duration::from_secs);
     let times = Times::of(length.unwrap_or(Duration::from_secs(SECONDS)));
     let stage = Stage::set(args.interval).await?;
