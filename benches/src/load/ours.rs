@@ -269,7 +269,7 @@ async fn take_notes(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infall
 
 #[cfg(test)]
 mod tests {
-    use super::super::system::assert_moves;
+    use super::super::assert_moves;
     use super::*;
 
     #[test]
