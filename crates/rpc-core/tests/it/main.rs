@@ -25,6 +25,7 @@ mod heartbeat;
 mod hostile;
 mod lifting;
 mod logs;
+mod mapped;
 mod memory;
 mod metadata;
 mod misbehaving;
