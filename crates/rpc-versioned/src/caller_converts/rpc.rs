@@ -8,7 +8,7 @@ use rpc_core::{Connection, payload::Codec};
 use super::calling::Calling;
 use crate::builder::Builder;
 use crate::connection_with_menu::ConnectionWithMenu;
-use crate::conversion::{Conversion, Convert, Unconvertible};
+use crate::conversion::{Conversion, Convert, Kept, Unconvertible};
 use crate::converts::{Converts, sealed};
 use crate::error::CallError;
 use crate::family::{Family, Naming};
@@ -199,7 +199,7 @@ where
     C: Codec<Q1> + Codec<R1>,
 {
     let version = Registered::plain(rpc).named();
-    let (rpc, response) = (*rpc, Arc::new(response));
+    let (rpc, response) = (*rpc, Kept::new(response));
     Arc::new(move |connection, value| {
         let value = match version.run(Conversion::Query, || query(value)) {
             Ok(value) => value,
