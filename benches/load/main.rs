@@ -10,7 +10,7 @@
 #![expect(clippy::print_stdout, reason = "the table is the output")]
 
 use anyhow::Result;
-use benches::load::{Plan, System, ours::Ours, raw::Raw};
+use benches::load::{Plan, System, lasting::Lasting, ours::Ours, raw::Raw};
 use clap::Parser;
 
 /// Measures calls and updates over TCP, beside a raw echo.
@@ -23,6 +23,13 @@ struct Arguments {
 fn main() -> Result<()> {
     let Arguments { plan } = Arguments::parse();
     println!("{plan}\n");
-    let systems: [&dyn System; 4] = [&Raw, &Ours::Pipelined, &Ours::Tasks, &Ours::Heard];
+    let systems: [&dyn System; 6] = [
+        &Raw,
+        &Ours::Pipelined,
+        &Ours::Tasks,
+        &Ours::Heard,
+        &Lasting::Durable,
+        &Lasting::Followed,
+    ];
     plan.run(&systems, |table| print!("{table}"))
 }
