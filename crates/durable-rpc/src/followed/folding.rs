@@ -71,10 +71,13 @@ impl<S, U, E, M> Folding<S, U, E, M> {
                 let text = panic_text(&*panic).to_owned();
                 Err(ApplyPanicked(text)).into()
             });
-            if let Applied::Refused(error) = applied {
-                let why = Interruption::Refused(error);
-                current.stop(clock.now(), why.clone());
-                refused = Some(why);
+            match applied {
+                Applied::Fits => current.count(),
+                Applied::Refused(error) => {
+                    let why = Interruption::Refused(error);
+                    current.stop(clock.now(), why.clone());
+                    refused = Some(why);
+                }
             }
         });
         if let Some(why) = refused {
