@@ -1,10 +1,12 @@
-//! `rpc host watch`: a durable subscription to a host, and a view of it.
+//! `rpc host watch`: the followed state of a host, and a view of it.
+
+mod observer;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use durable_rpc::{Durable, Event, state};
+use durable_rpc::{Durable, state};
 use rpc_core::connection::heartbeat;
 use rpc_core::{Client, Connection};
 use tokio::sync::mpsc;
@@ -18,6 +20,7 @@ use crate::host::snapshot::Snapshot;
 use crate::watch::monitor::Monitor;
 use crate::watch::plain::Plain;
 use crate::watch::terminal::{Screen, is_quit};
+use observer::Observer;
 
 /// The view is drawn again at least this often, so that the spans of time in it advance.
 const REDRAW_EVERY: Duration = Duration::from_millis(200);
@@ -76,7 +79,7 @@ impl Target {
     }
 }
 
-/// Shows the subscription's events until the time is over or the user wants to leave, and what
+/// Shows the host's state, and what happens to it, until the time is over or the user wants to leave, and what
 /// `notes` has to say about what goes on outside. Returns what was seen, and the time it took.
 pub(crate) async fn watch(
     target: &Target,
@@ -85,7 +88,7 @@ pub(crate) async fn watch(
     mut notes: mpsc::UnboundedReceiver<String>,
 ) -> anyhow::Result<(Monitor, Duration)> {
     let start = Instant::now();
-    let mut events = target.subscribe();
+    let mut host = Observer::new(target.subscribe());
     let mut monitor = Monitor::new(&target.address);
     let mut display = Display::open(view)?;
     let mut quit = display.quit();
@@ -102,36 +105,18 @@ pub(crate) async fn watch(
     loop {
         tokio::select! {
             // No branch loses anything when another one wins: they keep what they wait for.
-            Some(event) = events.next() => take_in(&mut monitor, start.elapsed(), event),
+            Ok(()) = host.changed() => {}
             Some(note) = notes.recv() => monitor.note(start.elapsed(), &note),
             _ = redraw.tick() => {}
             () = &mut end => break,
             _ = &mut interrupted => break,
             Some(()) = quit.recv() => break,
         }
-        display.show(start.elapsed(), &monitor)?;
+        let now = start.elapsed();
+        host.tell(now, &mut monitor);
+        display.show(now, &monitor)?;
     }
     Ok((monitor, start.elapsed()))
-}
-
-/// Folds one event of the subscription into what is known.
-fn take_in<M>(monitor: &mut Monitor, now: Duration, event: Event<Snapshot, Change, String, M>) {
-    match event {
-        Event::AttemptingNewConnection => monitor.attempting(now),
-        // The state follows immediately.
-        Event::ConnectionSuccess(_) => {}
-        Event::State(snapshot) => monitor.connected(now, snapshot),
-        Event::Update(change) => {
-            // The monitor counts what it refuses; the summary and the exit status tell.
-            let _counted = monitor.update(now, &change);
-        }
-        Event::LostConnection => monitor.lost(now),
-        Event::FailedToConnect(error) => {
-            // The error with its causes.
-            monitor.failed(now, &format!("{:#}", anyhow::Error::from(error)));
-        }
-        Event::RpcError(error) => monitor.failed(now, &error),
-    }
 }
 
 /// Where the view goes.
