@@ -11,6 +11,7 @@ mod ci;
 mod conformance;
 mod fuzz;
 mod interop;
+mod picture;
 mod rules;
 mod simulate;
 mod tidy;
@@ -39,6 +40,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Run both ends of the interoperability suite against each other, at every wire version.
     Interop,
+    /// Draw what a demo has printed (on the standard input), for README.
+    Picture,
     /// Run the simulation of durable subscriptions, some seeds of it.
     Simulate(simulate::Arguments),
     /// Read the sources: what is never right fails, what may be right is listed.
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(success),
         Command::Interop => interop::run().map(success),
+        Command::Picture => picture::run().map(success),
         Command::Simulate(arguments) => simulate::run(&arguments).map(success),
         Command::Tidy => tidy::run().map(success),
     };

@@ -125,9 +125,12 @@ pub(crate) enum PayloadForm {
 /// Arguments of `rpc demo`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Demo {
-    /// How long to run, in seconds; at least 6.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(6..))]
-    pub(crate) seconds: u64,
+    /// How long to run, in seconds; at least 12. Default: 40, or until you leave.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(12..))]
+    pub(crate) seconds: Option<u64>,
+    /// Nothing goes wrong by itself: you choose, by a key. Needs a terminal.
+    #[arg(long, conflicts_with = "plain")]
+    pub(crate) interactive: bool,
     #[command(flatten)]
     pub(crate) view: View,
     /// Time between two updates, in milliseconds; at least 200.

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod decode;
+mod demo;
 mod environment;
 mod host;
 mod interop;
