@@ -4,8 +4,11 @@ mod args;
 mod commands;
 mod decode;
 mod environment;
+mod exposition;
 mod host;
 mod interop;
+mod ping;
+mod progress;
 mod watch;
 
 use std::process::ExitCode;
