@@ -7,6 +7,7 @@ use std::task::Poll;
 use bin_prot::{Info, Sexp};
 use rpc_wire::{Data, Message, Query, QueryId, RpcError, stream};
 use tokio::task::JoinSet;
+use tracing::{Instrument, Span};
 
 use super::end::End;
 use super::gate::Hold;
@@ -177,9 +178,14 @@ pub(super) fn query(
         context: QueryContext::new(call, &query.header),
         data: query.data,
     };
-    let handled = catch_unwind(AssertUnwindSafe(|| match found {
-        Some(index) => callee.handle(index, &received),
-        None => callee.handle_unknown(&received),
+    // What a hook has made of the metadata is all that is asked of whoever traces.
+    let span = call.values().get::<Span>().cloned();
+    let handled = catch_unwind(AssertUnwindSafe(|| {
+        let _in_span = span.as_ref().map(Span::enter);
+        match found {
+            Some(index) => callee.handle(index, &received),
+            None => callee.handle_unknown(&received),
+        }
     }));
     let started = handled.unwrap_or_else(|panic| {
         let error = HandlerError::from_panic(&*panic);
@@ -189,7 +195,10 @@ pub(super) fn query(
     match started {
         Started::Done => None,
         Started::Task { future, stream } => {
-            let task = tasks.spawn(future);
+            let task = match span {
+                None => tasks.spawn(future),
+                Some(span) => tasks.spawn(future.instrument(span)),
+            };
             if let Some(stream) = stream {
                 stream.set_task(task);
             }
