@@ -9,6 +9,7 @@ use super::Driver;
 use crate::connection::after;
 use crate::connection::end::End;
 use crate::connection::heartbeat::Next;
+use crate::connection::limit::Limit;
 use crate::connection::output::Stage;
 
 /// What the loop is waiting for, apart from messages.
@@ -98,6 +99,7 @@ impl Driver {
             Phase::Open | Phase::Waiting(_) => {}
         }
         if self.writer.gives_up_at().is_some_and(|time| time <= now) {
+            self.shared.limits_met.add(Limit::UnsentAge);
             return Some(End::WriterFailed(self.writer.complaint()));
         }
         let silence = self.shared.liveness.silence();
@@ -105,7 +107,10 @@ impl Driver {
             match self.heartbeat.poll(now, silence) {
                 Next::Send => self.send_control(&Message::Heartbeat),
                 Next::SleepUntil(_) | Next::Sleep => return None,
-                Next::GiveUp(why) => return Some(End::Dead(why)),
+                Next::GiveUp(why) => {
+                    self.shared.limits_met.add(Limit::Silence);
+                    return Some(End::Dead(why));
+                }
             }
         }
     }
