@@ -19,7 +19,7 @@ pub type Versioned<T, U, E> = Subscription<T, Result<U, ConversionError>, E>;
 
 /// Subscribes for ever: every attempt sends the same query.
 ///
-/// See [`subscribe`](crate::subscribe) for when attempts are made.
+/// See [`subscribe`] for when attempts are made.
 pub fn create<Q, T, U, E, C>(
     rpc: &'static StateRpc<Q, T, U, E, C>,
     connection: &Durable<Connection>,

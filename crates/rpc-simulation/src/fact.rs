@@ -62,6 +62,8 @@ pub enum Fact {
     AbortSent(LinkName, i64),
     /// A update of the stream with this id arrived at the client's end.
     UpdateArrived(LinkName, i64),
+    /// The last message of the stream with this id, or in place of it, arrived.
+    StreamOver(LinkName, i64),
     /// A server got a query.
     Asked(ServerName, SubscriptionName, bool),
     /// A server answered with an error of its own, which has this number.
@@ -232,6 +234,7 @@ impl fmt::Display for Fact {
             }
             Self::AbortSent(link, id) => write!(f, "abort of {id} sent over {link}"),
             Self::UpdateArrived(link, id) => write!(f, "update for {id} arrived over {link}"),
+            Self::StreamOver(link, id) => write!(f, "the end of {id} arrived over {link}"),
             Self::Asked(server, subscription, intact) => {
                 let how = if *intact { "" } else { " what it did not ask" };
                 write!(f, "{server} is asked by {subscription}{how}")

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a command's report is its output")]
 
+use std::io;
 use std::process::ExitCode;
 use std::thread::available_parallelism;
 
@@ -115,7 +116,11 @@ fn show(summary: &Summary) {
 /// The violation, the script, the smallest script that was found, and the end of its trace.
 fn show_failure(plan: &Plan, violation: &Violation, verbose: bool) -> Result<()> {
     println!("\nseed {} failed: {violation}\n\n{plan}", plan.seed);
-    let smallest = shrink(plan, violation.invariant)?;
+    let twice = violation.invariant == "determinism";
+    let smallest = shrink(plan, |plan| {
+        let found = judge(plan, twice)?.violation;
+        Ok::<_, io::Error>(found.is_some_and(|found| found.invariant == violation.invariant))
+    })?;
     let outcome = run(&smallest)?;
     println!("\nof that, this is enough:\n\n{smallest}");
     if let Some(violation) = &outcome.violation {

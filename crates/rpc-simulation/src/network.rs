@@ -13,6 +13,8 @@ mod end;
 mod lane;
 mod link;
 mod tap;
+#[cfg(test)]
+mod tests;
 mod weather;
 
 use std::collections::BTreeMap;

@@ -108,6 +108,10 @@ pub enum Form {
     PipeOrFail,
     /// A dispatch function that asks the menu which version of the state RPC to use.
     Versioned,
+    /// A state RPC of both versions, whose caller converts; of some updates that fails.
+    Converted,
+    /// A pipe RPC whose caller converts.
+    ConvertedPipe,
     /// A state subscription with a bound on the updates that wait; more are merged.
     Merging(usize),
     /// The same; for more there is a new state.
@@ -119,6 +123,14 @@ pub enum Form {
 }
 
 impl Form {
+    /// Whether it asks the peer's menu.
+    pub fn is_versioned(self) -> bool {
+        matches!(
+            self,
+            Self::Versioned | Self::Converted | Self::ConvertedPipe
+        )
+    }
+
     /// Whether the first attempt has to succeed.
     pub fn or_fails(self) -> bool {
         matches!(self, Self::StateOrFail | Self::PipeOrFail)
@@ -126,7 +138,7 @@ impl Form {
 
     /// Whether its events include states.
     pub fn has_states(self) -> bool {
-        !matches!(self, Self::Pipe | Self::PipeOrFail)
+        !matches!(self, Self::Pipe | Self::PipeOrFail | Self::ConvertedPipe)
     }
 
     /// The bound on what waits for its consumer, if there is one beside the stream's.
@@ -139,6 +151,8 @@ impl Form {
             | Self::Pipe
             | Self::PipeOrFail
             | Self::Versioned
+            | Self::Converted
+            | Self::ConvertedPipe
             | Self::Followed => None,
         }
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rpc_core::{Connection, HandlerError, Implementations, OnUnknownRpc};
+use rpc_core::{Connection, Implementations, OnUnknownRpc};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -18,9 +18,7 @@ use crate::plan::action::{Death, Menu};
 use crate::plan::{DurablePlan, Plan, ServerPlan};
 use crate::random::Random;
 use crate::settings;
-use crate::wire_types::{
-    PEEK, Question, SERVED_BOOK_1, SERVED_BOOK_2, SERVED_TICKS, Snapshot, Snapshot2,
-};
+use crate::wire_types::{SERVED_BOOK_1, SERVED_BOOK_2, SERVED_TICKS, Snapshot, Snapshot2};
 use crate::world::World;
 use source::Source;
 
@@ -229,11 +227,6 @@ fn implementations(
     menu: Menu,
 ) -> Result<Implementations<LinkName>, rpc_core::DuplicateImplementations> {
     let mut builder = Implementations::builder().on_unknown_rpc(OnUnknownRpc::Continue);
-    let peeking = source.clone();
-    builder = builder.implement(&PEEK, move |_: &LinkName, question: Question| {
-        let source = peeking.clone();
-        async move { source.peek(question).await.map_err(HandlerError::new) }
-    });
     if menu.book_1 {
         let source = source.clone();
         builder = builder.implement_state(&SERVED_BOOK_1, move |link: &LinkName, question| {

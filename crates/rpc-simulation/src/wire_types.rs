@@ -3,7 +3,7 @@
 
 use bin_prot::shape::Shape;
 use bin_prot::{BinProt, BinShape, BinWrite, WriteError};
-use rpc_core::{PipeRpc, Rpc, StateRpc};
+use rpc_core::{PipeRpc, StateRpc};
 
 /// A state and its updates, in two versions that differ in their types.
 pub static BOOK_1: StateRpc<Question, Snapshot, Update, String> = StateRpc::new("book", 1);
@@ -14,8 +14,6 @@ pub static PUSHING_BOOK_1: StateRpc<Question, Snapshot, Update, String> =
 pub static BOOK_2: StateRpc<Question, Snapshot2, Update, String> = StateRpc::new("book", 2);
 /// The same updates without a state.
 pub static TICKS: PipeRpc<Question, Update, String> = PipeRpc::new("ticks", 1);
-/// The state alone.
-pub static PEEK: Rpc<Question, Snapshot> = Rpc::new("peek", 1);
 
 /// The three streams as the server defines them: it may send what is no update.
 pub static SERVED_BOOK_1: StateRpc<Question, Snapshot, Sent, String> = StateRpc::new("book", 1);

@@ -27,6 +27,7 @@ use rpc_wire::{Message, QueryId};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
+use super::admission::Admission;
 use super::end::{End, Ending, Rest, shut_down};
 use super::heartbeat::Heartbeat;
 use super::output::{Class, Stage};
@@ -59,6 +60,7 @@ pub(super) struct Driver {
     /// The answering of the query that is being handled; made anew for each.
     call: Call,
     tasks: JoinSet<Option<Stop>>,
+    admission: Admission,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
     phase: Phase,
@@ -92,6 +94,7 @@ impl Driver {
             callee,
             call,
             tasks: JoinSet::new(),
+            admission: Admission::new(config, now),
             heartbeat: Heartbeat::new(config.heartbeats(), now),
             timer: Box::pin(sleep_until(now)),
             phase: Phase::Open,

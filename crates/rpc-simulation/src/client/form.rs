@@ -2,21 +2,21 @@
 //! the types of what they give.
 
 mod followed;
+mod versioned;
 
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 
 use durable_rpc::{
-    AttemptError, Config, Conflated, Event, Overflow, Retry, Subscribed, pipe, state, subscribe,
+    AttemptError, Config, Conflated, Event, Overflow, Retry, pipe, state, subscribe,
 };
-use rpc_core::{Connection, PipeMetadata};
-use rpc_versioned::ConnectionWithMenu;
+use rpc_core::PipeMetadata;
 
 use super::DurableValue;
 use crate::fact::{Seen, Subscribed as Told};
 use crate::names::StreamName;
 use crate::plan::{Form, Pace};
-use crate::wire_types::{BOOK_1, BOOK_2, PUSHING_BOOK_1, Question, Snapshot, TICKS, Update};
+use crate::wire_types::{BOOK_1, PUSHING_BOOK_1, Question, Snapshot, TICKS, Update};
 use crate::world::World;
 use followed::Following;
 
@@ -131,8 +131,13 @@ pub(super) async fn subscribed(
     let config = config(told);
     let durable = match durable {
         DurableValue::WithMenu(durable) => {
-            let dispatch = move |connection| versioned(connection, question);
-            return Ok(Box::new(subscribe(durable, config, dispatch)));
+            return Ok(match told.plan.form {
+                Form::Converted => versioned::state(durable, question, config)?,
+                Form::ConvertedPipe => versioned::pipe(durable, question, config)?,
+                _ => Box::new(subscribe(durable, config, move |connection| {
+                    versioned::dispatch(connection, question)
+                })),
+            });
         }
         DurableValue::Plain(durable) => durable,
     };
@@ -140,7 +145,9 @@ pub(super) async fn subscribed(
     let refused = |error| format!("error {error}");
     let state = |config| state::create(&BOOK_1, durable, question, config);
     Ok(match told.plan.form {
-        Form::State | Form::Versioned => Box::new(state(config)),
+        Form::State | Form::Versioned | Form::Converted | Form::ConvertedPipe => {
+            Box::new(state(config))
+        }
         Form::PushesBack => Box::new(state::create(&PUSHING_BOOK_1, durable, question, config)),
         Form::StateOrFail => {
             let subscribing = state::create_or_fail(&BOOK_1, durable, question, config);
@@ -180,27 +187,4 @@ fn config(told: &Told) -> Config {
         Some(limit) => config.silence_limit(limit),
         None => config,
     }
-}
-
-type Dispatched = Result<
-    Result<Subscribed<Snapshot, rpc_core::Pipe<Update>, PipeMetadata>, String>,
-    AttemptError,
->;
-
-/// The highest version of the state RPC that both sides know.
-async fn versioned(connection: ConnectionWithMenu, question: Question) -> Dispatched {
-    let common = connection.highest_common(BOOK_1.name(), &[1, 2]);
-    let connection: &Connection = connection.connection();
-    let answer = match common.map_err(AttemptError::failed)? {
-        2 => {
-            let answer = BOOK_2.dispatch(connection, &question).await?;
-            answer.map(|(state, updates)| (state.snapshot, updates))
-        }
-        _ => BOOK_1.dispatch(connection, &question).await?,
-    };
-    Ok(answer.map(|(state, updates)| Subscribed {
-        state,
-        metadata: updates.metadata(),
-        updates,
-    }))
 }

@@ -11,6 +11,9 @@ use crate::plan::{FLUSH_TIMEOUT, WRITE_TIMEOUT};
 /// What was in the output buffer before closing may be written for so long.
 const IN_BUFFER: Duration = WRITE_TIMEOUT.saturating_add(FLUSH_TIMEOUT);
 
+/// How long an abort may take, if it can be written at all.
+const UNTIL_ABORT: Duration = IN_BUFFER.saturating_mul(2);
+
 /// Rules D-CL-1 to D-CL-3.
 #[derive(Debug, Default)]
 pub(super) struct Closing {
@@ -19,9 +22,25 @@ pub(super) struct Closing {
     streams: BTreeMap<StreamName, SubscriptionName>,
     /// The connection that each durable value was given last, unless it has ended.
     connections: BTreeMap<DurableName, LinkName>,
+    /// The last query of each subscription, unless its stream is over or has been aborted.
+    queries: BTreeMap<SubscriptionName, (LinkName, i64)>,
+    /// Until when the callee of a query has to be told to stop.
+    owed: BTreeMap<(LinkName, i64), Duration>,
 }
 
 impl Closing {
+    /// Nobody wants what comes of the subscription's query.
+    fn owe(&mut self, subscription: SubscriptionName, at: Duration) {
+        if let Some(query) = self.queries.remove(&subscription) {
+            self.owed.insert(query, at + UNTIL_ABORT);
+        }
+    }
+
+    fn settle(&mut self, is_settled: impl Fn(LinkName, i64) -> bool) {
+        self.queries.retain(|_, (link, id)| !is_settled(*link, *id));
+        self.owed.retain(|(link, id), _| !is_settled(*link, *id));
+    }
+
     fn census(&self, census: &Census) -> Result<(), String> {
         match census.moment {
             Moment::Recovered => {
@@ -61,17 +80,30 @@ impl Invariant for Closing {
     }
 
     fn see(&mut self, at: Duration, fact: &Fact) -> Result<(), String> {
+        for ((link, id), until) in &self.owed {
+            if *until < at {
+                return Err(format!("the abort of {id} was not sent over {link}"));
+            }
+        }
         match fact {
             Fact::Closed(subscription) | Fact::NotSubscribed(subscription, _) => {
                 self.closed.insert(*subscription, at);
+                self.owe(*subscription, at);
             }
+            Fact::AbortSent(link, id) | Fact::StreamOver(link, id) => {
+                self.settle(|other, number| (other, number) == (*link, *id));
+            }
+            Fact::LinkLeft(link) => self.settle(|other, _| other == *link),
             Fact::Saw(subscription, seen) if self.closed.contains_key(subscription) => {
                 return Err(format!("{subscription} {seen}, after it was closed"));
             }
-            Fact::QuerySent(_, subscription, _) => {
-                let closed = self.closed.get(subscription);
-                if closed.is_some_and(|closed| at > *closed + IN_BUFFER) {
-                    return Err(format!("{subscription} sent a query after it was closed"));
+            Fact::QuerySent(link, subscription, id) => {
+                self.queries.insert(*subscription, (*link, *id));
+                if let Some(closed) = self.closed.get(subscription) {
+                    if at > *closed + IN_BUFFER {
+                        return Err(format!("{subscription} sent a query after it was closed"));
+                    }
+                    self.owe(*subscription, at);
                 }
             }
             Fact::StreamOpened(stream, subscription, _) => {
@@ -85,6 +117,7 @@ impl Invariant for Closing {
             }
             // If its client has ended it for another reason than subscriptions, too.
             Fact::LinkEnded(link) | Fact::LinkSilent(link) => {
+                self.settle(|other, _| other == *link);
                 self.connections.retain(|_, present| present != link);
             }
             Fact::Census(census) => return self.census(census),
@@ -124,6 +157,27 @@ mod tests {
         for (after, is_right) in [(IN_BUFFER, true), (IN_BUFFER * 2, false)] {
             let closed = (Duration::ZERO, Fact::Closed(SUBSCRIPTION));
             let facts = [closed, (after, query.clone())];
+            check_timed(Closing::default(), &facts, is_right);
+        }
+    }
+
+    #[test]
+    fn who_closes_tells_the_callee() {
+        let query = Fact::QuerySent(LINK, SUBSCRIPTION, 1);
+        let closed = Fact::Closed(SUBSCRIPTION);
+        let rows = [
+            (None, false),
+            (Some(Fact::AbortSent(LINK, 1)), true),
+            (Some(Fact::AbortSent(LINK, 2)), false),
+            (Some(Fact::StreamOver(LINK, 1)), true),
+            (Some(Fact::LinkEnded(LINK)), true),
+            (Some(Fact::LinkLeft(LINK)), true),
+        ];
+        for (fact, is_right) in rows {
+            let facts = [Some(query.clone()), Some(closed.clone()), fact];
+            let facts = facts.into_iter().flatten();
+            let mut facts: Vec<_> = facts.map(|fact| (Duration::ZERO, fact)).collect();
+            facts.push((UNTIL_ABORT + Duration::from_millis(1), Fact::Calm));
             check_timed(Closing::default(), &facts, is_right);
         }
     }

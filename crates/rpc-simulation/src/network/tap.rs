@@ -2,7 +2,7 @@
 //! bytes.
 
 use bin_prot::{BinRead as _, Reader};
-use rpc_wire::stream::{StreamQuery, StreamResponse};
+use rpc_wire::stream::{Initial, StreamQuery, StreamResponse};
 use rpc_wire::{Message, frame};
 
 use crate::fact::Fact;
@@ -65,10 +65,19 @@ impl Tap {
             };
             let id = response.header.id.get();
             let payload = response.result.ok().and_then(|data| data.bytes().ok());
-            let item = payload.map(|bytes| StreamResponse::bin_read(&mut Reader::new(bytes)));
-            // An initial response begins otherwise.
-            if let Some(Ok(StreamResponse::Ok(_))) = item {
-                tell(Fact::UpdateArrived(link, id));
+            let Some(payload) = payload else {
+                tell(Fact::StreamOver(link, id));
+                return;
+            };
+            match StreamResponse::bin_read(&mut Reader::new(payload)) {
+                Ok(StreamResponse::Ok(_)) => tell(Fact::UpdateArrived(link, id)),
+                Ok(StreamResponse::Eof) => tell(Fact::StreamOver(link, id)),
+                // An initial response begins otherwise. So does an answer that is no stream's.
+                Err(_) => {
+                    if let Ok((Initial::Error, _)) = Initial::split(payload) {
+                        tell(Fact::StreamOver(link, id));
+                    }
+                }
             }
         });
     }

@@ -68,7 +68,7 @@ fn consumer(random: &mut Random, servers: &[ServerPlan], durables: &[DurablePlan
     // Who drops what is published at once has to be asked for a new state each time, for ever.
     let bound_of_dropping = random.pick(&[10, 50]) + usize::try_from(server.burst).unwrap_or(0);
     let form = if durable.with_menu {
-        Form::Versioned
+        random.pick(&[Form::Versioned, Form::Converted, Form::ConvertedPipe])
     } else {
         random.pick(&[
             Form::State,
@@ -91,7 +91,7 @@ fn consumer(random: &mut Random, servers: &[ServerPlan], durables: &[DurablePlan
     let pace = match random.below(6) {
         // No delay at all is allowed, too. Where an attempt can fail at once, time would stand
         // still.
-        0 if form != Form::Versioned => Pace::Fixed(Duration::ZERO),
+        0 if !form.is_versioned() => Pace::Fixed(Duration::ZERO),
         1 | 2 => Pace::Exponential(random.millis(10, 500), random.millis(500, 4_000)),
         _ => Pace::Fixed(random.millis(1, 3_000)),
     };

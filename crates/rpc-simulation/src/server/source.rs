@@ -126,19 +126,6 @@ impl Source {
         self.lock().has(fault)
     }
 
-    /// Answers a query for the state alone.
-    pub(super) async fn peek(&self, question: Question) -> Result<Snapshot, String> {
-        self.asked(question);
-        self.answers().await;
-        if self.lock().has(Fault::UserErrors) {
-            return Err(self.refuse(question));
-        }
-        Ok(Snapshot {
-            stream: self.next_stream().0,
-            number: self.published(),
-        })
-    }
-
     /// Answers a query for a stream.
     pub(super) async fn agree(
         self: Arc<Self>,

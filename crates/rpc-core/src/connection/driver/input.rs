@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Driver;
 use crate::connection::end::End;
+use crate::connection::limit::Limit;
 use crate::connection::messages;
 use crate::environment;
 
@@ -61,6 +62,7 @@ impl Driver {
                 Ok(Some(body)) => body,
                 Ok(None) => break,
                 Err(error) => {
+                    self.shared.limits_met.add(Limit::MessageSize);
                     let raised_by = environment::MAX_MESSAGE_SIZE;
                     let text = format!("{error}; {raised_by} raises the limit");
                     return Some(End::Fatal(Info::from(text)));
@@ -75,7 +77,8 @@ impl Driver {
                 (id, Ok(Data::new(payload)))
             } else if let Some(query) = Query::split(body) {
                 let (call, callee) = (&mut self.call, &*self.callee);
-                match messages::query(call, callee, &mut self.tasks, query, bytes) {
+                let (tasks, admission) = (&mut self.tasks, &mut self.admission);
+                match messages::query(call, callee, tasks, admission, query, bytes) {
                     None => continue,
                     end => return end,
                 }
