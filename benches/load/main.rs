@@ -10,7 +10,12 @@
 #![expect(clippy::print_stdout, reason = "the table is the output")]
 
 use anyhow::Result;
-use benches::load::{Plan, System, lasting::Lasting, ours::Ours, raw::Raw};
+use benches::load::{
+    Plan, System,
+    lasting::Lasting,
+    ours::{Ours, Versioned},
+    raw::Raw,
+};
 use clap::Parser;
 
 /// Measures calls and updates over TCP, beside a raw echo.
@@ -23,11 +28,12 @@ struct Arguments {
 fn main() -> Result<()> {
     let Arguments { plan } = Arguments::parse();
     println!("{plan}\n");
-    let systems: [&dyn System; 6] = [
+    let systems: [&dyn System; 7] = [
         &Raw,
         &Ours::Pipelined,
         &Ours::Tasks,
         &Ours::Heard,
+        &Versioned,
         &Lasting::Durable,
         &Lasting::Followed,
     ];

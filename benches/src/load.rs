@@ -8,4 +8,6 @@ mod report;
 mod system;
 
 pub use report::Table;
-pub use system::{CONNECTIONS, Kind, MEMBERS, Plan, Sample, System, Workload, check, payload};
+pub use system::{
+    CONNECTIONS, Kind, MEMBERS, Plan, Sample, System, Workload, assert_moves, check, payload,
+};

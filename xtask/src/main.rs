@@ -9,9 +9,12 @@ mod bench;
 mod cargo;
 mod ci;
 mod conformance;
+mod examples;
 mod fuzz;
 mod interop;
+mod picture;
 mod rules;
+mod simulate;
 mod tidy;
 
 use std::process::ExitCode;
@@ -34,10 +37,16 @@ enum Command {
     Bench(bench::Arguments),
     /// Run golden vectors and recordings, or tell which rules of the specification have tests.
     Conformance(conformance::Arguments),
+    /// Run the examples, and compare what they print with what they say.
+    Examples,
     /// Run the fuzz targets, all or some, for some seconds each.
     Fuzz(fuzz::Arguments),
     /// Run both ends of the interoperability suite against each other, at every wire version.
     Interop,
+    /// Draw what a demo has printed (on the standard input), for README.
+    Picture,
+    /// Run the simulation of durable subscriptions, some seeds of it.
+    Simulate(simulate::Arguments),
     /// Read the sources: what is never right fails, what may be right is listed.
     Tidy,
 }
@@ -48,8 +57,11 @@ fn main() -> ExitCode {
         Command::Ci => ci::run().map(success),
         Command::Bench(arguments) => bench::run(&arguments).map(success),
         Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Examples => examples::run().map(success),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(success),
         Command::Interop => interop::run().map(success),
+        Command::Picture => picture::run().map(success),
+        Command::Simulate(arguments) => simulate::run(&arguments).map(success),
         Command::Tidy => tidy::run().map(success),
     };
     match done {

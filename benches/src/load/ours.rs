@@ -1,6 +1,7 @@
 //! This workspace's connections, with their default configuration.
 
 mod group;
+mod versioned;
 
 use std::{
     collections::VecDeque,
@@ -26,6 +27,8 @@ use super::{
     duel::{self, Tally},
     lasting, payload,
 };
+
+pub use versioned::Versioned;
 
 static ECHO: Rpc<ByteString, ByteString> = Rpc::new("echo", 1);
 static COUNT: PipeRpc<(), Int64Bits, String> = PipeRpc::new("count", 1);
@@ -270,7 +273,7 @@ async fn take_notes(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infall
 
 #[cfg(test)]
 mod tests {
-    use super::super::system::assert_moves;
+    use super::super::assert_moves;
     use super::*;
 
     #[test]

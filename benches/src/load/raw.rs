@@ -12,7 +12,6 @@ use tokio::{
 use super::{
     CONNECTIONS, Kind, MEMBERS, Sample, System, Workload, check,
     duel::{self, Tally},
-    payload,
 };
 
 /// How much is sent at once where nothing is waited for.
@@ -77,7 +76,7 @@ async fn echo(listener: TcpListener) -> Result<()> {
 }
 
 async fn echo_one(socket: TcpStream) -> Result<()> {
-    let mut io = Io::new(socket);
+    let mut io = Io::new(socket, HIGH_WATER);
     while io.turn().await? {
         while let Some(body) = io.input.next_frame()? {
             put_frame(&mut io.output, body);
@@ -88,9 +87,9 @@ async fn echo_one(socket: TcpStream) -> Result<()> {
 
 /// Keeps `in_flight` frames on their way, each followed by another as it comes back.
 async fn calls(to: SocketAddr, tally: Tally, in_flight: u64, bytes: usize) -> Result<Infallible> {
-    let mut io = Io::new(duel::connect(to).await?);
+    let mut io = Io::new(duel::connect(to).await?, usize::MAX);
     for number in 0..in_flight {
-        put_frame(&mut io.output, &payload(number, bytes));
+        put_payload(&mut io.output, number, bytes);
     }
     let mut answered = 0;
     loop {
@@ -98,7 +97,7 @@ async fn calls(to: SocketAddr, tally: Tally, in_flight: u64, bytes: usize) -> Re
         let answered_before = answered;
         while let Some(body) = io.input.next_frame()? {
             check(body, answered, bytes)?;
-            put_frame(&mut io.output, &payload(answered + in_flight, bytes));
+            put_payload(&mut io.output, answered + in_flight, bytes);
             answered += 1;
         }
         tally.add(answered - answered_before);
@@ -107,7 +106,7 @@ async fn calls(to: SocketAddr, tally: Tally, in_flight: u64, bytes: usize) -> Re
 
 /// Sends a frame, waits until it is back, and so on.
 async fn ping(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> {
-    let mut io = Io::new(duel::connect(to).await?);
+    let mut io = Io::new(duel::connect(to).await?, usize::MAX);
     for number in 0.. {
         let start = Instant::now();
         io.call(number, bytes).await?;
@@ -119,7 +118,7 @@ async fn ping(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> 
 /// Makes a connection, sends a frame, waits until it is back, closes, and so on.
 async fn connect(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> {
     for number in 0.. {
-        let mut io = Io::new(duel::connect(to).await?);
+        let mut io = Io::new(duel::connect(to).await?, usize::MAX);
         io.call(number, bytes).await?;
         tally.add(1);
     }
@@ -130,9 +129,8 @@ async fn connect(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallibl
 async fn stream(mut socket: TcpStream, times: usize, bytes: usize) -> Result<()> {
     let mut output = Vec::with_capacity(BATCH_BYTES);
     for number in 0.. {
-        let body = payload(number, bytes);
         for _ in 0..times {
-            put_frame(&mut output, &body);
+            put_payload(&mut output, number, bytes);
         }
         if output.len() >= BATCH_BYTES - HEADER_BYTES - bytes {
             socket.write_all(&output).await?;
@@ -191,17 +189,27 @@ fn put_frame(output: &mut Vec<u8>, body: &[u8]) {
     output.extend_from_slice(body);
 }
 
+/// A frame with the payload of this number, made where it is sent from.
+fn put_payload(output: &mut Vec<u8>, number: u64, bytes: usize) {
+    output.extend_from_slice(&(bytes as u64).to_le_bytes());
+    output.extend_from_slice(&number.to_le_bytes());
+    output.resize(output.len() + bytes - 8, 0);
+}
+
 /// One end of a connection.
 struct Io {
     socket: TcpStream,
     input: Input,
     output: Vec<u8>,
     written: usize,
+    /// Bytes that wait to be written at which nothing more is read.
+    high_water: usize,
 }
 
 impl Io {
-    fn new(socket: TcpStream) -> Self {
+    fn new(socket: TcpStream, high_water: usize) -> Self {
         Self {
+            high_water,
             socket,
             input: Input::new(),
             output: Vec::with_capacity(BATCH_BYTES),
@@ -211,7 +219,7 @@ impl Io {
 
     /// Sends a frame, and waits until it is back.
     async fn call(&mut self, number: u64, bytes: usize) -> Result<()> {
-        put_frame(&mut self.output, &payload(number, bytes));
+        put_payload(&mut self.output, number, bytes);
         loop {
             ensure!(self.turn().await?, "the callee closed");
             if let Some(body) = self.input.next_frame()? {
@@ -236,10 +244,12 @@ impl Io {
                 self.output.clear();
                 self.written = 0;
             }
-            let interest = match unwritten {
-                0 => Interest::READABLE,
-                1..HIGH_WATER => Interest::READABLE | Interest::WRITABLE,
-                _ => Interest::WRITABLE,
+            let interest = if unwritten == 0 {
+                Interest::READABLE
+            } else if unwritten < self.high_water {
+                Interest::READABLE | Interest::WRITABLE
+            } else {
+                Interest::WRITABLE
             };
             let ready = self.socket.ready(interest).await?;
             if ready.is_readable() && interest.is_readable() {
@@ -302,7 +312,7 @@ impl Input {
 
 #[cfg(test)]
 mod tests {
-    use super::super::system::assert_moves;
+    use super::super::{assert_moves, payload};
     use super::*;
 
     #[test]

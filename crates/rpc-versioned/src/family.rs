@@ -1,5 +1,6 @@
 //! A family: all versions of one RPC that one side knows, whatever its kind.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -69,10 +70,27 @@ impl<O> Family<O> {
     /// Nothing is remembered (rule V-SE-3).
     #[inline]
     pub(crate) fn select(&self, menu: &Arc<Menu>) -> Result<&(Registered, O), SelectionError> {
-        let mut entries = self.entries.iter();
-        entries
-            .find(|(rpc, _)| rpc.is_on(menu))
-            .ok_or_else(|| self.nothing_in(menu))
+        let selected = match self.naming {
+            Naming::One(name) => self.highest_in(menu, name),
+            Naming::Preference => self.entries.iter().find(|(rpc, _)| rpc.is_on(menu)),
+        };
+        selected.ok_or_else(|| self.nothing_in(menu))
+    }
+
+    /// Both sides from the highest version downwards: one look at the menu for the name, and not one
+    /// for each version.
+    #[inline]
+    fn highest_in(&self, menu: &Menu, name: &str) -> Option<&(Registered, O)> {
+        let mut ours = self.entries.iter();
+        let mut offered = menu.versions(name.as_bytes()).rev();
+        let (mut entry, mut version) = (ours.next()?, offered.next()?);
+        loop {
+            match entry.0.version().cmp(&version) {
+                Ordering::Equal => return Some(entry),
+                Ordering::Greater => entry = ours.next()?,
+                Ordering::Less => version = offered.next()?,
+            }
+        }
     }
 
     #[cold]

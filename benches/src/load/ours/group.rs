@@ -36,9 +36,11 @@ pub(super) async fn serve(listener: TcpListener, bytes: usize) -> Result<()> {
     while group.len() < MEMBERS {
         tokio::task::yield_now().await;
     }
-    for number in 0.. {
+    let mut number = 0;
+    while !group.is_empty() {
         let update = ByteString(payload(number, bytes));
         group.write_with_pushback(&update)?.await;
+        number += 1;
     }
     drop(connections);
     Ok(())

@@ -82,6 +82,8 @@ impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
     type Update = Next;
     type Kept = ();
 
+    const KEEPS: bool = false;
+
     fn initial(&self, value: &[u8]) -> Result<T, DispatchError> {
         decode(Data::new(value), self.initial, INITIAL)
     }

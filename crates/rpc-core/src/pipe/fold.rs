@@ -94,6 +94,8 @@ where
     type Update = Next;
     type Kept = ();
 
+    const KEEPS: bool = false;
+
     fn initial(&self, value: &[u8]) -> Result<(), DispatchError> {
         let state = decode(Data::new(value), self.state, INITIAL)?;
         if let Some(progress) = &mut *self.lock()

@@ -16,7 +16,8 @@ pub(crate) type Source<U> = Pin<Box<dyn Stream<Item = Result<U, HandlerError>> +
 
 /// The handler's updates, whole, as a raw form gets them: a [`Stream`].
 pub struct Updates<U> {
-    source: Source<U>,
+    /// Nobody ever locks it: it is there so that what is made of this can be shared.
+    source: Mutex<Source<U>>,
     /// What ended the handler's stream, if it failed: told when the raw form's stream has ended.
     failure: Failure,
 }
@@ -38,7 +39,11 @@ impl<U> Stream for Updates<U> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<U>> {
         let this = self.get_mut();
-        Poll::Ready(match ready!(this.source.as_mut().poll_next(cx)) {
+        let source = this
+            .source
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner);
+        Poll::Ready(match ready!(source.as_mut().poll_next(cx)) {
             Some(Ok(update)) => Some(update),
             Some(Err(error)) => {
                 *lock(&this.failure) = Some(error);
@@ -88,7 +93,7 @@ where
 {
     let failure = Failure::default();
     let updates = Updates {
-        source: updates,
+        source: Mutex::new(updates),
         failure: failure.clone(),
     };
     let converted = version.run(conversion, || convert(updates));

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -22,10 +23,13 @@ use crate::stream::{Guarded, Map};
 ///
 /// Dropping it tells the callee to stop, as with an [`rpc_core::Pipe`].
 pub struct Pipe<U> {
-    /// Gone once this side has closed it.
-    updates: Option<Updates<U>>,
+    updates: Exclusive<U>,
     metadata: PipeMetadata,
 }
+
+/// Gone once this side has closed it. Nobody ever locks it: it is there so that the pipe can be
+/// shared, whatever a raw form is made of.
+type Exclusive<U> = Mutex<Option<Updates<U>>>;
 
 type Updates<U> = Pin<Box<dyn Stream<Item = Result<U, ConversionError>> + Send>>;
 
@@ -40,7 +44,7 @@ impl<U: Send + 'static> Pipe<U> {
         let metadata = pipe.metadata();
         let convert = move |update| version.run(conversion, || convert(update));
         Self {
-            updates: Some(Box::pin(Map::new(pipe, convert))),
+            updates: Mutex::new(Some(Box::pin(Map::new(pipe, convert)))),
             metadata,
         }
     }
@@ -61,7 +65,7 @@ impl<U: Send + 'static> Pipe<U> {
         let updates = version.run(conversion, || convert(pipe))?;
         let guarded = Guarded::new(updates, version, conversion);
         Ok(Self {
-            updates: Some(Box::pin(guarded)),
+            updates: Mutex::new(Some(Box::pin(guarded))),
             metadata,
         })
     }
@@ -79,7 +83,7 @@ impl<U: Send + 'static> Pipe<U> {
             version.run(conversion, || convert(update))
         };
         Pipe {
-            updates: Some(Box::pin(Map::new(self, convert))),
+            updates: Mutex::new(Some(Box::pin(Map::new(self, convert)))),
             metadata,
         }
     }
@@ -116,7 +120,12 @@ impl<U> Pipe<U> {
     /// Ends the stream: no update is delivered any more, and the callee is told to stop, once.
     /// Dropping the pipe does the same.
     pub fn close(&mut self) {
-        self.updates = None;
+        *self.updates() = None;
+    }
+
+    fn updates(&mut self) -> &mut Option<Updates<U>> {
+        let updates = self.updates.get_mut();
+        updates.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Asks the callee to end the stream, and leaves it open until it has: see
@@ -130,7 +139,7 @@ impl<U> Stream for Pipe<U> {
     type Item = Result<U, ConversionError>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        match &mut self.get_mut().updates {
+        match self.get_mut().updates() {
             Some(updates) => updates.as_mut().poll_next(cx),
             None => Poll::Ready(None),
         }

@@ -1,6 +1,7 @@
 //! Menus and conversions, over connections of our own.
 
 mod allocations;
+mod auto_traits;
 mod both;
 mod callback;
 mod callee;

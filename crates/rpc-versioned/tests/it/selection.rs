@@ -1,9 +1,7 @@
 //! Which version is used, and what is told when there is none.
 
-use std::sync::Arc;
-
 use rpc_core::{Implementations, Rpc};
-use rpc_versioned::{CallError, ConnectionWithMenu, Converts, SelectionError, caller_converts};
+use rpc_versioned::{CallError, ConnectionWithMenu, SelectionError, caller_converts};
 use rpc_wire::{Description, Menu, ProtocolVersion};
 
 use crate::families::{Notes, PRICE_1, Query, answering, price_caller};
@@ -148,16 +146,4 @@ async fn menu_is_believed() {
     };
     assert_eq!(rpc, Description::new("which", 2));
     assert!(source.to_string().contains("Unimplemented_rpc"), "{source}");
-}
-
-/// Callers are shared by tasks, and cheap to clone.
-#[test]
-fn families_can_be_shared() {
-    fn shared<T: Clone + Send + Sync + 'static>(_: &T) {}
-    let caller = telling(&[1]);
-    shared(&caller);
-    shared(&crate::families::count_caller(&[1]));
-    shared(&crate::families::counter_callee(&[1]));
-    let clone = Arc::new(caller.clone());
-    assert_eq!(clone.versions(), caller.versions());
 }

@@ -131,7 +131,7 @@ fn last_state_is_kept_while_disconnected_and_replaced_by_the_next_snapshot() {
 fn recovery_takes_a_loss_a_fresh_snapshot_and_an_update() {
     let mut monitor = connected(1);
     monitor.update(at(3), &change(1)).unwrap();
-    let recovered = |monitor: &Monitor| monitor.summary(at(100)).recovered();
+    let recovered = |monitor: &Monitor| monitor.summary(at(100)).recovered;
     assert!(!recovered(&monitor));
     monitor.lost(at(4));
     monitor.attempting(at(5));
@@ -185,5 +185,5 @@ fn endless_flapping_holds_a_bounded_amount() {
     assert_eq!(monitor.losses(), Monitor::MAX_LOSSES + 3);
     assert_eq!(monitor.log().iter().len(), Log::CAPACITY);
     assert_eq!(monitor.applied(), rounds);
-    assert!(summary.recovered());
+    assert!(summary.recovered);
 }
