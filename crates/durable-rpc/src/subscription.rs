@@ -130,6 +130,7 @@ impl<S, U, E, M> Subscription<S, U, E, M> {
     ///
     /// # Cancel safety
     /// No event is lost by dropping the future.
+    #[inline]
     pub async fn next(&mut self) -> Option<Event<S, U, E, M>> {
         std::future::poll_fn(|cx| self.machine.poll_event(cx)).await
     }

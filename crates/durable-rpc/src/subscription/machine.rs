@@ -67,7 +67,7 @@ struct Streaming<U> {
 
 enum Source<U> {
     Open(Updates<U>),
-    /// This side does not want it any more.
+    /// It has ended, or this side does not want it any more.
     GivenUp(Interruption),
 }
 
@@ -108,14 +108,23 @@ impl<S, U, E, M> Machine<S, U, E, M> {
         self.monitor.interrupted(self.clock().now(), None, why);
     }
 
+    /// The common case is meant to be inlined where events are taken: an update comes many millions
+    /// of times a second, and everything else once in a while.
+    #[inline]
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<S, U, E, M>>> {
+        if let State::Streaming(streaming) = &mut self.state
+            && let Some(update) = ready!(streaming.poll_next(&self.config.clock, cx))
+        {
+            self.monitor.update();
+            return Poll::Ready(Some(Event::Update(update)));
+        }
+        self.poll_status(cx)
+    }
+
+    #[inline(never)]
+    fn poll_status(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<S, U, E, M>>> {
         match &mut self.state {
-            // First, since there is nothing else as often.
             State::Streaming(streaming) => {
-                if let Some(update) = ready!(streaming.poll_next(&self.config.clock, cx)) {
-                    self.monitor.update();
-                    return Poll::Ready(Some(Event::Update(update)));
-                }
                 let (subscribed, why) = (streaming.subscribed, streaming.why_ended());
                 self.pause(Some(subscribed), why);
                 Poll::Ready(Some(Event::LostConnection))
@@ -244,28 +253,30 @@ impl<U> Streaming<U> {
         };
         // A source that panics has ended.
         let update = catch_unwind(AssertUnwindSafe(|| updates.as_mut().poll_next(cx)));
-        let update = update.unwrap_or(Poll::Ready(None));
-        match &mut self.silence {
-            None => update,
-            Some(silence) => match update {
-                Poll::Ready(Some(_)) => {
+        let why_ended = match update {
+            Ok(Poll::Ready(Some(update))) => {
+                if let Some(silence) = &mut self.silence {
                     silence.heard(clock);
-                    update
                 }
-                Poll::Ready(None) => Poll::Ready(None),
-                Poll::Pending => {
-                    ready!(silence.poll_too_long(clock, cx));
-                    self.source.give_up(Interruption::Silent);
-                    Poll::Ready(None)
-                }
-            },
-        }
+                return Poll::Ready(Some(update));
+            }
+            Ok(Poll::Pending) => {
+                let Some(silence) = &mut self.silence else {
+                    return Poll::Pending;
+                };
+                ready!(silence.poll_too_long(clock, cx));
+                Interruption::Silent
+            }
+            Ok(Poll::Ready(None)) | Err(_) => Interruption::Lost,
+        };
+        self.source.give_up(why_ended);
+        Poll::Ready(None)
     }
 
     fn why_ended(&self) -> Interruption {
         match &self.source {
-            Source::Open(_) => Interruption::Lost,
             Source::GivenUp(why) => why.clone(),
+            Source::Open(_) => Interruption::Lost,
         }
     }
 }
