@@ -185,7 +185,11 @@ impl Copy {
         if let Some(jobs) = arguments.jobs {
             line.extend(["--jobs".to_owned(), jobs.to_string()]);
         }
-        let cargo = simulation("run", &line).environment("CARGO_TARGET_DIR", &target);
+        // Each is built anew, and runs few seeds: what takes time is building.
+        let cargo = simulation("run", &line)
+            .environment("CARGO_TARGET_DIR", &target)
+            .environment("CARGO_INCREMENTAL", "1")
+            .environment("CARGO_PROFILE_SIMULATION_OPT_LEVEL", "1");
         let output = cargo
             .command()
             .current_dir(&self.tree)
