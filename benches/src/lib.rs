@@ -1,6 +1,7 @@
 //! What the benchmarks have in common: what is measured, and the figures of it.
 
 pub mod frames;
+pub mod load;
 pub mod record;
 mod spread;
 

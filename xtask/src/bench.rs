@@ -1,4 +1,4 @@
-//! Runs the benchmarks of the package `benches`, which is a workspace of its own.
+//! Runs the benchmarks in `benches`, which is a workspace of its own.
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -23,17 +23,25 @@ enum Which {
     Instructions,
     /// Calls and updates over TCP, beside a raw echo.
     Load,
+    /// The same, beside other RPC crates.
+    Peers,
 }
 
 impl Which {
     /// Its command, up to the benchmark's own arguments.
     fn cargo(self) -> Cargo {
+        let package = match self {
+            Self::Framing | Self::Instructions | Self::Load => "benches",
+            Self::Peers => "peers",
+        };
         let name = match self {
             Self::Framing => "framing",
             Self::Instructions => "instructions",
             Self::Load => "load",
+            Self::Peers => "peers",
         };
-        in_benches(&format!("run --release --bin {name}")).arguments(&["--".to_owned()])
+        in_benches(&format!("run --release --package {package} --bin {name}"))
+            .arguments(&["--".to_owned()])
     }
 }
 
@@ -62,15 +70,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
 /// # Errors
 /// The command that failed.
 pub(crate) fn smoke() -> Result<()> {
-    in_benches("fmt --check").run()?;
+    in_benches("fmt --all --check").run()?;
     // In the profile in which they run, so that dependencies are built once.
-    in_benches("clippy --release --all-targets")
+    in_benches("clippy --release --workspace --all-targets")
         .arguments(&["--", "-D", "warnings"].map(str::to_owned))
         .run()?;
-    in_benches("test --release").run()?;
+    in_benches("test --release --workspace").run()?;
     for which in Which::value_variants() {
         let quick: &[String] = match which {
-            Which::Framing | Which::Load => &["--quick".to_owned()],
+            Which::Framing | Which::Load | Which::Peers => &["--quick".to_owned()],
             // Counts, which are the same on a busy machine.
             Which::Instructions => &[],
         };

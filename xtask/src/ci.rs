@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{bench, cargo::Cargo, conformance, examples, fuzz, interop, tidy};
+use crate::{bench, cargo::Cargo, conformance, examples, fuzz, interop, simulate, tidy};
 
 /// One announced part of the run.
 struct Step {
@@ -48,6 +48,10 @@ const STEPS: &[Step] = &[
     Step {
         name: "fuzz targets",
         run: fuzz::smoke,
+    },
+    Step {
+        name: "simulation",
+        run: simulate::ci,
     },
     Step {
         name: "benches",

@@ -12,7 +12,9 @@ mod conformance;
 mod examples;
 mod fuzz;
 mod interop;
+mod picture;
 mod rules;
+mod simulate;
 mod tidy;
 
 use std::process::ExitCode;
@@ -41,6 +43,10 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Run both ends of the interoperability suite against each other, at every wire version.
     Interop,
+    /// Draw what a demo has printed (on the standard input), for README.
+    Picture,
+    /// Run the simulation of durable subscriptions, some seeds of it.
+    Simulate(simulate::Arguments),
     /// Read the sources: what is never right fails, what may be right is listed.
     Tidy,
 }
@@ -54,6 +60,8 @@ fn main() -> ExitCode {
         Command::Examples => examples::run().map(success),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(success),
         Command::Interop => interop::run().map(success),
+        Command::Picture => picture::run().map(success),
+        Command::Simulate(arguments) => simulate::run(&arguments).map(success),
         Command::Tidy => tidy::run().map(success),
     };
     match done {

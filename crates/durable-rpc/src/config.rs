@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rpc_versioned::Converts;
+
 use crate::clock::{AnyClock, Clock, TokioClock};
 use crate::retry::Retry;
 
@@ -70,6 +72,15 @@ impl Config {
     pub(crate) fn named_unless(mut self, name: impl FnOnce() -> String) -> Self {
         self.name.get_or_insert_with(|| name().into());
         self
+    }
+
+    /// The versions that an RPC may have are many, so its name alone is used; a caller by preference
+    /// has none.
+    pub(crate) fn named_after(self, rpc: &impl Converts) -> Self {
+        match rpc.name() {
+            Some(name) => self.named_unless(|| name.to_owned()),
+            None => self,
+        }
     }
 }
 

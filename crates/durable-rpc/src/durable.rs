@@ -109,12 +109,39 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
         Fut: Future<Output = Result<T, E>> + Send + 'static,
         E: Error + Send + Sync + 'static,
     {
-        let durable = Self::new(create, is_broken);
-        let built = caught(|| (durable.inner.create)());
+        Self::new(create, is_broken).built_or_failed().await
+    }
+
+    /// The same with a function that makes a new value from a broken one, as in
+    /// [`with_rebuild`](Self::with_rebuild).
+    ///
+    /// # Cancel safety
+    /// Dropping the future drops that of `create`.
+    ///
+    /// # Errors
+    /// As those of [`create_or_fail`](Self::create_or_fail).
+    pub async fn create_or_fail_with_rebuild<Fut, E, Again, E2>(
+        create: impl Fn() -> Fut + Send + Sync + 'static,
+        rebuild: impl Fn(T) -> Again + Send + Sync + 'static,
+        is_broken: impl Fn(&T) -> bool + Send + Sync + 'static,
+    ) -> Result<Self, BuildError>
+    where
+        Fut: Future<Output = Result<T, E>> + Send + 'static,
+        E: Error + Send + Sync + 'static,
+        Again: Future<Output = Result<T, E2>> + Send + 'static,
+        E2: Error + Send + Sync + 'static,
+    {
+        let durable = Self::with_rebuild(create, rebuild, is_broken);
+        durable.built_or_failed().await
+    }
+
+    /// The first build, which nobody else can wait for.
+    async fn built_or_failed(self) -> Result<Self, BuildError> {
+        let built = caught(|| (self.inner.create)());
         let value = built.await?;
-        durable.inner.built(State::Built(value.clone()));
-        match durable.inner.check(&value) {
-            Ok(()) => Ok(durable),
+        self.inner.built(State::Built(value.clone()));
+        match self.inner.check(&value) {
+            Ok(()) => Ok(self),
             Err(_) => Err(BuildError::InitiallyBroken),
         }
     }

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use rpc_core::DispatchError;
+use rpc_versioned::CallError;
 use thiserror::Error as ThisError;
 
 use crate::durable::BuildError;
@@ -48,6 +49,10 @@ pub enum AttemptError {
     /// There was one, but the call failed.
     #[error(transparent)]
     Dispatch(#[from] DispatchError),
+    /// There was one, but the call through a converter failed: no common version, something that
+    /// could not be converted, or the call itself.
+    #[error(transparent)]
+    Call(#[from] CallError),
     /// The dispatch function panicked, with this text (rule D-RA-8).
     #[error("dispatch panicked: {0}")]
     Panicked(Arc<str>),

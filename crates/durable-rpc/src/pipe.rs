@@ -7,9 +7,10 @@ use std::task::{Context, Poll, ready};
 use futures_core::Stream;
 use rpc_core::payload::Codec;
 use rpc_core::{Connection, PipeMetadata, PipeRpc};
+use rpc_versioned::{ConnectionWithMenu, ConversionError, caller_converts};
 
 use crate::config::Config;
-use crate::dispatch::pipe_rpc;
+use crate::dispatch::{pipe_rpc, versioned_pipe_rpc};
 use crate::durable::Durable;
 use crate::event::{self, AttemptError};
 use crate::monitor::{Monitor, Stats, Status};
@@ -77,6 +78,10 @@ pub struct Subscription<U, E, M = PipeMetadata> {
     inner: subscription::Subscription<(), U, E, M>,
 }
 
+/// A durable subscription to whichever version of a pipe RPC the callee has. An update that cannot
+/// be converted is an error, and its stream goes on (rules D-SU-3, V-CA-4).
+pub type Versioned<U, E> = Subscription<Result<U, ConversionError>, E>;
+
 /// Subscribes for ever: every attempt sends the same query.
 ///
 /// See [`subscribe`] for when attempts are made.
@@ -117,6 +122,48 @@ where
 {
     let config = config.into().named_unless(|| rpc.description().to_string());
     let created = subscribe_or_fail(connection, config, pipe_rpc(rpc, query)).await?;
+    Ok(created.map(Into::into))
+}
+
+/// [`create`] for an RPC of many versions, of which every attempt selects one anew. The caller of a
+/// [both-convert](rpc_versioned::both_convert) RPC is its
+/// [`caller`](rpc_versioned::both_convert::PipeRpc::caller).
+pub fn create_versioned<Q, U, E>(
+    rpc: &caller_converts::PipeRpc<Q, U, E>,
+    connection: &Durable<ConnectionWithMenu>,
+    query: Q,
+    config: impl Into<Config>,
+) -> Versioned<U, E>
+where
+    Q: Clone + Send + Sync + 'static,
+    U: Send + 'static,
+    E: Send + 'static,
+{
+    let config = config.into().named_after(rpc);
+    subscribe(connection, config, versioned_pipe_rpc(rpc.clone(), query)).into()
+}
+
+/// [`create_or_fail`] for an RPC of many versions.
+///
+/// # Cancel safety
+/// Dropping the future is like dropping the subscription.
+///
+/// # Errors
+/// The outer error is that of the attempt, the inner one the callee's own.
+pub async fn create_or_fail_versioned<Q, U, E>(
+    rpc: &caller_converts::PipeRpc<Q, U, E>,
+    connection: &Durable<ConnectionWithMenu>,
+    query: Q,
+    config: impl Into<Config>,
+) -> Result<Result<Versioned<U, E>, E>, AttemptError>
+where
+    Q: Clone + Send + Sync + 'static,
+    U: Send + 'static,
+    E: Send + 'static,
+{
+    let config = config.into().named_after(rpc);
+    let dispatch = versioned_pipe_rpc(rpc.clone(), query);
+    let created = subscribe_or_fail(connection, config, dispatch).await?;
     Ok(created.map(Into::into))
 }
 

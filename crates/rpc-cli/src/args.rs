@@ -38,6 +38,12 @@ pub(crate) enum Command {
     /// two files for both. Exits with 1 at the first byte that makes no sense, and says where; with 3
     /// if all of it made sense but some payloads are not of the types that --shapes gives them.
     Decode(Decode),
+    /// Ask a server what it answers: names, versions, kinds, and digests of the types.
+    ///
+    /// Asks any Async_rpc server, in the handshake or by the menu RPC. Kinds and digests are known
+    /// only if the server tells them. Exits with 1 if there is no answer; with --diff, with 3 if the
+    /// second server is incompatible with callers of the first.
+    Menu(Menu),
     /// Publish or watch the live state of a host.
     #[command(subcommand)]
     Host(Host),
@@ -90,6 +96,32 @@ pub(crate) struct Decode {
     pub(crate) limit: usize,
 }
 
+/// Arguments of `rpc menu`.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct Menu {
+    /// The server: HOST:PORT.
+    #[arg(value_name = "ADDR")]
+    pub(crate) address: String,
+    /// The server to compare it with, that of the newer release.
+    #[arg(value_name = "ADDR", requires = "diff")]
+    pub(crate) other: Option<String>,
+    /// Say what changes for callers when the second server takes the place of the first.
+    #[arg(long, requires = "other", conflicts_with = "shapes")]
+    pub(crate) diff: bool,
+    /// Print JSON, one object per line.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Print the full types, if the server offers them: a file for `rpc decode --shapes`.
+    #[arg(long)]
+    pub(crate) shapes: bool,
+    /// The wire versions to offer.
+    #[arg(long, value_name = "A-B", default_value = "1-11", value_parser = wire)]
+    pub(crate) wire: Wire,
+    /// Give up after this many milliseconds.
+    #[arg(long, value_name = "MS", default_value = "10000", value_parser = milliseconds)]
+    pub(crate) timeout: Duration,
+}
+
 /// What a capture is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -113,9 +145,12 @@ pub(crate) enum PayloadForm {
 /// Arguments of `rpc demo`.
 #[derive(Debug, ClapArgs)]
 pub(crate) struct Demo {
-    /// How long to run, in seconds; at least 6.
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(6..))]
-    pub(crate) seconds: u64,
+    /// How long to run, in seconds; at least 12. Default: 40, or until you leave.
+    #[arg(long, value_parser = clap::value_parser!(u64).range(12..))]
+    pub(crate) seconds: Option<u64>,
+    /// Nothing goes wrong by itself: you choose, by a key. Needs a terminal.
+    #[arg(long, conflicts_with = "plain")]
+    pub(crate) interactive: bool,
     #[command(flatten)]
     pub(crate) view: View,
     /// Time between two updates, in milliseconds; at least 200.

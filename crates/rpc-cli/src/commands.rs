@@ -4,6 +4,7 @@ mod decode;
 mod demo;
 mod events;
 mod interop;
+mod menu;
 mod ping;
 mod serve;
 mod watch;
@@ -20,6 +21,7 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::Decode(args) => decode::run(&args),
         Command::Demo(args) => demo::run(args).await,
+        Command::Menu(args) => menu::run(&args).await,
         Command::Host(Host::Serve(args)) => serve::run(args).await,
         Command::Host(Host::Watch(args)) => watch::run(args).await,
         Command::Interop(Interop::Serve(args)) => interop::serve(args).await,

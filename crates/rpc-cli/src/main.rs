@@ -3,10 +3,12 @@
 mod args;
 mod commands;
 mod decode;
+mod demo;
 mod environment;
 mod exposition;
 mod host;
 mod interop;
+mod menu;
 mod ping;
 mod progress;
 mod watch;

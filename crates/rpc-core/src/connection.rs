@@ -10,6 +10,7 @@
 //!
 //! This file is the handle; the loops are in the task that owns the transport.
 
+mod admission;
 mod closed;
 mod closing;
 mod config;
@@ -18,6 +19,7 @@ mod end;
 pub(crate) mod gate;
 pub(crate) mod handshake;
 pub mod heartbeat;
+mod limit;
 mod liveness;
 mod messages;
 mod metadata_hook;
@@ -60,6 +62,7 @@ pub use closing::Close;
 pub use config::Config;
 pub(crate) use config::CustomMenu;
 pub use handshake::{HandshakeError, HandshakeFailure, Step};
+pub use limit::{Limit, LimitsMet};
 pub(crate) use metadata_hook::Values;
 pub use metadata_hook::{HookAlreadySet, MetadataHook};
 
@@ -403,6 +406,12 @@ impl Connection {
     /// whose caller has given up.
     pub fn open_queries(&self) -> usize {
         self.shared().waiting().open()
+    }
+
+    /// How often each limit was met: by this connection and all others with a copy of its
+    /// [`Config`].
+    pub fn limits_met(&self) -> &Arc<LimitsMet> {
+        &self.shared().limits_met
     }
 
     /// Number of streams that this side is serving to the peer.

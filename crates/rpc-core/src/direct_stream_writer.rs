@@ -211,7 +211,9 @@ impl<U, C> DirectStreamWriter<U, C> {
         Ok(self.flushed())
     }
 
-    fn flushed(&self) -> Flushed {
+    /// Waits until the transport has taken everything that was sent so far, or the writer is closed:
+    /// what [`write_with_pushback`](Self::write_with_pushback) results in, without a write.
+    pub fn flushed(&self) -> Flushed {
         let direct = self.direct().clone();
         let mark = direct.mark();
         Flushed::new(async move { direct.flushed_or_closed(mark).await })

@@ -138,7 +138,7 @@ mod unknown_rpc;
 pub use client::{Client, ConnectError};
 pub use connection::Connection;
 pub use direct_stream_writer::{DirectStreamWriter, Flushed, StreamWriteError};
-pub use dispatch::Dispatch;
+pub use dispatch::{Dispatch, MappedDispatch};
 pub use environment::{Environment, EnvironmentError};
 pub use error::{ConnectionClosed, DispatchError, HandlerError};
 pub use expert_rpc::ExpertRpc;

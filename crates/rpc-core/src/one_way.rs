@@ -75,6 +75,14 @@ impl<Q, C: Codec<Q>> OneWay<Q, C> {
     }
 }
 
+impl<Q, C> Clone for OneWay<Q, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Q, C> Copy for OneWay<Q, C> {}
+
 impl<Q, C> fmt::Debug for OneWay<Q, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "OneWay({} version {})", self.name, self.version)

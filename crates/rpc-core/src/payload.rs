@@ -140,7 +140,8 @@ pub(crate) fn read<T>(
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct Undecodable {
-    reason: String,
+    /// No larger than need be: it is part of what every dispatch results in.
+    reason: Box<str>,
     /// Whether the value itself was readable.
     wrong_length: bool,
 }
@@ -149,7 +150,7 @@ impl Undecodable {
     /// An error with this reason.
     pub fn new(reason: impl fmt::Display) -> Self {
         Self {
-            reason: reason.to_string(),
+            reason: reason.to_string().into(),
             wrong_length: false,
         }
     }

@@ -251,6 +251,14 @@ where
     }
 }
 
+impl<Q, U, E, C> Clone for PipeRpc<Q, U, E, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Q, U, E, C> Copy for PipeRpc<Q, U, E, C> {}
+
 impl<Q, U, E, C> fmt::Debug for PipeRpc<Q, U, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PipeRpc({} version {})", self.name, self.version)

@@ -191,6 +191,14 @@ where
     }
 }
 
+impl<Q, T, U, E, C> Clone for StateRpc<Q, T, U, E, C> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<Q, T, U, E, C> Copy for StateRpc<Q, T, U, E, C> {}
+
 impl<Q, T, U, E, C> fmt::Debug for StateRpc<Q, T, U, E, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "StateRpc({} version {})", self.name, self.version)

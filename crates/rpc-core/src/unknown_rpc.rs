@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use bin_prot::Info;
-use rpc_wire::{RpcDigests, RpcError};
+use rpc_wire::RpcError;
 
 use crate::connection::gate::Hold;
 use crate::error::{Failure, HandlerError};
@@ -14,6 +14,7 @@ use crate::implementation::lift::{Lift, LiftedHandler};
 use crate::implementation::{Call, Handler, HandlerKind, Received, Source, Started, Stop};
 use crate::query_context::QueryContext;
 use crate::responder::{Answered, ExpertQuery, Responder};
+use crate::shapes::Types;
 use crate::tracing_event::SentResponse;
 
 /// What happens with a query for an RPC that is not implemented, or not in this version
@@ -212,8 +213,8 @@ where
         HandlerKind::Expert
     }
 
-    fn digests(&self) -> RpcDigests {
-        RpcDigests::Unknown
+    fn types(&self) -> Types {
+        Types::UNKNOWN
     }
 }
 
@@ -268,8 +269,8 @@ where
         HandlerKind::Expert
     }
 
-    fn digests(&self) -> RpcDigests {
-        RpcDigests::Unknown
+    fn types(&self) -> Types {
+        Types::UNKNOWN
     }
 }
 

@@ -67,6 +67,10 @@ impl ConnectionWithMenu {
         &self.menu
     }
 
+    pub(crate) fn shared_menu(&self) -> &Arc<Menu> {
+        &self.menu
+    }
+
     /// The highest version of `name` that the peer implements and that is among `versions`.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
 //! Which version both sides know.
 
-use rpc_wire::Menu;
+use std::sync::Arc;
+
+use rpc_wire::{Description, DescriptionRef, Menu};
 use thiserror::Error;
 
 /// Why there is no version to use (rule V-ME-4).
@@ -15,24 +17,71 @@ pub enum NoCommonVersion {
 }
 
 /// The highest version of `name` that is both on `menu` and among `versions`, which may come in
-/// any order and repeat. Does not allocate.
+/// any order and repeat. Does not allocate; looks each of them up on the menu.
 ///
 /// # Errors
 /// There is none; see [`NoCommonVersion`].
 pub fn highest_common(menu: &Menu, name: &str, versions: &[i64]) -> Result<i64, NoCommonVersion> {
-    let mut offered = menu.versions(name.as_bytes()).rev().peekable();
-    if offered.peek().is_none() {
-        return Err(NoCommonVersion::NoSuchRpc);
-    }
-    offered
-        .find(|version| versions.contains(version))
-        .ok_or(NoCommonVersion::NoSuchVersion)
+    let name = name.as_bytes();
+    let offered = |version: &i64| {
+        let version = *version;
+        menu.rank(DescriptionRef { name, version }).is_some()
+    };
+    let common = versions.iter().copied().filter(offered).max();
+    common.ok_or_else(|| {
+        if menu.has_name(name) {
+            NoCommonVersion::NoSuchVersion
+        } else {
+            NoCommonVersion::NoSuchRpc
+        }
+    })
+}
+
+/// Why a caller and its callee have nothing to talk about. Nothing was sent (rules V-SE-2, V-SE-4).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SelectionError {
+    /// The callee has nothing of this name.
+    #[error("callee does not know RPC {name}; caller knows versions {caller_versions:?}")]
+    UnknownRpc {
+        /// The name.
+        name: &'static str,
+        /// The caller's versions, ascending.
+        caller_versions: Vec<i64>,
+        /// All that the callee has.
+        callee_menu: Arc<Menu>,
+    },
+    /// The callee has other versions of it than the caller.
+    #[error(
+        "caller and callee share no common versions for RPC {name}: \
+         caller knows {caller_versions:?}, callee knows {callee_versions:?}"
+    )]
+    NoCommonVersion {
+        /// The name.
+        name: &'static str,
+        /// The caller's versions, ascending.
+        caller_versions: Vec<i64>,
+        /// The callee's versions, ascending.
+        callee_versions: Vec<i64>,
+    },
+    /// The callee has none of the RPCs that a caller [by preference](crate#preference) knows
+    /// (rule V-BA-2).
+    #[error("could not find any supported RPC in callee; caller knows {}", list(.caller))]
+    NoSupportedRpc {
+        /// What the caller knows, in its order of preference.
+        caller: Vec<Description>,
+        /// All that the callee has.
+        callee_menu: Arc<Menu>,
+    },
+}
+
+pub(crate) fn list(descriptions: &[Description]) -> String {
+    let texts: Vec<_> = descriptions.iter().map(ToString::to_string).collect();
+    texts.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
-    use rpc_wire::Description;
-
     use super::*;
 
     /// V-ME-4, V-ME-5, V-SE-1.

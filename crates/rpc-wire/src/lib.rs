@@ -117,7 +117,7 @@ pub use data::{Data, Overlong};
 pub use description::{Description, DescriptionRef};
 #[doc(inline)]
 pub use handshake::Header;
-pub use menu::{Menu, MenuEntry, MenuError, RpcDigests, ShapeDigest};
+pub use menu::{InconsistentMenus, Menu, MenuEntry, MenuError, RpcDigests, ShapeDigest};
 #[doc(inline)]
 pub use menu_rpc::RpcShapes;
 pub use message::query::{Envelope, Query, QueryHeader, Specifier};

@@ -1,10 +1,15 @@
 //! The menu that a connection keeps: what one side implements, sorted.
 
+mod consistency;
+mod text;
+
 use bin_prot::shape::Digest;
 use bin_prot::{Array, BinProt, OrNull};
 use thiserror::Error;
 
 use crate::{Description, DescriptionRef, MenuV3};
+
+pub use consistency::InconsistentMenus;
 
 /// The digest of a shape as menus carry it.
 ///
@@ -242,6 +247,23 @@ impl Menu {
         self.entries
             .binary_search_by(|entry| entry.description.as_ref().cmp(&rpc))
             .ok()
+    }
+
+    /// Whether an RPC is listed.
+    pub fn contains(&self, rpc: DescriptionRef<'_>) -> bool {
+        self.rank(rpc).is_some()
+    }
+
+    /// The kind and the digests of an RPC; `Unknown` if the menu has no digests, `None` if it does not
+    /// list the RPC (rule V-ME-2).
+    pub fn digests(&self, rpc: DescriptionRef<'_>) -> Option<RpcDigests> {
+        let entry = self.entries.get(self.rank(rpc)?)?;
+        Some(entry.digests)
+    }
+
+    /// Whether any version of a name is listed.
+    pub fn has_name(&self, name: &[u8]) -> bool {
+        self.versions(name).next().is_some()
     }
 
     /// Whether this RPC is at this position.

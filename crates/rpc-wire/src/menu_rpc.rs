@@ -21,7 +21,7 @@
 //! ```
 
 use bin_prot::shape::{Shape, ShapeError};
-use bin_prot::{BinProt, ByteString};
+use bin_prot::{BinProt, ByteString, Sexp};
 
 use crate::{Description, DescriptionRef, RpcDigests, ShapeDigest};
 
@@ -111,6 +111,38 @@ pub enum RpcShapes {
 }
 
 impl RpcShapes {
+    /// Kind and shapes, as the reference prints them: `(One_way (msg (Base int ())))`
+    /// (*shapes* §12).
+    pub fn to_sexp(&self) -> Sexp {
+        fn variant(name: &str, fields: &[(&str, &Shape)]) -> Sexp {
+            let fields = fields.iter();
+            let fields =
+                fields.map(|(name, shape)| Sexp::list([Sexp::atom(*name), shape.to_sexp()]));
+            Sexp::list([Sexp::atom(name)].into_iter().chain(fields))
+        }
+        match self {
+            Self::Rpc { query, response } => {
+                variant("Rpc", &[("query", query), ("response", response)])
+            }
+            Self::OneWay { msg } => variant("One_way", &[("msg", msg)]),
+            Self::StreamingRpc {
+                query,
+                initial_response,
+                update_response,
+                error,
+            } => variant(
+                "Streaming_rpc",
+                &[
+                    ("query", query),
+                    ("initial_response", initial_response),
+                    ("update_response", update_response),
+                    ("error", error),
+                ],
+            ),
+            Self::Unknown => Sexp::atom("Unknown"),
+        }
+    }
+
     /// The digests that a menu has of these.
     ///
     /// # Errors

@@ -110,24 +110,20 @@ impl<S, U, E, M> Machine<S, U, E, M> {
 
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<S, U, E, M>>> {
         match &mut self.state {
+            // First, since there is nothing else as often.
+            State::Streaming(streaming) => {
+                if let Some(update) = ready!(streaming.poll_next(&self.config.clock, cx)) {
+                    self.monitor.update();
+                    return Poll::Ready(Some(Event::Update(update)));
+                }
+                let (subscribed, why) = (streaming.subscribed, streaming.why_ended());
+                self.pause(Some(subscribed), why);
+                Poll::Ready(Some(Event::LostConnection))
+            }
             State::Dispatching(_) => ready!(self.poll_dispatching(cx)).map_or_else(
                 || Poll::Ready(self.step()),
                 |failed| Poll::Ready(Some(failed)),
             ),
-            State::Streaming(streaming) => {
-                let next = ready!(streaming.poll_next(&self.config.clock, cx));
-                Poll::Ready(Some(match next {
-                    Ok(update) => {
-                        self.monitor.update();
-                        Event::Update(update)
-                    }
-                    Err(why) => {
-                        let subscribed = streaming.subscribed;
-                        self.pause(Some(subscribed), why);
-                        Event::LostConnection
-                    }
-                }))
-            }
             State::Delay(delay) => {
                 ready!(delay.as_mut().poll(cx));
                 self.state = State::Check;
@@ -240,32 +236,36 @@ impl<S, U, E, M> Machine<S, U, E, M> {
 }
 
 impl<U> Streaming<U> {
-    /// The next update, or why there is none any more.
-    fn poll_next(
-        &mut self,
-        clock: &AnyClock,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<U, Interruption>> {
-        let updates = match &mut self.source {
-            Source::Open(updates) => updates,
-            Source::GivenUp(why) => return Poll::Ready(Err(why.clone())),
+    /// The next update; `None` when there will be none any more.
+    #[inline]
+    fn poll_next(&mut self, clock: &AnyClock, cx: &mut Context<'_>) -> Poll<Option<U>> {
+        let Source::Open(updates) = &mut self.source else {
+            return Poll::Ready(None);
         };
         // A source that panics has ended.
         let update = catch_unwind(AssertUnwindSafe(|| updates.as_mut().poll_next(cx)));
-        match update.unwrap_or(Poll::Ready(None)) {
-            Poll::Ready(Some(update)) => {
-                if let Some(silence) = &mut self.silence {
+        let update = update.unwrap_or(Poll::Ready(None));
+        match &mut self.silence {
+            None => update,
+            Some(silence) => match update {
+                Poll::Ready(Some(_)) => {
                     silence.heard(clock);
+                    update
                 }
-                Poll::Ready(Ok(update))
-            }
-            Poll::Ready(None) => Poll::Ready(Err(Interruption::Lost)),
-            Poll::Pending => match &mut self.silence {
-                Some(silence) => silence
-                    .poll_too_long(clock, cx)
-                    .map(|()| Err(Interruption::Silent)),
-                None => Poll::Pending,
+                Poll::Ready(None) => Poll::Ready(None),
+                Poll::Pending => {
+                    ready!(silence.poll_too_long(clock, cx));
+                    self.source.give_up(Interruption::Silent);
+                    Poll::Ready(None)
+                }
             },
+        }
+    }
+
+    fn why_ended(&self) -> Interruption {
+        match &self.source {
+            Source::Open(_) => Interruption::Lost,
+            Source::GivenUp(why) => why.clone(),
         }
     }
 }

@@ -61,7 +61,7 @@ async fn close_and_check(
     assert_eq!(server.connects(), connects.max(1), "{by:?}");
 }
 
-/// D-CL: no attempt is made.
+/// D-CL-2 (ZD20): no attempt is made.
 #[tokio::test(start_paused = true)]
 async fn before_the_first_attempt() {
     for by in WAYS {
@@ -114,7 +114,8 @@ async fn while_the_connection_is_being_made() {
     }
 }
 
-/// D-CL: the callee has not answered yet. It is told to stop, and its handler is cancelled.
+/// D-CL-4, decision 23: the callee has not answered yet. The dispatch is dropped, so it is told to
+/// stop, and its handler is cancelled; the reference would wait for the answer.
 #[tokio::test(start_paused = true)]
 async fn while_the_answer_is_awaited() {
     for by in WAYS {
@@ -128,8 +129,8 @@ async fn while_the_answer_is_awaited() {
     }
 }
 
-/// D-CL: the dispatch succeeds before the callee knows that it is not wanted any more. The
-/// stream is ended, and the connection goes on.
+/// D-CL-4 (ZD20): the query stays sent, and the dispatch succeeds before the callee knows that it
+/// is not wanted any more. The stream is ended, and the connection goes on.
 #[tokio::test(start_paused = true)]
 async fn while_the_answer_is_on_its_way() {
     for by in WAYS {
@@ -190,7 +191,7 @@ async fn before_the_events_of_success_are_read() {
     }
 }
 
-/// D-CL-1, D-CL-2: with updates that nobody will read.
+/// D-CL-1, D-CL-2, D-RA-7 (ZD20, ZD23): with updates that nobody will read.
 #[tokio::test(start_paused = true)]
 async fn while_streaming() {
     for by in WAYS {

@@ -1,5 +1,5 @@
-//! Races and their outcomes (*durable* §2.7, ZD23). D-RA-6 is in `slow_consumer`, D-RA-7 in
-//! `closing`, D-RA-8 in `failures` and `or_fail`.
+//! Races and their outcomes (*durable* §2.7). D-RA-6 is in `slow_consumer`, D-RA-7 in `closing`,
+//! D-RA-8 in `failures` and `or_fail`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use crate::checked::{DELAY, counts};
 use crate::events::{ask, begin};
 use crate::server::{Server, settle};
 
-/// D-RA-1: before the consumer has seen the success.
+/// D-RA-1 (ZD23): before the consumer has seen the success.
 #[tokio::test(start_paused = true)]
 async fn connection_lost_right_after_the_answer() {
     let mut server = Server::start();
@@ -61,7 +61,7 @@ async fn connection_lost_before_it_is_used() {
     assert_eq!(server.connects(), 2);
 }
 
-/// D-RA-2.
+/// D-RA-2 (ZD23).
 #[tokio::test(start_paused = true)]
 async fn stream_that_ends_at_once() {
     let mut server = Server::start();
@@ -75,7 +75,7 @@ async fn stream_that_ends_at_once() {
     assert_eq!(server.connects(), 1);
 }
 
-/// D-RA-3: with the consumer in the middle of them.
+/// D-RA-3 (ZD23): with the consumer in the middle of them.
 #[tokio::test(start_paused = true)]
 async fn connection_lost_while_updates_are_queued() {
     let mut server = Server::start();
@@ -92,7 +92,7 @@ async fn connection_lost_while_updates_are_queued() {
         .await;
 }
 
-/// D-RA-4.
+/// D-RA-4 (ZD23).
 #[tokio::test(start_paused = true)]
 async fn closed_connection_that_counts_as_intact() {
     let is_blind = Arc::new(AtomicBool::new(true));
@@ -117,7 +117,7 @@ async fn closed_connection_that_counts_as_intact() {
     assert_eq!(server.connects(), 2);
 }
 
-/// D-RA-5, D-DU-7: both wait, and share the new connection.
+/// D-RA-5, D-DU-7 (ZD23): both wait, and share the new connection.
 #[tokio::test(start_paused = true)]
 async fn two_subscriptions_lose_one_connection() {
     let mut server = Server::start();

@@ -1,4 +1,4 @@
-//! Anything may happen, in any order (ZD24). The seed of a failure is printed.
+//! Anything may happen, in any order. The seed of a failure is printed.
 
 use std::time::Duration;
 
@@ -55,7 +55,7 @@ impl Drop for Random {
     }
 }
 
-/// D-EV-1 to D-EV-5, D-MA-2: each attempt's events are exactly its own, in order, however the
+/// D-EV-1 to D-EV-5, D-MA-2 (ZD24): each attempt's events are exactly its own, in order, however the
 /// consumer reads.
 #[tokio::test(start_paused = true)]
 async fn events_are_those_of_the_dispatches() {
@@ -89,7 +89,7 @@ async fn events_are_those_of_the_dispatches() {
     }
 }
 
-/// D-EV, D-CL: over connections that are cut at any time, with a server that is up and down, and
+/// D-EV-1, D-EV-2, D-CL-1 (ZD24): over connections that are cut at any time, with a server that is up and down, and
 /// a consumer that is slow. The updates of a stream are the first ones of what the callee sent.
 #[tokio::test(start_paused = true)]
 async fn grammar_holds_whatever_happens_to_the_server() {

@@ -85,7 +85,7 @@ async fn updates_that_are_there_are_read_without_waiting() {
     events.expect_silence(LONG).await;
 }
 
-/// D-RA-6: the stream stays open, for ever, and goes on when the consumer does.
+/// D-RA-6 (ZD23): the stream stays open, for ever, and goes on when the consumer does.
 #[tokio::test(start_paused = true)]
 async fn stream_stays_open_while_nobody_reads() {
     let mut server = Server::start();

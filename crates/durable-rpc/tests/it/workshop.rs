@@ -72,6 +72,15 @@ impl Workshop {
         Durable::create_or_fail(move || create.create(), Thing::is_broken).await
     }
 
+    pub(crate) async fn create_or_fail_with_rebuild(
+        self: &Arc<Self>,
+    ) -> Result<Durable<Thing>, BuildError> {
+        let (create, rebuild) = (self.clone(), self.clone());
+        let rebuild = move |old| rebuild.rebuild(&old);
+        let create = move || create.create();
+        Durable::create_or_fail_with_rebuild(create, rebuild, Thing::is_broken).await
+    }
+
     fn create(self: &Arc<Self>) -> impl Future<Output = Result<Thing, OutOfWood>> + Send + use<> {
         self.creates.fetch_add(1, Ordering::Relaxed);
         self.make()

@@ -8,6 +8,7 @@ use anyhow::Context;
 use rpc_core::connection::heartbeat;
 use rpc_core::{Implementations, OnUnknownRpc, Server};
 use rpc_observe::{EventHub, Metrics};
+use rpc_versioned::MenuWithShapes;
 use tokio::net::TcpListener;
 
 use crate::args::Serve;
@@ -40,11 +41,15 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
         .implementation(events.implementation())
         .on_unknown_rpc(OnUnknownRpc::Continue)
         .build()?;
+    // For `rpc menu --shapes`.
+    let menu = MenuWithShapes::of(implementations.iter())?;
+    let implementations = implementations.add(menu.implementation())?;
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
     let config = environment::config()
         .identification("rpc host serve")
+        .provide_shapes(true)
         .heartbeat(
             heartbeat::Config::default()
                 .send_every(HEARTBEAT_EVERY.min(args.silence / 2))

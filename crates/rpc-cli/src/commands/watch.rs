@@ -1,10 +1,13 @@
-//! `rpc host watch`: a durable subscription to a host, and a view of it.
+//! `rpc host watch`: the followed state of a host, and a view of it.
+
+mod observer;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
-use durable_rpc::{Durable, Event, state};
+use durable_rpc::{Durable, state};
 use rpc_core::connection::heartbeat;
 use rpc_core::{Client, Connection};
 use tokio::sync::mpsc;
@@ -17,7 +20,8 @@ use crate::host::change::Change;
 use crate::host::snapshot::Snapshot;
 use crate::watch::monitor::Monitor;
 use crate::watch::plain::Plain;
-use crate::watch::terminal::{Screen, is_quit};
+use crate::watch::terminal::{Screen, is_quit, pressed_key};
+use observer::Observer;
 
 /// The view is drawn again at least this often, so that the spans of time in it advance.
 const REDRAW_EVERY: Duration = Duration::from_millis(200);
@@ -26,14 +30,15 @@ type Subscription = state::Subscription<Snapshot, Change, String>;
 
 /// Watches until the time is over, or the user has seen enough.
 pub(crate) async fn run(args: Watch) -> anyhow::Result<ExitCode> {
+    let address = args.address;
     let target = Target {
-        address: args.address,
+        name: address.clone(),
+        look_up: Arc::new(move || address.clone()),
         retry: args.retry,
         silence: args.silence,
     };
     let seconds = args.seconds.map(Duration::from_secs);
-    let (_notes, no_notes) = mpsc::unbounded_channel();
-    let monitor = watch(&target, args.view, seconds, no_notes).await?;
+    let monitor = watch(&target, args.view, seconds, Outside::nothing()).await?;
     let mut out = std::io::stdout();
     writeln!(out, "{}", monitor.0.summary(monitor.1))?;
     Ok(if monitor.0.refused() == 0 {
@@ -44,14 +49,31 @@ pub(crate) async fn run(args: Watch) -> anyhow::Result<ExitCode> {
 }
 
 /// Whom to watch, and how patiently.
-#[derive(Clone, Debug)]
 pub(crate) struct Target {
-    /// HOST:PORT.
-    pub(crate) address: String,
+    /// How the server is called.
+    pub(crate) name: String,
+    /// Where it is, as HOST:PORT: asked before every attempt.
+    pub(crate) look_up: Arc<dyn Fn() -> String + Send + Sync>,
     /// The delay after a loss or a failed attempt.
     pub(crate) retry: Duration,
     /// The silence after which the server is given up.
     pub(crate) silence: Duration,
+}
+
+/// What goes on beside the watching.
+pub(crate) struct Outside {
+    /// What the user is told about it.
+    pub(crate) notes: mpsc::UnboundedReceiver<String>,
+    /// Where keys go that the view has no use for.
+    pub(crate) keys: mpsc::UnboundedSender<char>,
+}
+
+impl Outside {
+    fn nothing() -> Self {
+        let (_, notes) = mpsc::unbounded_channel();
+        let (keys, _) = mpsc::unbounded_channel();
+        Self { notes, keys }
+    }
 }
 
 impl Target {
@@ -64,10 +86,10 @@ impl Target {
             .handshake_timeout(self.silence)
             .heartbeat(heartbeat);
         let client = Client::new().config(config);
-        let address = self.address.clone();
+        let look_up = self.look_up.clone();
         let connection = Durable::new(
             move || {
-                let (client, address) = (client.clone(), address.clone());
+                let (client, address) = (client.clone(), look_up());
                 async move { client.connect(address).await }
             },
             Connection::is_closed,
@@ -76,19 +98,19 @@ impl Target {
     }
 }
 
-/// Shows the subscription's events until the time is over or the user wants to leave, and what
-/// `notes` has to say about what goes on outside. Returns what was seen, and the time it took.
+/// Shows the host's state, and what happens to it, until the time is over or the user wants to leave, and what
+/// there is to say about what goes on outside. Returns what was seen, and the time it took.
 pub(crate) async fn watch(
     target: &Target,
     view: View,
     limit: Option<Duration>,
-    mut notes: mpsc::UnboundedReceiver<String>,
+    mut outside: Outside,
 ) -> anyhow::Result<(Monitor, Duration)> {
     let start = Instant::now();
-    let mut events = target.subscribe();
-    let mut monitor = Monitor::new(&target.address);
+    let mut host = Observer::new(target.subscribe());
+    let mut monitor = Monitor::new(&target.name);
     let mut display = Display::open(view)?;
-    let mut quit = display.quit();
+    let mut keys = display.keys();
     let mut redraw = interval(REDRAW_EVERY);
     redraw.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let end = async {
@@ -102,36 +124,22 @@ pub(crate) async fn watch(
     loop {
         tokio::select! {
             // No branch loses anything when another one wins: they keep what they wait for.
-            Some(event) = events.next() => take_in(&mut monitor, start.elapsed(), event),
-            Some(note) = notes.recv() => monitor.note(start.elapsed(), &note),
+            Ok(()) = host.changed() => {}
+            Some(note) = outside.notes.recv() => monitor.note(start.elapsed(), &note),
             _ = redraw.tick() => {}
             () = &mut end => break,
             _ = &mut interrupted => break,
-            Some(()) = quit.recv() => break,
+            Some(key) = keys.recv() => match key {
+                Key::Quit => break,
+                // Nobody may be interested.
+                Key::Other(key) => drop(outside.keys.send(key)),
+            },
         }
-        display.show(start.elapsed(), &monitor)?;
+        let now = start.elapsed();
+        host.tell(now, &mut monitor);
+        display.show(now, &monitor)?;
     }
     Ok((monitor, start.elapsed()))
-}
-
-/// Folds one event of the subscription into what is known.
-fn take_in<M>(monitor: &mut Monitor, now: Duration, event: Event<Snapshot, Change, String, M>) {
-    match event {
-        Event::AttemptingNewConnection => monitor.attempting(now),
-        // The state follows immediately.
-        Event::ConnectionSuccess(_) => {}
-        Event::State(snapshot) => monitor.connected(now, snapshot),
-        Event::Update(change) => {
-            // The monitor counts what it refuses; the summary and the exit status tell.
-            let _counted = monitor.update(now, &change);
-        }
-        Event::LostConnection => monitor.lost(now),
-        Event::FailedToConnect(error) => {
-            // The error with its causes.
-            monitor.failed(now, &format!("{:#}", anyhow::Error::from(error)));
-        }
-        Event::RpcError(error) => monitor.failed(now, &error),
-    }
 }
 
 /// Where the view goes.
@@ -163,19 +171,32 @@ impl Display {
         }
     }
 
-    /// Says when the user pressed a key to leave. Keys are read by a thread of their own, which
-    /// ends with the process.
-    fn quit(&self) -> mpsc::Receiver<()> {
-        let (pressed, quit) = mpsc::channel(1);
+    /// The keys that the user presses. They are read by a thread of their own, which ends with the
+    /// process.
+    fn keys(&self) -> mpsc::Receiver<Key> {
+        let (pressed, keys) = mpsc::channel(1);
         if let Self::Terminal(_) = self {
             std::thread::spawn(move || {
                 while let Ok(event) = crossterm::event::read() {
-                    if is_quit(&event) && pressed.blocking_send(()).is_err() {
+                    let key = match pressed_key(&event) {
+                        _ if is_quit(&event) => Key::Quit,
+                        Some(key) => Key::Other(key),
+                        None => continue,
+                    };
+                    if pressed.blocking_send(key).is_err() {
                         break;
                     }
                 }
             });
         }
-        quit
+        keys
     }
+}
+
+/// A key that was pressed.
+enum Key {
+    /// One to leave.
+    Quit,
+    /// Another one.
+    Other(char),
 }

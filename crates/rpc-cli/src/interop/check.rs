@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rpc_core::payload::Codec;
 use rpc_core::{ConnectError, Connection, DispatchError, Pipe, PipeCloseReason, PipeRpc, Rpc};
-use rpc_versioned::MenuRequestError;
+use rpc_versioned::{CallError, MenuRequestError};
 use rpc_wire::{ProtocolVersion, RpcError};
 use thiserror::Error;
 use tokio::time::timeout;
@@ -27,6 +27,11 @@ pub(crate) enum Failure {
     },
     #[error("{what}")]
     Call { what: String, source: DispatchError },
+    #[error("{what}")]
+    Converted {
+        what: String,
+        source: Box<CallError>,
+    },
     #[error("no menu")]
     Menu(#[from] MenuRequestError),
     #[error("{what}: {got} instead of {expected}")]

@@ -8,15 +8,15 @@ use std::time::Duration;
 
 use bin_prot::{ByteString, Sexp};
 use rpc_core::{
-    DirectStreamWriter, DuplicateImplementations, HandlerError, Implementation, Implementations,
-    OnException, OnUnknownRpc,
+    DirectStreamWriter, HandlerError, Implementation, Implementations, OnException, OnUnknownRpc,
 };
 use rpc_wire::DEFAULT_KEY;
 
+use super::prices;
 use super::rpcs::{
     BIG, BOOM_PIPE, COUNT, COUNT_DIRECT, COUNTER, CountQuery, DIVIDE, ECHO_METADATA, ECHO_STRING,
-    FAIL, FORBIDDEN, FORBIDDEN_PIPE, LIVE_TICKS, LOG, LOG_BOOM, LOG_COUNT, PRICE_1, PRICE_2, Price,
-    PriceQuery, SLEEP, SUM, TICKS, ZOO, ZOO2,
+    FAIL, FORBIDDEN, FORBIDDEN_PIPE, LIVE_TICKS, LOG, LOG_BOOM, LOG_COUNT, Price, PriceQuery,
+    SLEEP, SUM, TICKS, ZOO, ZOO2,
 };
 use updates::{AtTheEnd, Updates};
 
@@ -51,8 +51,8 @@ impl Drop for LiveTicks {
 ///
 /// # Errors
 /// Only if this file names one of them twice.
-pub(crate) fn table() -> Result<Implementations<Tallies>, DuplicateImplementations> {
-    Implementations::builder()
+pub(crate) fn table() -> anyhow::Result<Implementations<Tallies>> {
+    let table = Implementations::builder()
         .implement_blocking(&ECHO_STRING, |_, text| Ok(text))
         .implement_blocking(&SUM, |_, numbers| Ok(sum(&numbers)))
         .implement_blocking(&FAIL, |_, text| Err(failure(text)))
@@ -109,16 +109,12 @@ pub(crate) fn table() -> Result<Implementations<Tallies>, DuplicateImplementatio
             tokio::time::sleep(duration).await;
             Ok(milliseconds)
         })
-        .implement_blocking(&PRICE_1, |_, symbol| {
-            let query = PriceQuery {
-                symbol,
-                currency: None,
-            };
-            Ok(price(query).px)
-        })
-        .implement_blocking(&PRICE_2, |_, query| Ok(price(query)))
+        .implementations(
+            prices::callee()?.implement_blocking(|_, _version, query| Ok(price(query))),
+        )
         .on_unknown_rpc(OnUnknownRpc::Continue)
-        .build()
+        .build()?;
+    Ok(table)
 }
 
 /// `(Failure TEXT)`, with any bytes as its text.

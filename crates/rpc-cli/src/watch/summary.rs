@@ -23,8 +23,9 @@ pub(crate) struct Summary {
     pub(crate) applied: u64,
     /// How many updates were refused.
     pub(crate) refused: u64,
-    /// See [`recovered`](Self::recovered).
-    pub(super) recovered: bool,
+    /// Whether, at least once, a lost connection was followed by a fresh snapshot and an update
+    /// that was applied to it.
+    pub(crate) recovered: bool,
 }
 
 /// One lost connection, and what came after.
@@ -43,12 +44,6 @@ pub(crate) struct Loss {
 }
 
 impl Summary {
-    /// Whether, at least once, a lost connection was followed by a fresh snapshot and an update
-    /// that was applied to it.
-    pub(crate) fn recovered(&self) -> bool {
-        self.recovered
-    }
-
     /// Whether every update belonged to the state that was there when it came.
     pub(crate) fn check_held(&self) -> bool {
         self.refused == 0
@@ -192,7 +187,7 @@ check: held, each of 3 updates was applied to the state that it builds on";
             text.contains("check: BROKEN, 1 update did not belong"),
             "{text}"
         );
-        assert!(!summary.check_held() && !summary.recovered());
+        assert!(!summary.check_held() && !summary.recovered);
     }
 
     #[test]

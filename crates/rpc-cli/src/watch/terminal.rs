@@ -77,6 +77,14 @@ pub(crate) fn is_quit(event: &Event) -> bool {
     }
 }
 
+/// The character of a key that was pressed, if it has one.
+pub(crate) fn pressed_key(event: &Event) -> Option<char> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => key.code.as_char(),
+        _ => None,
+    }
+}
+
 fn draw_middle(frame: &mut Frame<'_>, area: Rect, state: &Snapshot, monitor: &Monitor) {
     let [left, right] = two_columns(area);
     processes::draw(frame, left, state);

@@ -27,6 +27,7 @@ use rpc_wire::{Message, QueryId};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
+use super::admission::Admission;
 use super::end::{End, Ending, Rest, shut_down};
 use super::heartbeat::Heartbeat;
 use super::output::{Class, Stage};
@@ -34,6 +35,7 @@ use super::reader::{self, Reader};
 use super::shared::Shared;
 use super::writer::Writer;
 use super::{Config, Transport, after};
+use crate::error::SendError;
 use crate::implementation::{Call, CalledRpc, Stop};
 use crate::implementations::Serve;
 use input::Read;
@@ -58,6 +60,7 @@ pub(super) struct Driver {
     /// The answering of the query that is being handled; made anew for each.
     call: Call,
     tasks: JoinSet<Option<Stop>>,
+    admission: Admission,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
     phase: Phase,
@@ -91,6 +94,7 @@ impl Driver {
             callee,
             call,
             tasks: JoinSet::new(),
+            admission: Admission::new(config, now),
             heartbeat: Heartbeat::new(config.heartbeats(), now),
             timer: Box::pin(sleep_until(now)),
             phase: Phase::Open,
@@ -220,13 +224,10 @@ impl Driver {
         None
     }
 
-    fn send_control(&self, message: &Message<'_>) {
+    fn send_control(&self, message: &Message<'_>) -> Result<(), SendError> {
         let size = message.bin_size();
         let send = |buffer: &mut Vec<u8>| message.bin_write(buffer);
-        if let Err(error) = self.shared.output.send(Class::Control, size, send) {
-            let connection = &self.shared.description;
-            tracing::debug!(connection, ?error, kind = %message.kind(), "not sent");
-        }
+        self.shared.output.send(Class::Control, size, send)
     }
 
     /// Ready when everything was written.
@@ -266,7 +267,11 @@ impl Driver {
             && let Some(closed) = closed
             && let Some(message) = closed.reason.to_message(self.shared.version)
         {
-            self.send_control(&message);
+            // One that is too large is not sent (rule C-LM-4).
+            if let Err(error) = self.send_control(&message) {
+                let connection = &self.shared.description;
+                tracing::debug!(connection, ?error, "close reason not sent");
+            }
         }
         self.write_out(deadline).await;
         self.shared.output.advance(Stage::Ended);

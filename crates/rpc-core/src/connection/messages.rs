@@ -9,6 +9,7 @@ use rpc_wire::{Data, Message, Query, QueryId, RpcError, stream};
 use tokio::task::JoinSet;
 use tracing::{Instrument, Span};
 
+use super::admission::Admission;
 use super::end::End;
 use super::gate::Hold;
 use super::output::Stage;
@@ -132,6 +133,7 @@ pub(super) fn query(
     call: &mut Call,
     callee: &dyn Serve,
     tasks: &mut JoinSet<Option<Stop>>,
+    admission: &mut Admission,
     query: Query<'_>,
     body: usize,
 ) -> Option<End> {
@@ -173,6 +175,16 @@ pub(super) fn query(
             false => Kind::Query,
         })
     });
+    if let Some(limit) = admission.refuses(tasks.len()) {
+        // What ends a stream makes room.
+        let kind = kind();
+        let ends_stream =
+            kind == HandlerKind::Streaming && query.data.bytes().is_ok_and(stream::is_abort);
+        if !ends_stream {
+            call.refuse(kind, limit);
+            return None;
+        }
+    }
     call.show_metadata(&query.header);
     let received = Received {
         context: QueryContext::new(call, &query.header),

@@ -81,6 +81,21 @@ impl Reader {
         Ok(Some(body))
     }
 
+    /// Whether the next frame's body begins with the same `prefix` bytes as the one of `body` bytes
+    /// that was handed over last.
+    #[inline]
+    pub(crate) fn goes_on_like(&self, body: usize, prefix: usize) -> bool {
+        let next = self.start + frame::LENGTH_BYTES;
+        let last = self.start - body;
+        match (
+            self.buffer.get(last..last + prefix),
+            self.buffer.get(next..self.end),
+        ) {
+            (Some(prefix), Some(next)) => next.starts_with(prefix),
+            _ => false,
+        }
+    }
+
     /// The body of a frame that was handed over, if nothing has been read since.
     pub(crate) fn body(&self, of: Head) -> Option<&[u8]> {
         self.buffer

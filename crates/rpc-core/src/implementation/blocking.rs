@@ -3,14 +3,13 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use rpc_wire::RpcDigests;
-
 use super::handler::{Handler, HandlerKind, Received, Started};
 use super::lift::{Given, Source};
 use super::plain::Answering;
 use crate::error::HandlerError;
 use crate::payload::Codec;
 use crate::rpc::{self, UserErrors};
+use crate::shapes::Types;
 
 /// The blocking form (rule R-OR-3): the answer is enqueued before the next message is handled,
 /// unless the state has to be waited for (rule R-AU-4).
@@ -59,7 +58,7 @@ where
         HandlerKind::Blocking
     }
 
-    fn digests(&self) -> RpcDigests {
-        rpc::digests::<Q, R, C>()
+    fn types(&self) -> Types {
+        Types::plain::<Q, R, C>()
     }
 }

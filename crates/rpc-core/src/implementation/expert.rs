@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use bin_prot::{Info, Sexp};
-use rpc_wire::{RpcDigests, RpcError};
+use rpc_wire::RpcError;
 
 use super::handler::{
     Handler, HandlerKind, Polled, Received, Running, Started, Stop, caught, or_panic, poll_at_once,
@@ -16,20 +16,21 @@ use crate::connection::serving::OpenQuery;
 use crate::error::{HandlerError, failure, located};
 use crate::on_exception::Raised;
 use crate::responder::{Answered, ExpertQuery, Reply, Responder};
+use crate::shapes::Types;
 use crate::tracing_event::SentResponse;
 
 const KIND: HandlerKind = HandlerKind::Expert;
 
 pub(crate) struct Expert<F> {
     handler: Arc<F>,
-    digests: fn() -> RpcDigests,
+    types: Types,
 }
 
 impl<F> Expert<F> {
-    pub(crate) fn new(handler: F, digests: fn() -> RpcDigests) -> Self {
+    pub(crate) fn new(handler: F, types: Types) -> Self {
         Self {
             handler: Arc::new(handler),
-            digests,
+            types,
         }
     }
 }
@@ -76,8 +77,8 @@ where
         KIND
     }
 
-    fn digests(&self) -> RpcDigests {
-        (self.digests)()
+    fn types(&self) -> Types {
+        self.types
     }
 }
 
@@ -171,14 +172,14 @@ fn raised(error: Sexp) -> Stop {
 /// A one-way handler that sees the undecoded message.
 pub(crate) struct OneWayExpert<F> {
     handler: Arc<F>,
-    digests: fn() -> RpcDigests,
+    types: Types,
 }
 
 impl<F> OneWayExpert<F> {
-    pub(crate) fn new(handler: F, digests: fn() -> RpcDigests) -> Self {
+    pub(crate) fn new(handler: F, types: Types) -> Self {
         Self {
             handler: Arc::new(handler),
-            digests,
+            types,
         }
     }
 }
@@ -206,8 +207,8 @@ where
         HandlerKind::OneWayExpert
     }
 
-    fn digests(&self) -> RpcDigests {
-        (self.digests)()
+    fn types(&self) -> Types {
+        self.types
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use bin_prot::{Info, Sexp};
-use rpc_wire::{Data, RpcDigests};
+use rpc_wire::Data;
 
 use super::call::Call;
 use super::lift::Source;
@@ -16,6 +16,7 @@ use crate::connection::serving::Served;
 use crate::error::HandlerError;
 use crate::payload::Codec;
 use crate::query_context::QueryContext;
+use crate::shapes::Types;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -26,8 +27,8 @@ pub(crate) trait Handler<S>: Send + Sync {
 
     fn kind(&self) -> HandlerKind;
 
-    /// The kind and the digests of the types.
-    fn digests(&self) -> RpcDigests;
+    /// What menus tell of the RPC.
+    fn types(&self) -> Types;
 }
 
 /// A query in the frame in which it came.

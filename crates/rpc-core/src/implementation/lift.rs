@@ -7,12 +7,11 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use rpc_wire::RpcDigests;
-
 use super::Implementation;
 use super::handler::{BoxFuture, Handler, HandlerKind, Received, Started};
 use crate::error::{Failure, HandlerError};
 use crate::query_context::QueryContext;
+use crate::shapes::Types;
 
 /// The state of each query is made from a wider one, in the end from the connection's, by a
 /// function that runs for every query that is answered: not once for a connection, and not for
@@ -204,8 +203,8 @@ impl<W: Send + 'static, S: Send + 'static> Handler<W> for LiftedHandler<W, S> {
         self.handler.kind()
     }
 
-    fn digests(&self) -> RpcDigests {
-        self.handler.digests()
+    fn types(&self) -> Types {
+        self.handler.types()
     }
 }
 

@@ -9,10 +9,10 @@ pub trait Named: sealed::Sealed {}
 impl<T: sealed::Sealed> Named for T {}
 
 pub(super) mod sealed {
-    use rpc_wire::{Description, RpcDigests};
+    use rpc_wire::Description;
 
     use crate::payload::Codec;
-    use crate::rpc;
+    use crate::shapes::Types;
     use crate::{ExpertRpc, OneWay, Rpc};
 
     #[expect(
@@ -22,7 +22,7 @@ pub(super) mod sealed {
     pub trait Sealed {
         fn name_and_version(&self) -> Description;
 
-        fn digests_function(&self) -> fn() -> RpcDigests;
+        fn types(&self) -> Types;
     }
 
     impl<Q, R, C: Codec<Q> + Codec<R>> Sealed for Rpc<Q, R, C> {
@@ -30,8 +30,8 @@ pub(super) mod sealed {
             self.description()
         }
 
-        fn digests_function(&self) -> fn() -> RpcDigests {
-            rpc::digests::<Q, R, C>
+        fn types(&self) -> Types {
+            Types::plain::<Q, R, C>()
         }
     }
 
@@ -40,8 +40,8 @@ pub(super) mod sealed {
             self.description()
         }
 
-        fn digests_function(&self) -> fn() -> RpcDigests {
-            rpc::one_way_digests::<Q, C>
+        fn types(&self) -> Types {
+            Types::one_way::<Q, C>()
         }
     }
 
@@ -50,8 +50,8 @@ pub(super) mod sealed {
             self.description().clone()
         }
 
-        fn digests_function(&self) -> fn() -> RpcDigests {
-            || RpcDigests::Unknown
+        fn types(&self) -> Types {
+            Types::UNKNOWN
         }
     }
 
@@ -60,8 +60,8 @@ pub(super) mod sealed {
             self.clone()
         }
 
-        fn digests_function(&self) -> fn() -> RpcDigests {
-            || RpcDigests::Unknown
+        fn types(&self) -> Types {
+            Types::UNKNOWN
         }
     }
 }

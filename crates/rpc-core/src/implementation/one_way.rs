@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use rpc_wire::{RpcDigests, RpcError};
+use rpc_wire::RpcError;
 
 use super::Call;
 use super::handler::{
@@ -13,7 +13,7 @@ use super::lift::Source;
 use crate::error::{Failure, HandlerError, failure, located};
 use crate::on_exception::Raised;
 use crate::payload::{self, Codec};
-use crate::rpc;
+use crate::shapes::Types;
 use crate::tracing_event::SentResponse;
 
 const QUERY_LOCATION: &str = "server-side one-way rpc message un-bin-io'ing";
@@ -60,8 +60,8 @@ where
         HandlerKind::OneWay
     }
 
-    fn digests(&self) -> RpcDigests {
-        rpc::one_way_digests::<Q, C>()
+    fn types(&self) -> Types {
+        Types::one_way::<Q, C>()
     }
 }
 

@@ -5,8 +5,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use rpc_wire::RpcDigests;
-
 use super::Call;
 use super::handler::{Handler, HandlerKind, Received, Started, Stop, caught};
 use super::lift::{Given, Source};
@@ -14,6 +12,7 @@ use crate::connection::serving::OpenQuery;
 use crate::error::HandlerError;
 use crate::payload::Codec;
 use crate::rpc::{self, UserErrors};
+use crate::shapes::Types;
 
 /// The deferred form: answered where the query was read if the result is there at once
 /// (rule R-OR-3), else in order of completion (rule R-OR-4).
@@ -63,8 +62,8 @@ where
         HandlerKind::Plain
     }
 
-    fn digests(&self) -> RpcDigests {
-        rpc::digests::<Q, R, C>()
+    fn types(&self) -> Types {
+        Types::plain::<Q, R, C>()
     }
 }
 
@@ -108,13 +107,19 @@ impl<R: 'static, C: Codec<R>> Answering<R, C> {
         let mut now = Context::from_waker(Waker::noop());
         match running.as_mut().poll(&mut now) {
             Poll::Ready(result) => self.answer(call, result).into(),
-            Poll::Pending => {
-                let open = OpenQuery::new(call.shared());
-                Started::Task {
-                    future: Box::pin(self.finish(call.clone(), open, running)),
-                    stream: None,
-                }
-            }
+            Poll::Pending => self.suspended(call, running),
+        }
+    }
+
+    /// Answers when the result is there.
+    pub(super) fn suspended<F>(self, call: &Call, running: Pin<Box<F>>) -> Started
+    where
+        F: Future<Output = Result<R, HandlerError>> + Send + ?Sized + 'static,
+    {
+        let open = OpenQuery::new(call.shared());
+        Started::Task {
+            future: Box::pin(self.finish(call.clone(), open, running)),
+            stream: None,
         }
     }
 

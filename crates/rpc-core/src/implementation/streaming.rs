@@ -21,17 +21,18 @@ use std::task::Poll;
 
 use bin_prot::{BinRead, Reader};
 use futures_core::Stream;
+use rpc_wire::Data;
 use rpc_wire::stream::{Initial, StreamQuery};
-use rpc_wire::{Data, RpcDigests};
 
 use super::Call;
 use super::handler::{
     BoxFuture, Handler, HandlerKind, Received, Running, Started, Stop, caught, or_panic, poll_now,
 };
 use super::lift::Source;
+use crate::connection::Limit;
 use crate::error::HandlerError;
 use crate::payload::{self, Codec, Undecodable};
-use crate::rpc;
+use crate::shapes::Types;
 use pump::{Item, pump};
 use sender::{Flow, Sender};
 
@@ -75,7 +76,9 @@ where
         let Some(value) = decode_or_abort::<Q, C>(query) else {
             return Started::Done;
         };
-        let sender = register(query.call());
+        let Some(sender) = register(query.call()) else {
+            return Started::Done;
+        };
         let handler = run(|| state.give(query).run(&self.handler, value));
         let handler = match handler {
             Ok(handler) => handler,
@@ -96,8 +99,8 @@ where
         KIND
     }
 
-    fn digests(&self) -> RpcDigests {
-        rpc::streaming_digests::<Q, T, U, E, C, CT>()
+    fn types(&self) -> Types {
+        Types::streaming::<Q, T, U, E, C, CT>()
     }
 }
 
@@ -149,12 +152,14 @@ fn abort(call: &Call) {
     sender.served.cancel();
 }
 
-/// A stream begins: before its handler runs (rule R-SV-1).
-fn register(call: &Call) -> Sender {
-    Sender {
-        call: call.clone(),
-        served: call.shared().serving.register(call.id()),
-    }
+/// A stream begins: before its handler runs (rule R-SV-1). One that would be too many is answered.
+fn register(call: &Call) -> Option<Sender> {
+    let Some(served) = call.shared().serving.register(call.id()) else {
+        call.refuse(KIND, Limit::ServedStreams);
+        return None;
+    };
+    let call = call.clone();
+    Some(Sender { call, served })
 }
 
 /// Runs what a handler does before its future. Its panic is a failure like others.

@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use bin_prot::{ByteString, Sexp};
-use rpc_wire::{RpcDigests, ShapeDigest};
+use bin_prot::Sexp;
 
 use super::Implementation;
 
@@ -19,40 +18,9 @@ impl<S> Implementation<S> {
             ("tag", Sexp::atom(self.handler.kind().tag())),
             ("version", version),
             ("f", name),
-            ("shapes", digests_sexp(self.digests())),
+            ("shapes", self.digests().to_sexp()),
             ("on_exception", Sexp::list(policy)),
         ])
-    }
-}
-
-fn digests_sexp(digests: RpcDigests) -> Sexp {
-    fn variant<const N: usize>(name: &str, fields: [(&str, ShapeDigest); N]) -> Sexp {
-        let fields = fields.map(|(name, digest)| {
-            let digest = Sexp::atom(ByteString::from(digest.0.to_string()));
-            Sexp::list([Sexp::atom(name), digest])
-        });
-        Sexp::list([Sexp::atom(name)].into_iter().chain(fields))
-    }
-    match digests {
-        RpcDigests::Rpc { query, response } => {
-            variant("Rpc", [("query", query), ("response", response)])
-        }
-        RpcDigests::OneWay { msg } => variant("One_way", [("msg", msg)]),
-        RpcDigests::StreamingRpc {
-            query,
-            initial_response,
-            update_response,
-            error,
-        } => variant(
-            "Streaming_rpc",
-            [
-                ("query", query),
-                ("initial_response", initial_response),
-                ("update_response", update_response),
-                ("error", error),
-            ],
-        ),
-        RpcDigests::Unknown => Sexp::atom("Unknown"),
     }
 }
 

@@ -2,11 +2,12 @@
 //! implemented (rule C-CR-3).
 
 use bin_prot::ByteString;
-use rpc_wire::{Description, DescriptionRef, RpcDigests};
+use rpc_wire::{Description, DescriptionRef};
 
 use crate::implementation::{Handler, HandlerKind, Received, Source, Started};
 use crate::payload::BinProt;
 use crate::rpc::{self, UserErrors};
+use crate::shapes::Types;
 
 /// The query is unit; the response lists names and versions.
 pub(super) struct MenuRpc {
@@ -41,7 +42,7 @@ impl<S> Handler<S> for MenuRpc {
         HandlerKind::Plain
     }
 
-    fn digests(&self) -> RpcDigests {
-        rpc::digests::<(), Vec<(ByteString, i64)>, BinProt>()
+    fn types(&self) -> Types {
+        Types::plain::<(), Vec<(ByteString, i64)>, BinProt>()
     }
 }

@@ -79,22 +79,24 @@ impl<T, F: Call> Callback<T, F> {
 
 impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
     type Initial = T;
-    type Update = PipeResponse;
+    type Update = Next;
     type Kept = ();
+
+    const KEEPS: bool = false;
 
     fn initial(&self, value: &[u8]) -> Result<T, DispatchError> {
         decode(Data::new(value), self.initial, INITIAL)
     }
 
-    fn update(&self, update: Data<'_>) -> Result<PipeResponse, DispatchError> {
+    fn update(&self, update: Data<'_>) -> Result<Next, DispatchError> {
         match &mut *self.lock() {
-            Some(call) => caught(|| call(PipeMessage::Update(update)))?,
-            None => Ok(PipeResponse::Continue),
+            Some(call) => caught(|| call(PipeMessage::Update(update)))??.into_next(),
+            None => Ok(Next::Continue),
         }
     }
 
-    fn keep(&self, (): &mut (), response: PipeResponse) -> Next {
-        response.into()
+    fn keep(&self, (): &mut (), next: Next) -> Next {
+        next
     }
 
     fn takes_runs(&self) -> bool {

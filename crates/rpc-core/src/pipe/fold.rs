@@ -91,8 +91,10 @@ where
     F: FnOnce(A, Result<(), DispatchError>) -> R + Send + 'static,
 {
     type Initial = ();
-    type Update = PipeResponse;
+    type Update = Next;
     type Kept = ();
+
+    const KEEPS: bool = false;
 
     fn initial(&self, value: &[u8]) -> Result<(), DispatchError> {
         let state = decode(Data::new(value), self.state, INITIAL)?;
@@ -104,25 +106,25 @@ where
         Ok(())
     }
 
-    fn update(&self, update: Data<'_>) -> Result<PipeResponse, DispatchError> {
+    fn update(&self, update: Data<'_>) -> Result<Next, DispatchError> {
         let update = decode(update, self.update, UPDATE)?;
         let mut progress = self.lock();
         let Some(progress) = &mut *progress else {
-            return Ok(PipeResponse::Continue);
+            return Ok(Next::Continue);
         };
         let Some(accumulator) = progress.accumulator.take() else {
-            return Ok(PipeResponse::Continue);
+            return Ok(Next::Continue);
         };
         let (accumulator, response) = caught(|| {
             let (accumulator, response) = (progress.step)(accumulator, update);
             (accumulator, response.into())
         })?;
         progress.accumulator = Some(accumulator);
-        Ok(response)
+        response.into_next()
     }
 
-    fn keep(&self, (): &mut (), response: PipeResponse) -> Next {
-        response.into()
+    fn keep(&self, (): &mut (), next: Next) -> Next {
+        next
     }
 
     fn takes_runs(&self) -> bool {

@@ -13,6 +13,7 @@
 //! While ENDING the query keeps its place in the table, because the callee may still send. What
 //! becomes of the values, a queue, a callback or a fold, is up to the [`Sink`].
 
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
@@ -38,6 +39,9 @@ pub(crate) trait Sink: Send + Sync + 'static {
     type Update: Send;
     /// What is under the stream's lock.
     type Kept: Default + Send;
+
+    /// Whether anything is. If not, an update is dealt with when it has been taken.
+    const KEEPS: bool;
 
     /// Takes the encoded initial value.
     fn initial(&self, value: &[u8]) -> Result<Self::Initial, DispatchError>;
@@ -85,8 +89,15 @@ pub(crate) struct Incoming<S: Sink, E> {
     /// What is kept of a run of updates, until the run is over. Locked by the connection's task
     /// alone.
     run: Mutex<S::Kept>,
-    /// The user has enough: a run ends early.
-    unwanted: AtomicBool,
+    /// Whether the state is [`Stage::Open`], for who reads and cannot change it. Only the user can
+    /// have changed it since.
+    open: AtomicBool,
+}
+
+/// The state, while its lock is held.
+pub(super) struct Locked<'a, S: Sink, E> {
+    state: MutexGuard<'a, State<S, E>>,
+    open: &'a AtomicBool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,7 +149,7 @@ impl<S: Sink, E> Incoming<S, E> {
                 close_wakers: Vec::new(),
             }),
             run: Mutex::default(),
-            unwanted: AtomicBool::new(false),
+            open: AtomicBool::new(false),
         }
     }
 
@@ -172,17 +183,18 @@ impl<S: Sink, E> Incoming<S, E> {
         let unwanted = state.take_unwanted();
         drop(state);
         drop(unwanted);
-        self.end_run();
         self.send_abort();
     }
 
-    /// Nothing that is yet to be decoded is wanted.
-    pub(super) fn end_run(&self) {
-        self.unwanted.store(true, Ordering::Relaxed);
+    pub(super) fn lock(&self) -> Locked<'_, S, E> {
+        Locked {
+            state: self.state.lock().unwrap_or_else(PoisonError::into_inner),
+            open: &self.open,
+        }
     }
 
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<S, E>> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn is_open(&self) -> bool {
+        self.open.load(Ordering::Relaxed)
     }
 
     pub(super) fn send_abort(&self) {
@@ -263,11 +275,17 @@ impl<S: Sink, E> Incoming<S, E> {
             note.tell(self.definition.name.get(), kind);
         }
         sleepers.wake();
+        if stage == Stage::Over {
+            After::Remove
+        } else {
+            self.after(next, note)
+        }
+    }
+
+    /// What is to be done after what came last.
+    fn after(&self, next: Next, note: &Note<'_>) -> After {
         match next {
-            _ if stage == Stage::Over => After::Remove,
-            Next::Continue if stage == Stage::Open && self.definition.sink.takes_runs() => {
-                After::Stream
-            }
+            Next::Continue if self.is_open() && self.definition.sink.takes_runs() => After::Stream,
             Next::Continue | Next::Hold => After::Keep,
             Next::Wait(wait) => {
                 self.set_id(note.id());
@@ -320,6 +338,27 @@ impl<S: Sink, E> Incoming<S, E> {
             note.tell(self.definition.name.get(), kind);
         }
         sleepers.wake();
+    }
+}
+
+impl<S: Sink, E> Deref for Locked<'_, S, E> {
+    type Target = State<S, E>;
+
+    fn deref(&self) -> &State<S, E> {
+        &self.state
+    }
+}
+
+impl<S: Sink, E> DerefMut for Locked<'_, S, E> {
+    fn deref_mut(&mut self) -> &mut State<S, E> {
+        &mut self.state
+    }
+}
+
+impl<S: Sink, E> Drop for Locked<'_, S, E> {
+    fn drop(&mut self) {
+        self.open
+            .store(self.state.stage == Stage::Open, Ordering::Relaxed);
     }
 }
 
@@ -386,15 +425,26 @@ impl<S: Sink, E> State<S, E> {
 
 impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
     fn response(&self, arrived: Arrived<'_>) -> After {
-        let stage = self.lock().stage;
         let (result, note) = arrived.split();
         match result {
             Ok(data) => {
+                let stage = if self.is_open() {
+                    Stage::Open
+                } else {
+                    self.lock().stage
+                };
                 let item = self.item(stage, data);
                 if let Some(error) = item.error() {
                     note.keep_undecodable(error, data);
                 }
-                self.accept(item, &note)
+                match item {
+                    // The callback has been called, and that was all.
+                    Item::Update(update) if !S::KEEPS && !note.is_wanted() && self.is_open() => {
+                        let next = self.definition.sink.keep(&mut S::Kept::default(), update);
+                        self.after(next, &note)
+                    }
+                    item => self.accept(item, &note),
+                }
             }
             // It stands for one message that was too large; the callee goes on (rule R-SC-2).
             Err(error @ RpcError::WriteError(_)) => {
@@ -414,7 +464,7 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
         let mut failed = None;
         let mut any = false;
         while matches!(next, Next::Continue)
-            && !self.unwanted.load(Ordering::Relaxed)
+            && self.is_open()
             && let Some(update) = run.next()
         {
             match sink.update(Data::new(update)) {
@@ -429,17 +479,13 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
                 }
             }
         }
-        if any {
+        if any && S::KEEPS {
             self.take_in(&mut apart);
         }
         drop(apart);
         match (failed, next) {
             (Some(error), _) => self.accept(Item::Failed(error), &run.note()),
-            (None, Next::Continue | Next::Hold) => After::Keep,
-            (None, Next::Wait(wait)) => {
-                self.set_id(run.note().id());
-                After::Wait(wait)
-            }
+            (None, next) => self.after(next, &run.note()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 
 use super::incoming::Next;
-use crate::DispatchError;
+use crate::{DispatchError, HandlerError};
 
 /// What a callback is called with: any number of updates, and then the end, once.
 #[derive(Clone, Debug)]
@@ -27,12 +27,25 @@ pub enum PipeResponse {
     /// this side take the peer for dead (rule C-BP-3). If the future panics, that is as if the
     /// callback had.
     Wait(Pin<Box<dyn Future<Output = ()> + Send>>),
+    /// Break the stream off with this error, as if the callback had panicked: the callee is told to
+    /// stop, and the stream ends with [`CallbackFailed`](DispatchError::CallbackFailed)
+    /// (decision 4).
+    Fail(HandlerError),
 }
 
 impl PipeResponse {
     /// [`Wait`](Self::Wait) for `future`.
     pub fn wait(future: impl Future<Output = ()> + Send + 'static) -> Self {
         Self::Wait(Box::pin(future))
+    }
+
+    /// What the connection does next, unless the stream is to be broken off.
+    pub(super) fn into_next(self) -> Result<Next, DispatchError> {
+        match self {
+            Self::Continue => Ok(Next::Continue),
+            Self::Wait(wait) => Ok(Next::Wait(wait)),
+            Self::Fail(error) => Err(DispatchError::CallbackFailed(error)),
+        }
     }
 }
 
@@ -42,20 +55,12 @@ impl From<()> for PipeResponse {
     }
 }
 
-impl From<PipeResponse> for Next {
-    fn from(response: PipeResponse) -> Self {
-        match response {
-            PipeResponse::Continue => Self::Continue,
-            PipeResponse::Wait(wait) => Self::Wait(wait),
-        }
-    }
-}
-
 impl fmt::Debug for PipeResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Continue => "Continue",
             Self::Wait(_) => "Wait",
+            Self::Fail(_) => "Fail",
         })
     }
 }

@@ -27,6 +27,8 @@ impl<T: Send + 'static, U: Send + 'static> Sink for Queue<T, U> {
     type Update = U;
     type Kept = VecDeque<U>;
 
+    const KEEPS: bool = true;
+
     fn initial(&self, value: &[u8]) -> Result<T, DispatchError> {
         decode(Data::new(value), self.state, INITIAL)
     }
@@ -110,7 +112,6 @@ where
         let sleepers = state.sleepers();
         let abort = state.close();
         drop(state);
-        self.end_run();
         sleepers.wake();
         if abort {
             self.send_abort();

@@ -8,6 +8,7 @@ mod identification;
 mod limits;
 mod servers;
 mod traffic;
+mod transports;
 mod wire_bytes;
 
 use std::io;

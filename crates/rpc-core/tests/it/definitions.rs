@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use rpc_core::connection::Config;
 use rpc_core::payload::Raw;
-use rpc_core::{Connection, Implementations, OneWay, PipeRpc, Rpc, RpcShapes, StateRpc};
+use rpc_core::{
+    Connection, Implementation, Implementations, OneWay, PipeRpc, Reply, Rpc, RpcShapes, StateRpc,
+};
 use rpc_wire::{RpcDigests, ShapeDigest};
 
 use crate::pair::{CAPACITY, connect};
@@ -102,6 +104,37 @@ async fn menu_carries_the_digests_of_the_definitions() {
         digests,
         expected.map(|(name, digests)| (name.to_owned(), digests))
     );
+}
+
+/// R-IM-7: an implementation has the shapes of its definition, if that has types: the digests, which
+/// it has too, are those of its shapes.
+#[test]
+fn implementations_have_the_shapes_of_their_definitions() {
+    let implementations = [
+        Implementation::<()>::plain(&PLAIN, |(), _| async { Ok(true) }),
+        Implementation::blocking(&RAW, |(), bytes| Ok(bytes)),
+        Implementation::one_way(&MESSAGE, |(), _| async { Ok(()) }),
+        Implementation::pipe_direct(&PIPE, |(), _, _| async { Ok(Ok(())) }),
+        Implementation::state_direct(&STATE, |(), _, _| async { Ok(Ok(0.5)) }),
+        Implementation::expert_blocking(&PLAIN, |(), _, _| Ok(Reply::Replied)),
+        Implementation::expert_blocking(&PLAIN.description(), |(), _, _| Ok(Reply::Replied)),
+    ];
+    let expected = [
+        PLAIN.digests(),
+        RAW.digests(),
+        MESSAGE.digests(),
+        PIPE.digests(),
+        STATE.digests(),
+        PLAIN.digests(),
+        RpcDigests::Unknown,
+    ];
+    for (implementation, expected) in implementations.into_iter().zip(expected) {
+        let shapes = implementation.shapes().digests().unwrap();
+        assert_eq!(shapes, expected, "{implementation:?}");
+        assert_eq!(implementation.digests(), expected, "{implementation:?}");
+        let lifted = implementation.lift(|_: &i64, _| ());
+        assert_eq!(lifted.shapes().digests().unwrap(), expected, "{lifted:?}");
+    }
 }
 
 /// Definitions are constants, with what modifies them.

@@ -6,13 +6,15 @@ use std::time::Duration;
 use bin_prot::{Sexp, WriteError};
 use rpc_core::connection::Config;
 use rpc_core::payload::{Codec, Undecodable};
-use rpc_core::{Connection, DispatchError, Implementations, OneWay, Rpc};
+use rpc_core::{
+    Connection, DispatchError, DispatchResult, ExpertRpc, Implementations, OneWay, Rpc,
+};
 use rpc_wire::{QueryMetadata, RpcError};
 use tokio::time::timeout;
 
 use crate::pair::{now, settle};
 use crate::peer::Peer;
-use crate::rpcs::{COUNT, ECHO, NOTE};
+use crate::rpcs::{COUNT, COUNTER, ECHO, NOTE};
 use crate::streams::{SECOND, assert_over, drain};
 use crate::trace::Trace;
 
@@ -142,23 +144,46 @@ async fn error_response_concerns_its_query_only() {
     assert_over(&connection, &mut peer).await;
 }
 
-/// R-PL-20: each with or without metadata, of whichever kind.
+/// R-PL-20: each kind with and without metadata, and each result as it is or as a general error.
 #[tokio::test(start_paused = true)]
 async fn every_kind_is_dispatched_with_metadata() {
     let (connection, mut peer) = Peer::called_by_us(11).await;
     let traced = connection.with_metadata(QueryMetadata::new().with(0, "trace"));
-    for handle in [&connection, &traced] {
+    let trace = vec![(0, b"trace".to_vec())];
+    for (handle, metadata) in [(&connection, Vec::new()), (&traced, trace)] {
         let call = ECHO.dispatch(handle, &"x".to_owned());
         let asked = peer.expect_query().await;
+        assert_eq!(asked.metadata, metadata);
         peer.answer(asked.id, &"y").await;
-        assert_eq!(call.await.unwrap(), "y");
+        assert_eq!(call.await.concerning(&ECHO, handle).unwrap(), "y");
+
+        let call = ExpertRpc::from(ECHO.description()).dispatch(handle, b"\x01x");
+        let asked = peer.expect_query().await;
+        assert_eq!(asked.metadata, metadata);
+        peer.answer(asked.id, &"y").await;
+        assert_eq!(call.await.unwrap(), b"\x01y".as_slice());
+
+        NOTE.dispatch(handle, &"x".to_owned())
+            .concerning(&NOTE, handle)
+            .unwrap();
+        assert_eq!(peer.expect_query().await.metadata, metadata);
+
         let opening = COUNT.dispatch(handle, &1);
-        let id = peer.expect_query().await.id;
-        peer.start(id, &()).await;
-        peer.update(id, &0_i64).await;
-        peer.end_stream(id).await;
+        let asked = peer.expect_query().await;
+        assert_eq!(asked.metadata, metadata);
+        peer.start(asked.id, &()).await;
+        peer.update(asked.id, &0_i64).await;
+        peer.end_stream(asked.id).await;
         let mut pipe = opening.await.unwrap().unwrap();
         assert_eq!(drain(&mut pipe).await, [0]);
+
+        let opening = COUNTER.dispatch(handle, &1);
+        let asked = peer.expect_query().await;
+        assert_eq!(asked.metadata, metadata);
+        let error = RpcError::UncaughtExn(Sexp::atom("no"));
+        peer.respond(asked.id, Err(error)).await;
+        let error = opening.await.concerning(&COUNTER, handle).unwrap_err();
+        assert!(error.to_string().contains("(rpc_name counter)"), "{error}");
     }
     assert_over(&connection, &mut peer).await;
 }

@@ -3,7 +3,7 @@
 use bin_prot::Sexp;
 use rpc_core::connection::Config;
 use rpc_core::{DispatchError, DispatchResult, ExpertRpc, GeneralError, PipeCloseReason};
-use rpc_wire::{Message, RpcError};
+use rpc_wire::{Message, QueryId, RpcError, UnimplementedVersion};
 use tokio::time::{Duration, sleep};
 
 use crate::pair::{pair, settle};
@@ -106,6 +106,71 @@ async fn every_form_of_dispatch_has_it() {
     let echo = ECHO.dispatch(&near, &long).await;
     let by_name = ECHO.description();
     check(echo.concerning(&by_name, &near), "(rpc_name echo)");
+}
+
+/// ZR38, R-ER-10: the record of each error that a callee answers with, and of those of this side.
+#[tokio::test(start_paused = true)]
+async fn record_of_each_error() {
+    let (connection, mut peer) = Peer::called_by_us(11).await;
+    let told = sexp("(its text)");
+    for (answer, expected) in [
+        (RpcError::BinIoExn(told.clone()), "(Bin_io_exn (its text))"),
+        (RpcError::ConnectionClosed, "Connection_closed"),
+        (
+            RpcError::WriteError(told.clone()),
+            "(Write_error (its text))",
+        ),
+        (
+            RpcError::UncaughtExn(told.clone()),
+            "(Uncaught_exn (its text))",
+        ),
+        (
+            RpcError::UnimplementedRpc("missing".into(), UnimplementedVersion::Version(7)),
+            "(Unimplemented_rpc missing (Version 7))",
+        ),
+        (
+            RpcError::UnknownQueryId(QueryId::new(5)),
+            "(Unknown_query_id 5)",
+        ),
+        (
+            RpcError::AuthorizationFailure(told.clone()),
+            "(Authorization_failure (its text))",
+        ),
+        (
+            RpcError::MessageTooBig {
+                size: 2,
+                max_message_size: 1,
+            },
+            "(Message_too_big ((size 2) (max_message_size 1)))",
+        ),
+        (RpcError::Unknown(told.clone()), "(Unknown (its text))"),
+        (RpcError::LiftError(told), "(Lift_error (its text))"),
+    ] {
+        let call = ECHO.dispatch(&connection, &String::new());
+        let id = peer.expect_query().await.id;
+        peer.respond(id, Err(answer)).await;
+        let error = call.await.concerning(&ECHO, &connection).unwrap_err();
+        let expected = record(expected, "<created-directly>", "echo", 1);
+        assert_eq!(error.to_sexp(), expected);
+    }
+    // An undecodable answer is an error of this side's, in the same words.
+    let call = ECHO.dispatch(&connection, &String::new());
+    let id = peer.expect_query().await.id;
+    peer.respond(id, Ok(b"\x02he!")).await;
+    let error = call.await.concerning(&ECHO, &connection).unwrap_err();
+    let undecodable = r#"(Bin_io_exn
+        ((location "client-side rpc response un-bin-io'ing")
+         (exn (Failure "message length (3) did not match expected length (4)"))))"#;
+    let expected = record(undecodable, "<created-directly>", "echo", 1);
+    assert_eq!(error.to_sexp(), expected);
+    // What makes no sense ends the connection, and is an exception to those who wait.
+    let call = ECHO.dispatch(&connection, &String::new());
+    peer.expect_query().await;
+    peer.send_bytes(&[0xff; 8]).await;
+    let error = call.await.concerning(&ECHO, &connection).unwrap_err();
+    let text = error.to_string();
+    assert!(text.starts_with("((rpc_error(Uncaught_exn"), "{text}");
+    assert!(text.contains("exn raised in RPC connection loop"), "{text}");
 }
 
 /// R-ER-12: the end of a stream has the error's text alone.

@@ -1,5 +1,7 @@
 //! Signs of life: when they are sent, and when a silent peer is given up.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rpc_core::connection::heartbeat::{self, TimeoutStyle};
@@ -10,7 +12,7 @@ use rpc_wire::handshake::PeerMetadata;
 use tokio::time::{Instant, sleep};
 
 use crate::pair::{pair, settle, version};
-use crate::peer::Peer;
+use crate::peer::{Peer, header};
 use crate::rpcs::{ECHO, NOTE, Notes, table};
 use crate::trace::Trace;
 
@@ -31,6 +33,63 @@ async fn heartbeats_are_sent_at_once_and_then_every_ten_seconds() {
             peer.send(&Message::Heartbeat).await;
         }
     }
+}
+
+/// C-HB-14, C-RD-12, C-LM-4: where not even a heartbeat fits, nothing does. Such an end has neither
+/// header nor metadata to send.
+#[tokio::test(start_paused = true)]
+async fn heartbeat_that_is_too_large_ends_the_connection() {
+    let (mut peer, io) = Peer::at(2);
+    let headers = header(version(2));
+    let config = Config::default()
+        .pre_shared_headers(headers.clone(), headers)
+        .max_message_size(0);
+    let connection = Connection::create(io, config).await.unwrap();
+    let call = ECHO.dispatch(&connection, &"x".to_owned()).await;
+    let too_big = matches!(call, Err(DispatchError::MessageTooBig { limit: 0, .. }));
+    assert!(too_big, "{call:?}");
+    peer.expect_end_at_once().await;
+    drop(peer);
+    let closed = connection.closed().await;
+    assert_eq!(closed.by, ClosedBy::Unknown);
+    let text = closed.to_string();
+    let why = "heartbeat cannot be sent: message of 1 bytes exceeds the limit of 0";
+    assert!(text.contains("exn raised in RPC connection loop"), "{text}");
+    assert!(text.contains(why), "{text}");
+}
+
+/// G7: callbacks are called as long as there is a connection, and from when they are added.
+#[tokio::test(start_paused = true)]
+async fn callback_counts_from_when_it_is_added_until_the_end() {
+    const MILLISECONDS: Duration = Duration::from_millis(100);
+    let heartbeats = heartbeat::Config::default()
+        .send_every(Duration::from_millis(1))
+        .timeout(24 * 3600 * SECOND);
+    let config = || Config::default().heartbeat(heartbeats);
+    let (near, far, _) = pair(config(), config()).await;
+    let counter = |connection: &Connection| {
+        let count = Arc::new(AtomicUsize::new(0));
+        let counted = count.clone();
+        connection.on_heartbeat(move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+        });
+        move || count.load(Ordering::Relaxed)
+    };
+    sleep(SECOND).await;
+    let count = counter(&near);
+    assert_eq!(count(), 0);
+    sleep(MILLISECONDS).await;
+    let before = count();
+    assert!((98..=102).contains(&before), "{before}");
+    sleep(MILLISECONDS).await;
+    assert!((198..=202).contains(&count()), "{}", count());
+    far.close();
+    far.closed().await;
+    near.closed().await;
+    let late = counter(&near);
+    let last = count();
+    sleep(MILLISECONDS).await;
+    assert_eq!((late(), count()), (0, last));
 }
 
 /// C-HB-1: counted from the start, regardless of other traffic.

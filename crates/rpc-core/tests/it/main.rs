@@ -24,6 +24,7 @@ mod handshake;
 mod heartbeat;
 mod hostile;
 mod lifting;
+mod limits;
 mod logs;
 mod memory;
 mod metadata;

@@ -240,7 +240,7 @@ async fn expert_function_holds_up_the_connection_until_its_future_is_ready() {
     peer.query(1, &MISSING.description(), &"x").await;
     peer.query(2, &ECHO.description(), &"fine").await;
     peer.expect_silence(Duration::from_secs(1)).await;
-    // T-S15: when the function has returned its future.
+    // T-S15, Decision 11: when the function has returned its future.
     trace.expect(&["R Query 16", "S Expert 0"]);
     go.notify_one();
     peer.expect_answer(2, &"fine").await;

@@ -1,9 +1,10 @@
 //! When attempts are made, and what is told of them (*durable* §4.1).
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use durable_rpc::persistent::Event;
+use durable_rpc::persistent::{AttemptPanicked, Builder, Event};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
@@ -285,4 +286,88 @@ async fn events_are_told_to_listeners_too() {
         Event::AttemptingToConnect,
     ];
     assert!(late.lock().unwrap().starts_with(&after));
+}
+
+/// A user's own error: two of them are equal if they are of the same kind.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{kind} {number}")]
+struct Numbered {
+    kind: &'static str,
+    number: usize,
+}
+
+impl PartialEq for Numbered {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind
+    }
+}
+
+impl From<AttemptPanicked> for Numbered {
+    fn from(_: AttemptPanicked) -> Self {
+        Self {
+            kind: "panic",
+            number: 0,
+        }
+    }
+}
+
+/// What the lookup fails with.
+struct NotFound(usize);
+
+impl From<NotFound> for Numbered {
+    fn from(NotFound(number): NotFound) -> Self {
+        Self {
+            kind: "not found",
+            number,
+        }
+    }
+}
+
+/// P-US-8, P-CY-3: the user's own equality decides what is told, and its conversions apply.
+#[tokio::test(start_paused = true)]
+async fn errors_can_be_of_the_users_own_type() {
+    let attempts = AtomicUsize::new(0);
+    let lookup = move || {
+        let attempt = attempts.fetch_add(1, Ordering::Relaxed);
+        std::future::ready(match attempt {
+            0..3 => Err(NotFound(attempt)),
+            3 => panic!("as scripted"),
+            _ => Ok(attempt),
+        })
+    };
+    let refused = |number| {
+        let kind = "refused";
+        std::future::ready(Err::<super::exchange::Line, _>(Numbered { kind, number }))
+    };
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let telling = told.clone();
+    let builder = Builder::new("nobody", lookup, refused).on_event(move |event| {
+        if let Event::FailedToConnect(error) = event {
+            telling.lock().unwrap().push(error.to_string());
+        }
+        std::future::ready(())
+    });
+    let _kept = builder.retry_delay(DELAY).start();
+    sleep(LONG).await;
+    assert_eq!(
+        *told.lock().unwrap(),
+        ["not found 0", "panic 0", "refused 4"]
+    );
+}
+
+/// P-CY-3: without a type of one's own, errors are equal if their texts are, causes included.
+#[test]
+fn failures_are_compared_by_their_texts() {
+    use durable_rpc::persistent::ConnectFailure;
+    #[derive(Debug, thiserror::Error)]
+    #[error("cannot connect")]
+    struct Because(#[source] std::io::Error);
+    let because = |text| ConnectFailure::new(Because(std::io::Error::other(text)));
+    assert_eq!(because("no cable"), because("no cable"));
+    assert_ne!(because("no cable"), because("no power"));
+    assert_ne!(because("no cable"), ConnectFailure::new("cannot connect"));
+    assert_eq!(
+        ConnectFailure::new("cannot connect").to_string(),
+        "cannot connect"
+    );
 }

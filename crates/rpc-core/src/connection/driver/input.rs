@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Driver;
 use crate::connection::end::End;
+use crate::connection::limit::Limit;
 use crate::connection::messages;
 use crate::environment;
 
@@ -61,6 +62,7 @@ impl Driver {
                 Ok(Some(body)) => body,
                 Ok(None) => break,
                 Err(error) => {
+                    self.shared.limits_met.add(Limit::MessageSize);
                     let raised_by = environment::MAX_MESSAGE_SIZE;
                     let text = format!("{error}; {raised_by} raises the limit");
                     return Some(End::Fatal(Info::from(text)));
@@ -69,11 +71,14 @@ impl Driver {
             any = true;
             let bytes = body.len();
             // Most of what a busy caller or callee reads; the rest is decoded as what it may be.
+            let mut payload_bytes = 0;
             let (id, result) = if let Some((id, payload)) = Response::split_ok(body) {
+                payload_bytes = payload.len();
                 (id, Ok(Data::new(payload)))
             } else if let Some(query) = Query::split(body) {
                 let (call, callee) = (&mut self.call, &*self.callee);
-                match messages::query(call, callee, &mut self.tasks, query, bytes) {
+                let (tasks, admission) = (&mut self.tasks, &mut self.admission);
+                match messages::query(call, callee, tasks, admission, query, bytes) {
                     None => continue,
                     end => return end,
                 }
@@ -92,8 +97,15 @@ impl Driver {
             };
             let (shared, tasks) = (&self.shared, &mut self.tasks);
             let handled = match messages::response(shared, tasks, id, result, bytes) {
-                Ok(None) => Ok(()),
-                Ok(Some(stream)) => messages::updates(shared, tasks, id, stream, &mut self.reader),
+                // Nearly all that precedes the payload, the id among it.
+                Ok(Some(stream))
+                    if self
+                        .reader
+                        .goes_on_like(bytes, bytes.saturating_sub(payload_bytes + 1)) =>
+                {
+                    messages::updates(shared, tasks, id, stream, &mut self.reader)
+                }
+                Ok(_) => Ok(()),
                 Err(end) => Err(end),
             };
             if let Err(end) = handled {

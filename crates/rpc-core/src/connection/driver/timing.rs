@@ -2,6 +2,7 @@
 
 use std::task::Context;
 
+use bin_prot::Info;
 use rpc_wire::Message;
 use tokio::time::Instant;
 
@@ -9,7 +10,9 @@ use super::Driver;
 use crate::connection::after;
 use crate::connection::end::End;
 use crate::connection::heartbeat::Next;
+use crate::connection::limit::Limit;
 use crate::connection::output::Stage;
+use crate::error::SendError;
 
 /// What the loop is waiting for, apart from messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,14 +101,25 @@ impl Driver {
             Phase::Open | Phase::Waiting(_) => {}
         }
         if self.writer.gives_up_at().is_some_and(|time| time <= now) {
+            self.shared.limits_met.add(Limit::UnsentAge);
             return Some(End::WriterFailed(self.writer.complaint()));
         }
         let silence = self.shared.liveness.silence();
         loop {
             match self.heartbeat.poll(now, silence) {
-                Next::Send => self.send_control(&Message::Heartbeat),
+                Next::Send => match self.send_control(&Message::Heartbeat) {
+                    // The peer would never hear a sign of life (rule C-HB-14).
+                    Err(SendError::Frame(error)) => {
+                        let text = format!("heartbeat cannot be sent: {error}");
+                        return Some(End::Fatal(Info::from(text)));
+                    }
+                    Ok(()) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {}
+                },
                 Next::SleepUntil(_) | Next::Sleep => return None,
-                Next::GiveUp(why) => return Some(End::Dead(why)),
+                Next::GiveUp(why) => {
+                    self.shared.limits_met.add(Limit::Silence);
+                    return Some(End::Dead(why));
+                }
             }
         }
     }

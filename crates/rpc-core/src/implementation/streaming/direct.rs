@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::task::Poll;
 
-use rpc_wire::RpcDigests;
 use rpc_wire::stream::Initial;
 
 use super::{KIND, decode_or_abort, register, run};
@@ -15,7 +14,7 @@ use crate::implementation::handler::{
 };
 use crate::implementation::lift::Source;
 use crate::payload::Codec;
-use crate::rpc;
+use crate::shapes::Types;
 
 /// The initial value, or the user's error, or a failure.
 type Outcome<T, E> = Result<Result<T, E>, HandlerError>;
@@ -51,7 +50,10 @@ where
         let Some(value) = decode_or_abort::<Q, C>(query) else {
             return Started::Done;
         };
-        let unstarted = Unstarted(Direct::new(register(query.call())));
+        let Some(sender) = register(query.call()) else {
+            return Started::Done;
+        };
+        let unstarted = Unstarted(Direct::new(sender));
         let writer = DirectStreamWriter::new(unstarted.0.clone());
         let handler = run(|| state.give(query).run(&self.handler, (value, writer)));
         let handler = match handler {
@@ -74,8 +76,8 @@ where
         KIND
     }
 
-    fn digests(&self) -> RpcDigests {
-        rpc::streaming_digests::<Q, T, U, E, C, CT>()
+    fn types(&self) -> Types {
+        Types::streaming::<Q, T, U, E, C, CT>()
     }
 }
 

@@ -1,11 +1,13 @@
 //! Callbacks that panic: their stream is broken off, and the connection goes on (decision 4).
 
-use rpc_core::{DispatchError, ExpertRpc, PipeCloseReason, PipeMessage, PipeResponse};
+use rpc_core::{
+    DispatchError, ExpertRpc, HandlerError, PipeCloseReason, PipeMessage, PipeResponse,
+};
 
 use super::Heard;
 use crate::pair::{alive_tasks, settle};
 use crate::peer::Peer;
-use crate::rpcs::COUNT;
+use crate::rpcs::{COUNT, COUNTER};
 use crate::streams::assert_over;
 use crate::trace::Trace;
 
@@ -57,6 +59,55 @@ async fn panicking_callback_breaks_off_its_stream_alone() {
     drop(trace);
     assert_over(&connection, &mut peer).await;
     assert_on_purpose(heard.ended_after(&[1]).as_ref());
+}
+
+/// The same of a callback, or a fold, that asks for it rather than panicking.
+#[tokio::test(start_paused = true)]
+async fn callback_that_says_so_breaks_off_its_stream_alone() {
+    let answer = |update: i64| match update {
+        2 => PipeResponse::Fail(HandlerError::new("on purpose")),
+        _ => PipeResponse::Continue,
+    };
+    let (connection, mut peer) = Peer::called_by_us(11).await;
+    let heard = Heard::default();
+    let noted = heard.clone();
+    let opening = COUNT.dispatch_with(&connection, &3, move |message| {
+        noted.note(message.clone());
+        match message {
+            PipeMessage::Update(update) => answer(update),
+            PipeMessage::Closed(_) => PipeResponse::Continue,
+        }
+    });
+    let id = peer.expect_query().await.id;
+    peer.start(id, &()).await;
+    let metadata = opening.await.unwrap().unwrap();
+    for update in 1..=3_i64 {
+        peer.update(id, &update).await;
+    }
+    peer.expect_abort(id).await;
+    assert_on_purpose(heard.ended_after(&[1, 2]).as_ref());
+    let reason = metadata.close_reason().await;
+    assert_on_purpose(reason.into_result().err().as_ref());
+    peer.end_stream(id).await;
+
+    let folding = COUNTER.dispatch_fold(
+        &connection,
+        &3,
+        |_state| 0,
+        move |sum, update| (sum + update, answer(update)),
+        |_sum, ended| ended,
+    );
+    let id = peer.expect_query().await.id;
+    peer.start(id, &"100".to_owned()).await;
+    let (_, ended) = folding.await.unwrap().unwrap();
+    for update in 1..=3_i64 {
+        peer.update(id, &update).await;
+    }
+    peer.expect_abort(id).await;
+    assert_on_purpose(ended.await.unwrap_or_else(Err).err().as_ref());
+    peer.end_stream(id).await;
+    settle().await;
+    assert_over(&connection, &mut peer).await;
 }
 
 /// The same of what it asked to wait for: at once, or later.

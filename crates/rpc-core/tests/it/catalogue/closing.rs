@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use super::{SECOND, bytes, header};
 use crate::pair::{CAPACITY, connect, now, pair, settle};
 use crate::peer::Peer;
-use crate::rpcs::{HOLD, SLEEP};
+use crate::rpcs::{ECHO, HOLD, NOTE, SLEEP};
 
 const HOUR: i64 = 3_600_000;
 const MINUTE: Duration = Duration::from_secs(60);
@@ -51,6 +51,31 @@ fn graceful(at_most: Duration) -> Close {
 fn assert_closed(error: &DispatchError, text: &str) {
     let closed = matches!(error, DispatchError::ConnectionClosed(_));
     assert!(closed && error.to_string().contains(text), "{error:?}");
+}
+
+/// W30: nothing is written after a close but what was sent before, and the end.
+#[tokio::test(start_paused = true)]
+async fn only_what_was_sent_before_the_close_is_seen() {
+    let (connection, mut peer) = Peer::called_by_us(11).await;
+    let writer = {
+        let connection = connection.clone();
+        move |text: &str| NOTE.dispatch(&connection, &text.to_owned())
+    };
+    writer("before").unwrap();
+    connection.close();
+    writer("after").unwrap_err();
+    assert_closed(
+        &ECHO
+            .dispatch(&connection, &String::new())
+            .await
+            .unwrap_err(),
+        "close",
+    );
+    assert_eq!(peer.expect_query().await.payload, b"\x06before");
+    peer.expect_end_at_once().await;
+    drop(peer);
+    connection.closed().await;
+    writer("long after").unwrap_err();
 }
 
 /// H1.

@@ -1,0 +1,74 @@
+//! One update to many subscribers, encoded once.
+
+use std::{convert::Infallible, net::SocketAddr, sync::Arc};
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use bin_prot::ByteString;
+use rpc_core::{
+    Connection, Group, HandlerError, Implementations, PipeMessage, PipeRpc, connection::Config,
+};
+use tokio::{net::TcpListener, task::JoinSet};
+
+use super::super::{
+    CONNECTIONS, MEMBERS, check,
+    duel::{self, Tally},
+    payload,
+};
+
+static NEWS: PipeRpc<(), ByteString, String> = PipeRpc::new("news", 1);
+
+/// Waits until all have subscribed, and then writes as fast as every connection takes it.
+pub(super) async fn serve(listener: TcpListener, bytes: usize) -> Result<()> {
+    let group = Arc::new(Group::<ByteString>::new());
+    let joined = group.clone();
+    let implementations = Implementations::<()>::builder()
+        .implement_pipe_direct(&NEWS, move |_state, (), writer| {
+            let added = joined.add(writer).map_err(HandlerError::from);
+            async move { added.map(Ok) }
+        })
+        .build()?;
+    let mut connections = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let socket = duel::accept(&listener).await?;
+        let config = Config::default();
+        connections.push(Connection::serve(socket, config, &implementations, |_| ()).await?);
+    }
+    while group.len() < MEMBERS {
+        tokio::task::yield_now().await;
+    }
+    let mut number = 0;
+    while !group.is_empty() {
+        let update = ByteString(payload(number, bytes));
+        group.write_with_pushback(&update)?.await;
+        number += 1;
+    }
+    drop(connections);
+    Ok(())
+}
+
+/// Takes every update where it is read.
+pub(super) async fn subscribe(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> {
+    let mut connections = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let connection = super::caller(to).await?;
+        let tally = tally.clone();
+        connections.spawn(async move {
+            let mut subscriptions = Vec::new();
+            for _ in 0..MEMBERS / CONNECTIONS {
+                let (tally, mut next) = (tally.clone(), 0);
+                let on_message = move |message| {
+                    if let PipeMessage::Update(ByteString(update)) = message {
+                        check(&update, next, bytes).expect("the next number");
+                        tally.add(1);
+                        next += 1;
+                    }
+                };
+                let opened = NEWS.dispatch_with(&connection, &(), on_message).await?;
+                subscriptions.push(opened.map_err(|refusal| anyhow!(refusal))?);
+            }
+            let first = subscriptions.first().context("no subscription")?;
+            bail!("ended: {:?}", first.close_reason().await)
+        });
+    }
+    connections.join_next().await.context("no connection")??
+}

@@ -1,0 +1,6 @@
+//! What servers answer, asked for and compared.
+
+pub(crate) mod diff;
+pub(crate) mod json;
+pub(crate) mod offer;
+pub(crate) mod text;

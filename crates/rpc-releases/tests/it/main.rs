@@ -1,0 +1,6 @@
+//! The story of `docs/versioning.md`, with processes of three releases; and that the page tells what
+//! the programs do.
+
+mod guide;
+mod rollout;
+mod story;

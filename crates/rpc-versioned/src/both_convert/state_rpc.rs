@@ -1,0 +1,181 @@
+//! State RPCs, both sides.
+
+use std::fmt;
+
+use futures_core::Stream;
+use rpc_core::payload::Codec;
+
+use crate::builder::Builder;
+use crate::conversion::{Convert, Unconvertible, into};
+use crate::converts::{Converts, sealed};
+use crate::family::{Family, Naming};
+use crate::registered::Registered;
+use crate::{callee_converts, caller_converts};
+
+/// A state RPC: query `CQ`, state `CT`, updates `CU` and error `CE` as callers think of them, and `Q`, `T`,
+/// `U` and `E` as the callee does, which answers on connections whose state is `S`.
+pub struct StateRpc<S, CQ, CT, CU, CE, Q, T, U, E> {
+    family: Operations<S, CQ, CT, CU, CE, Q, T, U, E>,
+    caller: caller_converts::StateRpc<CQ, CT, CU, CE>,
+    callee: callee_converts::StateRpc<S, Q, T, U, E>,
+}
+
+type Operations<S, CQ, CT, CU, CE, Q, T, U, E> = Family<Operation<S, CQ, CT, CU, CE, Q, T, U, E>>;
+
+/// What each half does with a version.
+type Operation<S, CQ, CT, CU, CE, Q, T, U, E> = (
+    <caller_converts::StateRpc<CQ, CT, CU, CE> as sealed::Sealed>::Operation,
+    <callee_converts::StateRpc<S, Q, T, U, E> as sealed::Sealed>::Operation,
+);
+
+impl<S, CQ, CT, CU, CE, Q, T, U, E> StateRpc<S, CQ, CT, CU, CE, Q, T, U, E>
+where
+    S: Send + 'static,
+    CQ: 'static,
+    CT: Send + 'static,
+    CU: Send + 'static,
+    CE: Send + 'static,
+    Q: Send + 'static,
+    T: Send + 'static,
+    U: Send + 'static,
+    E: Send + 'static,
+{
+    /// Starts a family of versions, all of this name.
+    pub fn builder(name: &'static str) -> Builder<Self> {
+        Builder::new(Naming::One(name))
+    }
+
+    /// The half that calls.
+    pub fn caller(&self) -> &caller_converts::StateRpc<CQ, CT, CU, CE> {
+        &self.caller
+    }
+
+    /// The half that answers.
+    pub fn callee(&self) -> &callee_converts::StateRpc<S, Q, T, U, E> {
+        &self.callee
+    }
+}
+
+/// Versions of a state RPC.
+impl<S, CQ, CT, CU, CE, Q, T, U, E> Builder<StateRpc<S, CQ, CT, CU, CE, Q, T, U, E>>
+where
+    S: Send + 'static,
+    CQ: 'static,
+    CT: Send + 'static,
+    CU: Send + 'static,
+    CE: Send + 'static,
+    Q: Send + 'static,
+    T: Send + 'static,
+    U: Send + 'static,
+    E: Send + 'static,
+{
+    /// Adds a version to both sides: how the caller's query becomes this version's, and then the
+    /// callee's; and how the callee's state, update and error become this version's, and then the
+    /// caller's.
+    pub fn version<Q1, T1, U1, E1, C>(
+        self,
+        rpc: &rpc_core::StateRpc<Q1, T1, U1, E1, C>,
+        (query, callee_query): (impl Convert<CQ, Q1>, impl Convert<Q1, Q>),
+        (callee_state, state): (impl Convert<T, T1>, impl Convert<T1, CT>),
+        (callee_update, update): (impl Convert<U, U1>, impl Convert<U1, CU>),
+        (callee_error, error): (impl Convert<E, E1>, impl Convert<E1, CE>),
+    ) -> Self
+    where
+        Q1: Send + 'static,
+        T1: Send + 'static,
+        U1: Send + 'static,
+        E1: Send + 'static,
+        C: Codec<Q1> + Codec<T1> + Codec<U1> + Codec<E1>,
+    {
+        let caller = caller_converts::state_rpc::operation(rpc, query, state, update, error);
+        let callee = callee_converts::state_rpc::operation(
+            rpc,
+            callee_query,
+            callee_state,
+            callee_update,
+            callee_error,
+        );
+        self.with(Registered::state(rpc), (caller, callee))
+    }
+
+    /// Adds a version with the conversions that [`From`] has.
+    pub fn version_from<Q1, T1, U1, E1, C>(
+        self,
+        rpc: &rpc_core::StateRpc<Q1, T1, U1, E1, C>,
+    ) -> Self
+    where
+        Q1: From<CQ> + Send + 'static,
+        T1: From<T> + Send + 'static,
+        U1: From<U> + Send + 'static,
+        E1: From<E> + Send + 'static,
+        Q: From<Q1>,
+        CT: From<T1>,
+        CU: From<U1>,
+        CE: From<E1>,
+        C: Codec<Q1> + Codec<T1> + Codec<U1> + Codec<E1>,
+    {
+        self.version(rpc, (into, into), (into, into), (into, into), (into, into))
+    }
+
+    /// Adds a version whose updates are converted as a whole on both sides: the raw forms of the
+    /// caller and the callee.
+    pub fn version_raw<Q1, T1, U1, E1, C, St, CalleeSt>(
+        self,
+        rpc: &rpc_core::StateRpc<Q1, T1, U1, E1, C>,
+        (query, callee_query): (impl Convert<CQ, Q1>, impl Convert<Q1, Q>),
+        (callee_state, state): (impl Convert<T, T1>, impl Convert<T1, CT>),
+        (callee_updates, updates): (
+            impl Fn(&T, callee_converts::Updates<U>) -> Result<CalleeSt, Unconvertible>
+            + Send
+            + Sync
+            + 'static,
+            impl Convert<rpc_core::Pipe<U1>, St>,
+        ),
+        (callee_error, error): (impl Convert<E, E1>, impl Convert<E1, CE>),
+    ) -> Self
+    where
+        Q1: Send + 'static,
+        T1: Send + 'static,
+        U1: Send + 'static,
+        E1: Send + 'static,
+        C: Codec<Q1> + Codec<T1> + Codec<U1> + Codec<E1>,
+        St: Stream<Item = Result<CU, Unconvertible>> + Send + 'static,
+        CalleeSt: Stream<Item = Result<U1, Unconvertible>> + Send + 'static,
+    {
+        let caller = caller_converts::state_rpc::raw_operation(rpc, query, state, updates, error);
+        let callee = callee_converts::state_rpc::raw_operation(
+            rpc,
+            callee_query,
+            callee_state,
+            callee_updates,
+            callee_error,
+        );
+        self.with(Registered::state(rpc), (caller, callee))
+    }
+}
+
+impl<S, CQ, CT, CU, CE, Q, T, U, E> Converts for StateRpc<S, CQ, CT, CU, CE, Q, T, U, E> {}
+
+impl<S, CQ, CT, CU, CE, Q, T, U, E> sealed::Sealed for StateRpc<S, CQ, CT, CU, CE, Q, T, U, E> {
+    type Operation = Operation<S, CQ, CT, CU, CE, Q, T, U, E>;
+
+    fn from_family(family: Family<Self::Operation>) -> Self {
+        let caller = family.map(|_, (caller, _)| caller.clone());
+        let callee = family.map(|_, (_, callee)| callee.clone());
+        Self {
+            family,
+            caller: sealed::Sealed::from_family(caller),
+            callee: sealed::Sealed::from_family(callee),
+        }
+    }
+
+    fn family(&self) -> &Family<Self::Operation> {
+        &self.family
+    }
+}
+
+impl<S, CQ, CT, CU, CE, Q, T, U, E> fmt::Debug for StateRpc<S, CQ, CT, CU, CE, Q, T, U, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.family.fmt("StateRpc", f)
+    }
+}
