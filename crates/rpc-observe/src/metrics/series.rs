@@ -25,10 +25,10 @@ pub(super) struct Table {
 pub(super) struct Series {
     labels: Labels,
     open: Gauge,
-    parts: Counter,
+    parts: OnceLock<Counter>,
     sent: Counter,
     received: Counter,
-    outcomes: [OnceLock<OfOutcome>; Outcome::ALL.len()],
+    outcomes: [OfOutcome; Outcome::ALL.len()],
 }
 
 struct Labels {
@@ -37,11 +37,13 @@ struct Labels {
     version: String,
 }
 
-/// Calls that ended in one way.
+/// Calls that ended in one way. Each metric is there once there is something to measure: what is
+/// never answered with a stream has none of streams.
+#[derive(Default)]
 struct OfOutcome {
-    calls: Counter,
-    answer: Histogram,
-    stream: Histogram,
+    calls: OnceLock<Counter>,
+    answer: OnceLock<Histogram>,
+    stream: OnceLock<Histogram>,
 }
 
 impl Labels {
@@ -96,10 +98,10 @@ impl Series {
         let (sent, received) = (bytes("sent"), bytes("received"));
         Self {
             open: gauge!("rpc_open_calls", &labels.array()),
-            parts: counter!("rpc_stream_parts_total", &labels.array()),
+            parts: OnceLock::new(),
             sent,
             received,
-            outcomes: [const { OnceLock::new() }; Outcome::ALL.len()],
+            outcomes: Default::default(),
             labels,
         }
     }
@@ -110,24 +112,35 @@ impl Series {
 
     /// The first part of a stream: for whoever waited, the answer.
     pub(super) fn answered(&self, after: Duration) {
-        self.outcome(Outcome::Ok).answer.record(after);
+        self.answer(Outcome::Ok).record(after);
         self.part();
     }
 
     pub(super) fn part(&self) {
-        self.parts.increment(1);
+        let parts = || counter!("rpc_stream_parts_total", &self.labels.array());
+        self.parts.get_or_init(parts).increment(1);
     }
 
     pub(super) fn over(&self, outcome: Outcome, after: Duration, was_stream: bool) {
         self.open.decrement(1);
-        let of_outcome = self.outcome(outcome);
-        of_outcome.calls.increment(1);
-        let time = if was_stream {
-            &of_outcome.stream
+        let labels = || self.labels.with("outcome", outcome.as_str());
+        let OfOutcome { calls, stream, .. } = &self.outcomes[outcome as usize];
+        let counter = || counter!("rpc_calls_total", &labels());
+        calls.get_or_init(counter).increment(1);
+        if was_stream {
+            let histogram = || histogram!("rpc_stream_seconds", &labels());
+            stream.get_or_init(histogram).record(after);
         } else {
-            &of_outcome.answer
-        };
-        time.record(after);
+            self.answer(outcome).record(after);
+        }
+    }
+
+    fn answer(&self, outcome: Outcome) -> &Histogram {
+        let labels = || self.labels.with("outcome", outcome.as_str());
+        let histogram = || histogram!("rpc_answer_seconds", &labels());
+        self.outcomes[outcome as usize]
+            .answer
+            .get_or_init(histogram)
     }
 
     pub(super) fn sent(&self, bytes: usize) {
@@ -141,22 +154,6 @@ impl Series {
     pub(super) fn failed_to_send(&self, failure: &'static str) {
         let labels = self.labels.with("failure", failure);
         counter!("rpc_send_failures_total", &labels).increment(1);
-    }
-
-    fn outcome(&self, outcome: Outcome) -> &OfOutcome {
-        let make = || OfOutcome::new(&self.labels, outcome);
-        self.outcomes[outcome as usize].get_or_init(make)
-    }
-}
-
-impl OfOutcome {
-    fn new(labels: &Labels, outcome: Outcome) -> Self {
-        let labels = labels.with("outcome", outcome.as_str());
-        Self {
-            calls: counter!("rpc_calls_total", &labels),
-            answer: histogram!("rpc_answer_seconds", &labels),
-            stream: histogram!("rpc_stream_seconds", &labels),
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is counted and measured.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
@@ -213,5 +213,55 @@ async fn query_that_is_too_large_is_a_call_that_failed() {
             ("rpc_calls_total caller echo 1 too_large", &[1]),
             ("rpc_send_failures_total caller echo 1 too_large", &[1]),
         ],
+    );
+}
+
+/// Every name of a metric in the text, without what Prometheus adds to those of histograms.
+fn names(text: &str) -> BTreeSet<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    let names = words.filter(|word| word.starts_with("rpc_"));
+    // Spans and crates are called so.
+    let others = ["rpc_call", "rpc_handle", "rpc_observe", "rpc_core"];
+    let names = names.filter(|name| !others.contains(name));
+    names
+        .map(|name| {
+            let histogram = ["_bucket", "_count", "_sum"];
+            let stripped = histogram
+                .iter()
+                .find_map(|suffix| name.strip_suffix(suffix));
+            stripped.unwrap_or(name)
+        })
+        .collect()
+}
+
+/// docs/observability.md names exactly what there is, and the dashboard nothing else.
+#[tokio::test(start_paused = true)]
+async fn documents_name_the_metrics_that_exist() {
+    let recorder = Recorder::new();
+    let metrics = Metrics::new();
+    let (near_io, far_io) = tokio::io::duplex(4096);
+    let (nothing, table) = (rpc_core::Implementations::empty(), table());
+    let small = crate::ends::offering(11).max_message_size(1024);
+    let (near, far) = tokio::join!(
+        Connection::serve(near_io, small, &nothing, |connection| metrics
+            .observe(connection)),
+        Connection::serve(far_io, crate::ends::offering(11), &table, |_| ()),
+    );
+    let (near, _far) = (near.unwrap(), far.unwrap());
+    ECHO.dispatch(&near, &"x".repeat(2000)).await.unwrap_err();
+    let mut count = COUNT.dispatch(&near, &3).await.unwrap().unwrap();
+    while count.next().await.is_some() {}
+    let all = recorder.take();
+    let recorded: BTreeSet<_> = all
+        .keys()
+        .filter_map(|name| name.split(' ').next())
+        .collect();
+    let page = include_str!("../../../../docs/observability.md");
+    assert_eq!(names(page), recorded);
+    let dashboard = include_str!("../../../../docs/grafana-dashboard.json");
+    assert!(
+        names(dashboard).is_subset(&recorded),
+        "{:?}",
+        names(dashboard)
     );
 }
