@@ -38,6 +38,7 @@ mod proxy;
 mod push_back;
 mod replay;
 mod rpcs;
+mod serving;
 mod sockets;
 mod source;
 mod streams;
