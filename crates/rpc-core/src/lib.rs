@@ -154,7 +154,9 @@ pub use query_context::QueryContext;
 pub use responder::{ExpertQuery, Reply, RespondError, Responder};
 pub use rpc::{MENU_RPC, Rpc};
 pub use rpc_wire::RpcShapes;
-pub use server::{Builder as ServerBuilder, Server};
+#[cfg(unix)]
+pub use server::UnixPeer;
+pub use server::{Builder as ServerBuilder, Listener, Origin, Server, ServerStats};
 pub use state_rpc::StateRpc;
 pub use tracing_event::{
     Event, Kind, ReceivedResponse, SendFailure, SentResponse, Traced, TracingEvent,

@@ -296,13 +296,13 @@ async fn validate(
     validation: &Validation,
     identification: Option<Bytes>,
 ) -> Result<(), HandshakeFailure> {
-    let after = config.validation_timeout.min(exchange.time_left());
     let mut verdict = Box::pin(caught(validation.validate(identification)));
     let decide = std::future::poll_fn(|cx| {
         // Should the transport have failed, whoever uses it next will notice.
         let _sent = exchange.poll_send(cx);
         verdict.as_mut().poll(cx)
     });
+    let after = config.validation_timeout;
     match timeout(after, decide).await {
         Ok(Ok(Ok(()))) => Ok(()),
         Ok(Ok(Err(error))) => Err(HandshakeFailure::Refused(error)),

@@ -39,6 +39,7 @@ mod proxy;
 mod push_back;
 mod replay;
 mod rpcs;
+mod serving;
 mod sockets;
 mod source;
 mod streams;

@@ -15,7 +15,7 @@ pub(crate) struct Allowed {
     pub(crate) served_streams: usize,
     pub(crate) query_rate: Option<QueryRate>,
     pub(crate) peer_metadata: usize,
-    pub(crate) handshake: Duration,
+    pub(crate) handshake: Option<Duration>,
     pub(crate) met: Arc<LimitsMet>,
 }
 
@@ -26,7 +26,7 @@ impl Default for Allowed {
             served_streams: 65_536,
             query_rate: None,
             peer_metadata: 4 * 1024 * 1024,
-            handshake: Duration::from_secs(60),
+            handshake: None,
             met: Arc::default(),
         }
     }
@@ -78,12 +78,20 @@ impl Config {
         self
     }
 
-    /// How long the handshake may take as a whole, [validation](Self::validate) included.
-    /// Default 60 s; ours. It shortens the [step](Self::handshake_timeout) that is running.
+    /// How long the peer may take for both [steps](Self::handshake_timeout) of the handshake
+    /// together. Default: one and a half times the limit of a step, 45 s if that is the default,
+    /// too; ours. [Validation](Self::validation_timeout) comes afterwards, and has a limit of its
+    /// own.
     #[must_use]
     pub fn handshake_deadline(mut self, time: Duration) -> Self {
-        self.allowed.handshake = time;
+        self.allowed.handshake = Some(time);
         self
+    }
+
+    /// The limit in effect.
+    pub(in crate::connection) fn whole_handshake(&self) -> Duration {
+        let (step, whole) = (self.handshake_timeout, self.allowed.handshake);
+        whole.unwrap_or_else(|| step.saturating_add(step / 2))
     }
 
     /// How often each limit was met, on all connections with a copy of this configuration.

@@ -28,7 +28,7 @@ pub(super) struct Exchange<'a> {
     io: &'a mut dyn Transport,
     reader: &'a mut Reader,
     step_timeout: Duration,
-    /// Until when everything has to be over.
+    /// Until when both steps have to be over.
     deadline: Instant,
     limit: usize,
     /// Of the peer's second frame.
@@ -47,7 +47,7 @@ impl<'a> Exchange<'a> {
             io,
             reader,
             step_timeout: config.handshake_timeout,
-            deadline: after(config.allowed.handshake),
+            deadline: after(config.whole_handshake()),
             limit: config.message_limit(),
             metadata_limit: config.message_limit().min(config.allowed.peer_metadata),
             ours: Vec::new(),
@@ -58,7 +58,7 @@ impl<'a> Exchange<'a> {
     }
 
     /// How much of the time for the whole handshake is left.
-    pub(super) fn time_left(&self) -> Duration {
+    fn time_left(&self) -> Duration {
         self.deadline.saturating_duration_since(Instant::now())
     }
 
