@@ -152,6 +152,29 @@ impl<U> Pipe<U> {
         self.updates.abort();
     }
 
+    /// Moves all updates that are there to the end of `updates`: what takes many of them is spared
+    /// asking for each. Ready with `false` at the end of the stream, whatever its reason. A client
+    /// that [pushes back](crate::PipeRpc::client_pushes_back) gets them one by one, since asking
+    /// for more says that it has finished with those before (rule R-SC-25).
+    ///
+    /// If none are there, the task of `cx` is woken when some are.
+    pub fn poll_next_many(
+        &mut self,
+        updates: &mut VecDeque<U>,
+        cx: &mut Context<'_>,
+    ) -> Poll<bool> {
+        if self.ready.is_empty() {
+            ready!(self.updates.poll_take(&mut self.ready, cx));
+        }
+        let any = !self.ready.is_empty();
+        if updates.is_empty() {
+            std::mem::swap(updates, &mut self.ready);
+        } else {
+            updates.append(&mut self.ready);
+        }
+        Poll::Ready(any)
+    }
+
     fn poll_update(&mut self, cx: &mut Context<'_>) -> Poll<Option<U>> {
         if let Some(update) = self.ready.pop_front() {
             return Poll::Ready(Some(update));

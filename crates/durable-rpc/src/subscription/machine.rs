@@ -16,14 +16,16 @@
 //! Each event is made where its state is entered or left, and nowhere else: that is why the
 //! grammar of the events holds.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, ready};
 
 use tokio::time::Instant;
 
 use super::Subscribed;
-use super::dispatching::{Attempt, Dispatching, Updates};
+use super::dispatching::{Attempt, Dispatching};
 use super::silence::Silence;
+use super::source::Updates;
 use crate::clock::{AnyClock, Timer};
 use crate::config::Config;
 use crate::event::{AttemptError, Event};
@@ -59,6 +61,8 @@ struct Begun<S, U, M> {
 }
 
 struct Streaming<U> {
+    /// Taken from the source, in batches.
+    ready: VecDeque<U>,
     source: Source<U>,
     silence: Option<Silence>,
     /// When the callee had agreed to it.
@@ -204,6 +208,7 @@ impl<S, U, E, M> Machine<S, U, E, M> {
             state: subscribed.state,
             metadata: subscribed.metadata,
             streaming: Streaming {
+                ready: VecDeque::new(),
                 source: Source::Open(subscribed.updates),
                 silence: self.config.silence_limit.map(silence),
                 subscribed: now,
@@ -229,7 +234,7 @@ impl<S, U, E, M> Machine<S, U, E, M> {
             State::Established(Begun { streaming, .. })
             | State::Succeeded(Begun { streaming, .. })
             | State::Opening(_, streaming)
-            | State::Streaming(streaming) => streaming.source.give_up(why),
+            | State::Streaming(streaming) => streaming.give_up(why),
             State::Check | State::Dispatching(_) | State::Delay(_) | State::Closed => {}
         }
     }
@@ -248,18 +253,27 @@ impl<U> Streaming<U> {
     /// The next update; `None` when there will be none any more.
     #[inline]
     fn poll_next(&mut self, clock: &AnyClock, cx: &mut Context<'_>) -> Poll<Option<U>> {
-        let Source::Open(updates) = &mut self.source else {
-            return Poll::Ready(None);
-        };
-        // A source that panics has ended.
-        let update = catch_unwind(AssertUnwindSafe(|| updates.as_mut().poll_next(cx)));
-        let why_ended = match update {
-            Ok(Poll::Ready(Some(update))) => {
-                if let Some(silence) = &mut self.silence {
-                    silence.heard(clock);
-                }
-                return Poll::Ready(Some(update));
+        while self.ready.is_empty() {
+            if !ready!(self.poll_more(clock, cx)) {
+                return Poll::Ready(None);
             }
+        }
+        if let Some(silence) = &mut self.silence {
+            silence.heard(clock);
+        }
+        Poll::Ready(self.ready.pop_front())
+    }
+
+    /// Whether there are more updates now, or will never be.
+    #[inline(never)]
+    fn poll_more(&mut self, clock: &AnyClock, cx: &mut Context<'_>) -> Poll<bool> {
+        let (Source::Open(updates), ready) = (&mut self.source, &mut self.ready) else {
+            return Poll::Ready(false);
+        };
+        // A source that panics has ended, behind what it gave before.
+        let more = catch_unwind(AssertUnwindSafe(|| updates.poll_more(ready, cx)));
+        let why_ended = match more {
+            Ok(Poll::Ready(true)) => return Poll::Ready(true),
             Ok(Poll::Pending) => {
                 let Some(silence) = &mut self.silence else {
                     return Poll::Pending;
@@ -267,10 +281,16 @@ impl<U> Streaming<U> {
                 ready!(silence.poll_too_long(clock, cx));
                 Interruption::Silent
             }
-            Ok(Poll::Ready(None)) | Err(_) => Interruption::Lost,
+            Ok(Poll::Ready(false)) | Err(_) => Interruption::Lost,
         };
         self.source.give_up(why_ended);
-        Poll::Ready(None)
+        Poll::Ready(false)
+    }
+
+    /// Nothing more is wanted of it.
+    fn give_up(&mut self, why: Interruption) {
+        self.ready.clear();
+        self.source.give_up(why);
     }
 
     fn why_ended(&self) -> Interruption {
