@@ -15,6 +15,7 @@ mod closing;
 mod config;
 mod driver;
 mod end;
+mod flushing;
 pub(crate) mod gate;
 pub(crate) mod handshake;
 pub mod heartbeat;
@@ -311,8 +312,7 @@ impl Connection {
     /// Nothing is lost by dropping the future.
     pub async fn flushed(&self) {
         let output = &self.shared().output;
-        let mark = output.mark();
-        std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
+        output.flushed_to(output.mark()).await;
     }
 
     /// Calls `listener` for each [event](crate::TracingEvent) of this connection, in order, until

@@ -1,5 +1,6 @@
 //! What calls and updates allocate, counted on the thread of a test: nothing is kept for a call that
-//! is over, and writing to a group allocates nothing for its members.
+//! is over, nor for a flush that nobody waits for, and writing to a group
+//! allocates nothing for its members.
 
 #![expect(unsafe_code, reason = "an allocator cannot be written without it")]
 
@@ -11,6 +12,7 @@ use rpc_core::{DirectStreamWriter, Group, Implementations, PipeRpc};
 use tokio::sync::mpsc;
 
 use crate::pair::{CAPACITY, connect, now, pair, settle};
+use crate::peer::Peer;
 use crate::rpcs::{COUNT, ECHO};
 use crate::streams::drain;
 
@@ -87,6 +89,33 @@ async fn streams_leave_nothing_behind() {
     };
     let before = streams(200).await;
     assert_eq!(streams(200).await, before);
+}
+
+/// C-BP-5: nothing is kept for who waited for a flush and does not any more.
+#[tokio::test(start_paused = true)]
+async fn those_who_gave_up_waiting_for_a_flush_are_forgotten() {
+    let (connection, mut peer) = Peer::called_by_us(11).await;
+    let large = "x".repeat(2 * CAPACITY);
+    let call = ECHO.dispatch(&connection, &large);
+    settle().await;
+    let give_up = async |n: usize| {
+        for _ in 0..n {
+            let connection = connection.clone();
+            let waiting = tokio::spawn(async move { connection.flushed().await });
+            settle().await;
+            waiting.abort();
+            assert!(waiting.await.unwrap_err().is_cancelled());
+        }
+        HELD.get()
+    };
+    let before = give_up(100).await;
+    assert_eq!(give_up(100).await, before);
+    let mut flushed = Box::pin(connection.flushed());
+    assert!(now(&mut flushed).is_pending());
+    let asked = peer.expect_query().await;
+    flushed.await;
+    peer.answer(asked.id, &"x").await;
+    assert_eq!(call.await.unwrap(), "x");
 }
 
 /// R-GR-5: appending to a member's output, and writing to one stream, allocate nothing.

@@ -66,8 +66,7 @@ where
         // A slow transport stops the consumption of the source (rule C-BP-6), and delays the end
         // (rule R-SV-6).
         let output = &sender.call.shared().output;
-        let mark = output.mark();
-        std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
+        output.flushed_to(output.mark()).await;
         if batch == Batch::Ended {
             // A connection that closes ends its streams without saying so (rule R-SV-14).
             if !output.is_flushing() {
