@@ -323,6 +323,9 @@ impl Connection {
     /// connection; the events that this causes are told afterwards. If it panics, that is logged
     /// and concerns nobody else (rule T-5).
     ///
+    /// It must not write to a [`Group`](crate::Group) with members on this connection, nor send on
+    /// another one whose listeners send on this one: each of two threads could wait for the other.
+    ///
     /// To miss nothing, subscribe in the function that makes the connection's
     /// [state](Self::serve): no message is handled before it returns. Without subscribers events
     /// cost nothing but the question whether there are any; with them, sending and telling of it
