@@ -16,6 +16,7 @@ mod closing;
 mod config;
 mod driver;
 mod end;
+mod flushing;
 pub(crate) mod gate;
 pub(crate) mod handshake;
 pub mod heartbeat;
@@ -314,8 +315,7 @@ impl Connection {
     /// Nothing is lost by dropping the future.
     pub async fn flushed(&self) {
         let output = &self.shared().output;
-        let mark = output.mark();
-        std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
+        output.flushed_to(output.mark()).await;
     }
 
     /// Calls `listener` for each [event](crate::TracingEvent) of this connection, in order, until
@@ -325,6 +325,9 @@ impl Connection {
     /// whoever waits for a response gets to run (rule T-3). It should be quick. It may use the
     /// connection; the events that this causes are told afterwards. If it panics, that is logged
     /// and concerns nobody else (rule T-5).
+    ///
+    /// It must not write to a [`Group`](crate::Group) with members on this connection, nor send on
+    /// another one whose listeners send on this one: each of two threads could wait for the other.
     ///
     /// To miss nothing, subscribe in the function that makes the connection's
     /// [state](Self::serve): no message is handled before it returns. Without subscribers events

@@ -8,6 +8,7 @@ mod message;
 mod metadata;
 mod opening;
 mod queue;
+mod sink;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -140,7 +141,7 @@ impl<U> Pipe<U> {
     /// Ends the stream: no update is delivered any more, and the callee is told to stop, once
     /// (rule R-SC-22). Does not wait for it. Dropping the pipe does the same.
     pub fn close(&mut self) {
-        self.ready.clear();
+        self.ready = VecDeque::new();
         self.updates.close();
     }
 

@@ -20,7 +20,8 @@ use upstream::Upstream;
 /// One stream, from its query to its last message.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
-    /// Written and read under the output's lock only.
+    /// Written under the output's lock only, under which it decides. Who only wants to spare work
+    /// may read it without.
     ended: AtomicBool,
     task: OnceLock<AbortHandle>,
     pub(crate) upstream: Upstream,

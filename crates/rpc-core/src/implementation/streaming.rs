@@ -185,12 +185,12 @@ where
 {
     let sender = Arc::new(sender);
     let begin = begin::<St, T, E, C, CT>(sender.clone(), handler);
-    let updates = match caught(begin).await {
-        Ok(Ok(updates)) => updates,
+    let (updates, room) = match caught(begin).await {
+        Ok(Ok(begun)) => begun,
         Ok(Err(stop)) => return stop,
         Err(panic) => return sender.failed(HandlerError::from_panic(&*panic)),
     };
-    let pump = pump::<St, U, C>(sender.clone(), updates);
+    let pump = pump::<St, U, C>(sender.clone(), updates, room);
     match or_panic(caught(pump).await) {
         Ok(()) => {
             sender.finished();
@@ -200,20 +200,20 @@ where
     }
 }
 
-/// Runs the handler and sends the initial response. The updates, if there are to be any; else
-/// whether the connection has to stop.
+/// Runs the handler and sends the initial response. The updates, if there are to be any, and whether
+/// the transport has room for them; else whether the connection has to stop.
 async fn begin<St, T, E, C, CT>(
     sender: Arc<Sender>,
     handler: impl Future<Output = Outcome<T, St, E>>,
-) -> Result<St, Option<Stop>>
+) -> Result<(St, Flow), Option<Stop>>
 where
     C: Codec<E>,
     CT: Codec<T>,
 {
     match handler.await {
         Ok(Ok((state, updates))) => match sender.initial::<T, CT>(Initial::Ok, &state) {
-            Ok(Flow::Continue | Flow::Pause) => Ok(updates),
             Ok(Flow::Stop) => Err(None),
+            Ok(room) => Ok((updates, room)),
             Err(error) => Err(sender.reject(error)),
         },
         Ok(Err(error)) => Err(sender.refuse::<E, C>(&error)),
