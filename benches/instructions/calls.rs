@@ -5,10 +5,13 @@
 
 use std::{
     collections::VecDeque,
+    convert::Infallible,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
+use durable_rpc::{Durable, pipe};
 use futures_core::Stream;
 use rpc_core::{
     Connection, DispatchError, Implementations, OneWay, Pipe, PipeRpc, Rpc, connection::Config,
@@ -117,6 +120,29 @@ pub(crate) fn updates(count: i64) -> Box<dyn FnMut()> {
             for _ in 0..count {
                 received += 1;
                 assert_eq!(updates.next().await, Some(received));
+            }
+        });
+    })
+}
+
+/// `count` updates of one durable subscription.
+pub(crate) fn durable_updates(count: i64) -> Box<dyn FnMut()> {
+    let pair = Pair::new();
+    let connection = pair.caller.clone();
+    let durable = Durable::new(
+        move || std::future::ready(Ok::<_, Infallible>(connection.clone())),
+        Connection::is_closed,
+    );
+    let mut events = pipe::create(&COUNT, &durable, (), Duration::ZERO);
+    let mut received = 0;
+    Box::new(move || {
+        pair.run(async {
+            let end = received + count;
+            while received < end {
+                if let Some(pipe::Event::Update(update)) = events.next().await {
+                    received += 1;
+                    assert_eq!(update, received);
+                }
             }
         });
     })

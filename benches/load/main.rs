@@ -12,6 +12,7 @@
 use anyhow::Result;
 use benches::load::{
     Plan, System,
+    lasting::Lasting,
     ours::{Ours, Versioned},
     raw::Raw,
 };
@@ -27,12 +28,14 @@ struct Arguments {
 fn main() -> Result<()> {
     let Arguments { plan } = Arguments::parse();
     println!("{plan}\n");
-    let systems: [&dyn System; 5] = [
+    let systems: [&dyn System; 7] = [
         &Raw,
         &Ours::Pipelined,
         &Ours::Tasks,
         &Ours::Heard,
         &Versioned,
+        &Lasting::Durable,
+        &Lasting::Followed,
     ];
     plan.run(&systems, |table| print!("{table}"))
 }

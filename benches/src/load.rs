@@ -1,6 +1,7 @@
 //! Calls and updates over TCP: the workloads, and who runs and reports them.
 
 pub mod duel;
+pub mod lasting;
 pub mod ours;
 pub mod raw;
 mod report;

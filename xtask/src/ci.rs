@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{bench, cargo::Cargo, conformance, fuzz, interop, simulate, tidy};
+use crate::{bench, cargo::Cargo, conformance, examples, fuzz, interop, simulate, tidy};
 
 /// One announced part of the run.
 struct Step {
@@ -42,6 +42,10 @@ const STEPS: &[Step] = &[
         run: documentation,
     },
     Step {
+        name: "examples",
+        run: examples::run,
+    },
+    Step {
         name: "fuzz targets",
         run: fuzz::smoke,
     },
@@ -71,6 +75,11 @@ const FEATURES: &[&str] = &[
     "-p rpc-wire --all-features",
     "-p rpc-core --no-default-features",
     "-p rpc-core --all-features",
+    "-p rpc-observe --no-default-features",
+    "-p rpc-observe --features tracing",
+    "-p rpc-observe --features metrics",
+    "-p rpc-observe --features events",
+    "-p rpc-observe --all-features",
     "-p rpc-versioned --no-default-features",
     "-p rpc-versioned --all-features",
     "-p durable-rpc --no-default-features",
@@ -103,7 +112,8 @@ fn tests() -> Result<()> {
     Cargo::new("test --workspace").run()?;
     Cargo::new("test -p bin-prot --all-features").run()?;
     Cargo::new("test -p rpc-wire --all-features").run()?;
-    Cargo::new("test -p rpc-core --all-features").run()
+    Cargo::new("test -p rpc-core --all-features").run()?;
+    Cargo::new("test -p rpc-observe --all-features").run()
 }
 
 fn features() -> Result<()> {

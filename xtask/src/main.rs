@@ -9,6 +9,7 @@ mod bench;
 mod cargo;
 mod ci;
 mod conformance;
+mod examples;
 mod fuzz;
 mod interop;
 mod picture;
@@ -36,6 +37,8 @@ enum Command {
     Bench(bench::Arguments),
     /// Run golden vectors and recordings, or tell which rules of the specification have tests.
     Conformance(conformance::Arguments),
+    /// Run the examples, and compare what they print with what they say.
+    Examples,
     /// Run the fuzz targets, all or some, for some seconds each.
     Fuzz(fuzz::Arguments),
     /// Run both ends of the interoperability suite against each other, at every wire version.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Command::Ci => ci::run().map(success),
         Command::Bench(arguments) => bench::run(&arguments).map(success),
         Command::Conformance(arguments) => conformance::run(&arguments),
+        Command::Examples => examples::run().map(success),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(success),
         Command::Interop => interop::run().map(success),
         Command::Picture => picture::run().map(success),

@@ -16,7 +16,7 @@ use crate::cargo::root;
 const LONG: usize = 400;
 
 /// Folders of the repository that hold our sources.
-const FOLDERS: &[&str] = &["benches", "crates", "fuzz", "xtask"];
+const FOLDERS: &[&str] = &["benches", "crates", "examples", "fuzz", "xtask"];
 
 // Taken apart, so that this file does not find itself.
 const MARKS: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME")];

@@ -88,7 +88,7 @@ impl System for Tonic {
     }
 
     fn takes(&self, workload: Workload) -> bool {
-        !matches!(workload.kind, Kind::Callback | Kind::OneWay)
+        !matches!(workload.kind, Kind::Callback | Kind::OneWay | Kind::State)
     }
 
     fn round(&self, workload: Workload, duration: Duration) -> Result<Sample> {
@@ -108,7 +108,7 @@ impl System for Tonic {
                 move |listener| news::serve(listener, bytes),
                 move |to, tally| news::subscribe(to, tally, bytes),
             ),
-            Kind::Callback | Kind::OneWay => bail!("gRPC has none"),
+            Kind::Callback | Kind::OneWay | Kind::State => bail!("gRPC has none"),
         }
     }
 }

@@ -25,7 +25,7 @@ use tokio::{net::TcpListener, task::JoinSet};
 use super::{
     Kind, Sample, System, Workload, check,
     duel::{self, Tally},
-    payload,
+    lasting, payload,
 };
 
 pub use versioned::Versioned;
@@ -83,6 +83,7 @@ impl System for Ours {
             },
             Kind::Stream => duel::run(duration, serve, move |to, tally| receive(to, tally, heard)),
             Kind::Callback => duel::run(duration, serve, called_back),
+            Kind::State => lasting::plain(duration),
             Kind::OneWay => duel::run(
                 duration,
                 // Who takes the messages counts them.
@@ -139,7 +140,7 @@ async fn serve(listener: TcpListener, heard: bool) -> Result<()> {
 }
 
 /// As many updates as are taken.
-struct Counter(i64);
+pub(super) struct Counter(pub(super) i64);
 
 impl Stream for Counter {
     type Item = Int64Bits;

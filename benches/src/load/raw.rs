@@ -47,7 +47,7 @@ impl System for Raw {
                 calls(to, tally, in_flight, bytes)
             }),
             // Which side connects makes no difference.
-            Kind::Stream | Kind::Callback | Kind::OneWay => duel::run(
+            Kind::Stream | Kind::Callback | Kind::State | Kind::OneWay => duel::run(
                 duration,
                 move |listener| async move { stream(duel::accept(&listener).await?, 1, bytes).await },
                 move |to, tally| async move { receive(duel::connect(to).await?, tally, 1, bytes).await },

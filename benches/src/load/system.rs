@@ -72,6 +72,8 @@ pub enum Kind {
     Stream,
     /// The same, handed to a function.
     Callback,
+    /// Updates to a state, taken out of a stream.
+    State,
     /// Messages without an answer, as fast as they are taken.
     OneWay,
     /// The same update to 1000 subscribers on 10 connections, over and over.
@@ -93,7 +95,7 @@ const fn calls(name: &'static str, in_flight: u64, bytes: usize) -> Workload {
 
 const KIB: usize = 1024;
 
-const ALL: [Workload; 14] = [
+const ALL: [Workload; 15] = [
     calls("ping", 1, 32),
     calls("ping-1k", 1, KIB),
     calls("ping-64k", 1, 64 * KIB),
@@ -111,6 +113,11 @@ const ALL: [Workload; 14] = [
     Workload {
         name: "callback",
         kind: Kind::Callback,
+        bytes: 8,
+    },
+    Workload {
+        name: "state",
+        kind: Kind::State,
         bytes: 8,
     },
     Workload {

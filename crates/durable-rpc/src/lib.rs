@@ -1,13 +1,34 @@
-//! Values and subscriptions that survive lost connections.
+//! Values, subscriptions and connections that survive lost connections.
 //!
-//! - [`Durable`] is a value that is rebuilt when somebody uses it and finds it broken: a
-//!   connection that is made again.
-//! - [`Subscription`] is one endless stream of events and data, made of as many streams as it
-//!   takes: when one is lost, the consumer is told, and after a delay the next one begins with a
-//!   fresh state. [`state`] makes them from state RPCs; [`subscribe`] from anything that can be
-//!   dispatched.
+//! | | is made again when | and gives the user |
+//! |---|---|---|
+//! | [`Durable`] | somebody uses it and finds it broken | a result for each use |
+//! | [`Subscription`] | its stream ends, or cannot be made | one endless stream of events and data |
+//! | [`Followed`] | likewise | the present state, and whether it is |
+//! | [`PersistentConnection`] | the connection ends, at once | a connection to wait for |
 //!
-//! Nothing here sends anything of its own on the wire.
+//! A durable subscription runs on a durable value that holds a connection: it is made of as many
+//! streams as it takes. When one is lost, the consumer is told, and after a delay the next one
+//! begins with a fresh state. [`state`] and [`pipe`] make them from RPCs of one version or of many;
+//! [`subscribe`] from anything that can be dispatched. Nothing here sends anything of its own on
+//! the wire.
+//!
+//! # Compared with `Async_durable` and `Persistent_connection`
+//!
+//! What the reference has is here with its behaviour, but for two things: a subscription is driven by
+//! its consumer, so that nothing happens and no event piles up while nobody reads (decision 7), and
+//! closing it during a dispatch drops the dispatch (decision 23). What it does not have is off unless
+//! it is asked for:
+//!
+//! | | the reference | beside it |
+//! |---|---|---|
+//! | delay before an attempt | fixed | [`Retry::exponential`], with full jitter and a cap |
+//! | end of the attempts | never | [`Retry::give_up_after`] |
+//! | a stream that says nothing | is as good as any | [`Config::silence_limit`] |
+//! | the state | the consumer folds the updates | [`Subscription::follow`] |
+//! | a slow consumer | updates wait, without bound | [`Subscription::conflated`] |
+//! | what goes on | events | [`Monitor`]: status, counts, a line for status pages; spans of `tracing` |
+//! | several servers | up to *create* or *get address* | [`Endpoints`] in the order of preference |
 //!
 //! # Examples
 //!

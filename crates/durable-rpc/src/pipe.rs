@@ -14,7 +14,7 @@ use crate::dispatch::{pipe_rpc, versioned_pipe_rpc};
 use crate::durable::Durable;
 use crate::event::{self, AttemptError};
 use crate::monitor::{Monitor, Stats, Status};
-use crate::subscription::{self, subscribe, subscribe_or_fail};
+use crate::subscription::{self, source, subscribe, subscribe_by, subscribe_or_fail};
 
 /// One event of a subscription to updates `U`, whose callee's own errors are `E`; `M` describes
 /// one stream.
@@ -98,7 +98,7 @@ where
     C: Codec<Q> + Codec<U> + Codec<E>,
 {
     let config = config.into().named_unless(|| rpc.description().to_string());
-    subscribe(connection, config, pipe_rpc(rpc, query)).into()
+    subscribe_by(connection, config, pipe_rpc(rpc, query), source::pipe).into()
 }
 
 /// Subscribes for ever, provided that the first attempt succeeds.
@@ -121,7 +121,9 @@ where
     C: Codec<Q> + Codec<U> + Codec<E>,
 {
     let config = config.into().named_unless(|| rpc.description().to_string());
-    let created = subscribe_or_fail(connection, config, pipe_rpc(rpc, query)).await?;
+    let created = subscribe_by(connection, config, pipe_rpc(rpc, query), source::pipe)
+        .established()
+        .await?;
     Ok(created.map(Into::into))
 }
 

@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::dispatch::{state_rpc, versioned_state_rpc};
 use crate::durable::Durable;
 use crate::event::AttemptError;
-use crate::subscription::{self, subscribe, subscribe_or_fail};
+use crate::subscription::{self, source, subscribe, subscribe_by, subscribe_or_fail};
 
 /// A durable subscription to a state RPC.
 pub type Subscription<T, U, E> = subscription::Subscription<T, U, E, PipeMetadata>;
@@ -19,7 +19,7 @@ pub type Versioned<T, U, E> = Subscription<T, Result<U, ConversionError>, E>;
 
 /// Subscribes for ever: every attempt sends the same query.
 ///
-/// See [`subscribe`](crate::subscribe) for when attempts are made.
+/// See [`subscribe`] for when attempts are made.
 pub fn create<Q, T, U, E, C>(
     rpc: &'static StateRpc<Q, T, U, E, C>,
     connection: &Durable<Connection>,
@@ -34,7 +34,7 @@ where
     C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
 {
     let config = config.into().named_unless(|| rpc.description().to_string());
-    subscribe(connection, config, state_rpc(rpc, query))
+    subscribe_by(connection, config, state_rpc(rpc, query), source::pipe)
 }
 
 /// Subscribes for ever, provided that the first attempt succeeds.
@@ -58,7 +58,9 @@ where
     C: Codec<Q> + Codec<T> + Codec<U> + Codec<E>,
 {
     let config = config.into().named_unless(|| rpc.description().to_string());
-    subscribe_or_fail(connection, config, state_rpc(rpc, query)).await
+    subscribe_by(connection, config, state_rpc(rpc, query), source::pipe)
+        .established()
+        .await
 }
 
 /// [`create`] for an RPC of many versions, of which every attempt selects one anew. The caller of a

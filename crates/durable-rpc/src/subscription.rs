@@ -4,6 +4,7 @@
 mod dispatching;
 mod machine;
 mod silence;
+pub(crate) mod source;
 
 use std::fmt;
 use std::pin::Pin;
@@ -17,6 +18,7 @@ use crate::event::{AttemptError, Event};
 use crate::monitor::{Interruption, Monitor, Stats, Status};
 use dispatching::Dispatching;
 use machine::Machine;
+use source::Updates;
 
 /// What a successful dispatch gives.
 #[derive(Debug)]
@@ -92,8 +94,25 @@ where
     T: Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<Result<Subscribed<S, St, M>, E>, AttemptError>> + Send + 'static,
     St: Stream<Item = U> + Send + 'static,
+    U: 'static,
 {
-    let dispatching = Dispatching::new(durable.clone(), dispatch);
+    subscribe_by(durable, config, dispatch, source::stream)
+}
+
+/// The same, with updates from something that `source` knows better than as a stream.
+pub(crate) fn subscribe_by<T, S, U, E, M, Fut, St>(
+    durable: &Durable<T>,
+    config: impl Into<Config>,
+    dispatch: impl Fn(T) -> Fut + Send + Sync + 'static,
+    source: fn(St) -> Updates<U>,
+) -> Subscription<S, U, E, M>
+where
+    T: Clone + Send + Sync + 'static,
+    Fut: Future<Output = Result<Result<Subscribed<S, St, M>, E>, AttemptError>> + Send + 'static,
+    St: 'static,
+    U: 'static,
+{
+    let dispatching = Dispatching::new(durable.clone(), dispatch, source);
     Subscription {
         machine: Machine::new(dispatching, config.into()),
     }
@@ -118,18 +137,24 @@ where
     T: Clone + Send + Sync + 'static,
     Fut: Future<Output = Result<Result<Subscribed<S, St, M>, E>, AttemptError>> + Send + 'static,
     St: Stream<Item = U> + Send + 'static,
+    U: 'static,
 {
-    let mut subscription = subscribe(durable, config, dispatch);
-    let established = subscription.machine.establish().await?;
-    Ok(established.map(|()| subscription))
+    subscribe(durable, config, dispatch).established().await
 }
 
 impl<S, U, E, M> Subscription<S, U, E, M> {
+    /// The subscription, if its first attempt succeeds.
+    pub(crate) async fn established(mut self) -> Result<Result<Self, E>, AttemptError> {
+        let established = self.machine.establish().await?;
+        Ok(established.map(|()| self))
+    }
+
     /// The next event. Never `None` unless the subscription has been closed (rule D-EV-4), or was
     /// told to [give up](crate::Retry::give_up_after) and did.
     ///
     /// # Cancel safety
     /// No event is lost by dropping the future.
+    #[inline]
     pub async fn next(&mut self) -> Option<Event<S, U, E, M>> {
         std::future::poll_fn(|cx| self.machine.poll_event(cx)).await
     }

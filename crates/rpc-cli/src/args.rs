@@ -1,5 +1,7 @@
 //! The command line.
 
+mod probe;
+
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -10,7 +12,9 @@ use rpc_wire::ProtocolVersion;
 
 use crate::interop::cases::{CASES, Case};
 
-/// Async_rpc from the command line.
+pub(crate) use probe::{Events, Ping};
+
+/// Async_rpc from the command line. Exit codes are in docs/cli.md.
 #[derive(Debug, Parser)]
 #[command(name = "rpc", version, arg_required_else_help = true)]
 pub(crate) struct Args {
@@ -46,6 +50,22 @@ pub(crate) enum Command {
     /// Be one end of the interoperability suite, whose other end may be any implementation.
     #[command(subcommand)]
     Interop(Interop),
+    /// Ask any server again and again, and tell how long its answers take.
+    ///
+    /// First tells the negotiated version, how the server introduces itself, and how long the
+    /// handshake took. Then asks for its menu: a server that has none says so, which is an answer,
+    /// too. Exits with 1 if there was no connection, or an answer did not come in time.
+    Ping(Ping),
+    /// Show what a server sends and receives, as it happens, if it offers to show that.
+    ///
+    /// `rpc host serve` does; docs/observability.md says how others do. Runs until Ctrl-C; exits
+    /// with 1 when the connection is lost.
+    Events(Events),
+    /// Print a script by which a shell completes this command's arguments.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
 }
 
 /// Arguments of `rpc decode`.
@@ -159,6 +179,10 @@ pub(crate) struct Serve {
     /// Give a silent viewer up after this many milliseconds.
     #[arg(long, value_name = "MS", default_value = "10000", value_parser = milliseconds)]
     pub(crate) silence: Duration,
+    /// Where to expose metrics for Prometheus, at the path /metrics; port 0 picks a free one.
+    /// Default: nowhere.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics: Option<SocketAddr>,
     /// End when the standard input ends: with the process that holds its other end.
     #[arg(long, hide = true)]
     pub(crate) until_input_ends: bool,

@@ -2,12 +2,17 @@
 
 mod decode;
 mod demo;
+mod events;
 mod interop;
 mod menu;
+mod ping;
 mod serve;
 mod watch;
 
+use std::io::Write;
 use std::process::ExitCode;
+
+use clap::CommandFactory;
 
 use crate::args::{Args, Command, Host, Interop};
 
@@ -21,5 +26,13 @@ pub(crate) async fn run(args: Args) -> anyhow::Result<ExitCode> {
         Command::Host(Host::Watch(args)) => watch::run(args).await,
         Command::Interop(Interop::Serve(args)) => interop::serve(args).await,
         Command::Interop(Interop::Client(args)) => interop::client(args).await,
+        Command::Ping(args) => ping::run(args).await,
+        Command::Events(args) => events::run(args).await,
+        Command::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Args::command(), "rpc", &mut script);
+            std::io::stdout().write_all(&script)?;
+            Ok(ExitCode::SUCCESS)
+        }
     }
 }

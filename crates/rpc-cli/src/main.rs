@@ -5,9 +5,12 @@ mod commands;
 mod decode;
 mod demo;
 mod environment;
+mod exposition;
 mod host;
 mod interop;
 mod menu;
+mod ping;
+mod progress;
 mod watch;
 
 use std::process::ExitCode;

@@ -10,14 +10,17 @@
 //!
 //! This file is the handle; the loops are in the task that owns the transport.
 
+mod admission;
 mod closed;
 mod closing;
 mod config;
 mod driver;
 mod end;
+mod flushing;
 pub(crate) mod gate;
 pub(crate) mod handshake;
 pub mod heartbeat;
+mod limit;
 mod liveness;
 mod messages;
 mod metadata_hook;
@@ -60,6 +63,7 @@ pub use closing::Close;
 pub use config::Config;
 pub(crate) use config::CustomMenu;
 pub use handshake::{HandshakeError, HandshakeFailure, Step};
+pub use limit::{Limit, LimitsMet};
 pub(crate) use metadata_hook::Values;
 pub use metadata_hook::{HookAlreadySet, MetadataHook};
 
@@ -311,8 +315,7 @@ impl Connection {
     /// Nothing is lost by dropping the future.
     pub async fn flushed(&self) {
         let output = &self.shared().output;
-        let mark = output.mark();
-        std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
+        output.flushed_to(output.mark()).await;
     }
 
     /// Calls `listener` for each [event](crate::TracingEvent) of this connection, in order, until
@@ -322,6 +325,9 @@ impl Connection {
     /// whoever waits for a response gets to run (rule T-3). It should be quick. It may use the
     /// connection; the events that this causes are told afterwards. If it panics, that is logged
     /// and concerns nobody else (rule T-5).
+    ///
+    /// It must not write to a [`Group`](crate::Group) with members on this connection, nor send on
+    /// another one whose listeners send on this one: each of two threads could wait for the other.
     ///
     /// To miss nothing, subscribe in the function that makes the connection's
     /// [state](Self::serve): no message is handled before it returns. Without subscribers events
@@ -403,6 +409,12 @@ impl Connection {
     /// whose caller has given up.
     pub fn open_queries(&self) -> usize {
         self.shared().waiting().open()
+    }
+
+    /// How often each limit was met: by this connection and all others with a copy of its
+    /// [`Config`].
+    pub fn limits_met(&self) -> &Arc<LimitsMet> {
+        &self.shared().limits_met
     }
 
     /// Number of streams that this side is serving to the peer.

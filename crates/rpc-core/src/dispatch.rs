@@ -1,5 +1,7 @@
 //! The waiting end of a plain call.
 
+mod mapped;
+
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,6 +16,8 @@ use crate::error::{DispatchError, HandlerError};
 use crate::payload::{self, Undecodable};
 use crate::rpc::UserErrors;
 use crate::tracing_event::ReceivedResponse;
+
+pub use mapped::MappedDispatch;
 
 pub(crate) const LOCATION: &str = "client-side rpc response un-bin-io'ing";
 
@@ -35,7 +39,7 @@ impl<R> Dispatch<R> {
         sent: Result<(), DispatchError>,
     ) -> Self {
         if let Err(error) = sent {
-            *call.lock() = State::Failed(Box::new(error));
+            call.fail_to_send(error);
         }
         Self {
             call,
@@ -97,13 +101,13 @@ impl<R: Send + 'static> PlainCall<R> {
         rpc: DescriptionRef<'static>,
         user_errors: UserErrors<R>,
         decode: fn(&[u8]) -> Result<R, Undecodable>,
-    ) -> Arc<Self> {
-        Arc::new(Self {
+    ) -> Self {
+        Self {
             rpc,
             user_errors,
             decode,
             state: Mutex::new(State::Waiting(None)),
-        })
+        }
     }
 
     pub(crate) fn send(
@@ -158,6 +162,11 @@ impl<R> PlainCall<R> {
                 }
             }
         }
+    }
+
+    #[cold]
+    fn fail_to_send(&self, error: DispatchError) {
+        *self.lock() = State::Failed(Box::new(error));
     }
 
     /// Nobody wants the response any more.

@@ -8,6 +8,7 @@ pub(crate) mod call;
 pub(crate) mod expert;
 pub(crate) mod handler;
 pub(crate) mod lift;
+pub(crate) mod mapped;
 mod named;
 pub(crate) mod one_way;
 pub(crate) mod plain;
@@ -27,6 +28,7 @@ use crate::{DirectStreamWriter, OneWay, PipeRpc, Rpc, StateRpc};
 use blocking::Blocking;
 use expert::{Expert, OneWayExpert};
 use lift::{Lift, LiftedHandler};
+use mapped::Mapped;
 use one_way::OneWayHandler;
 use plain::Plain;
 use streaming::Streaming;
@@ -136,6 +138,24 @@ impl<S: Send + 'static> Implementation<S> {
         C: Codec<Q> + Codec<R>,
     {
         let handler = Blocking::<F, Q, R, C>::new(handler, rpc.user_errors());
+        Self::new(rpc.description(), handler)
+    }
+
+    /// Implements a plain RPC by a handler that thinks in other types than the definition's: `begin`
+    /// takes the query and results in the handler's future, or in the answer at once; `end` makes
+    /// the answer of the future's result. What converts between versions stands on it.
+    ///
+    /// It allocates no more than [`plain`](Self::plain), which would need a future around the handler's.
+    pub fn mapped<Q, R, C, M, B, E>(rpc: &Rpc<Q, R, C>, begin: B, end: E) -> Self
+    where
+        B: Fn(&S, Q) -> Result<BoxFuture<M>, Result<R, HandlerError>> + Send + Sync + 'static,
+        E: Fn(M) -> Result<R, HandlerError> + Send + Sync + 'static,
+        M: Send + 'static,
+        Q: Send + 'static,
+        R: 'static,
+        C: Codec<Q> + Codec<R>,
+    {
+        let handler = Mapped::<B, E, Q, R, C>::new(begin, end, rpc.user_errors());
         Self::new(rpc.description(), handler)
     }
 

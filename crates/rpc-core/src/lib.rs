@@ -138,7 +138,7 @@ mod unknown_rpc;
 pub use client::{Client, ConnectError};
 pub use connection::Connection;
 pub use direct_stream_writer::{DirectStreamWriter, Flushed, StreamWriteError};
-pub use dispatch::Dispatch;
+pub use dispatch::{Dispatch, MappedDispatch};
 pub use environment::{Environment, EnvironmentError};
 pub use error::{ConnectionClosed, DispatchError, HandlerError};
 pub use expert_rpc::ExpertRpc;
@@ -154,7 +154,9 @@ pub use query_context::QueryContext;
 pub use responder::{ExpertQuery, Reply, RespondError, Responder};
 pub use rpc::{MENU_RPC, Rpc};
 pub use rpc_wire::RpcShapes;
-pub use server::{Builder as ServerBuilder, Server};
+#[cfg(unix)]
+pub use server::UnixPeer;
+pub use server::{Builder as ServerBuilder, Listener, Origin, Server, ServerStats};
 pub use state_rpc::StateRpc;
 pub use tracing_event::{
     Event, Kind, ReceivedResponse, SendFailure, SentResponse, Traced, TracingEvent,

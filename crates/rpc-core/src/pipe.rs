@@ -8,6 +8,7 @@ mod message;
 mod metadata;
 mod opening;
 mod queue;
+mod sink;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -140,7 +141,7 @@ impl<U> Pipe<U> {
     /// Ends the stream: no update is delivered any more, and the callee is told to stop, once
     /// (rule R-SC-22). Does not wait for it. Dropping the pipe does the same.
     pub fn close(&mut self) {
-        self.ready.clear();
+        self.ready = VecDeque::new();
         self.updates.close();
     }
 
@@ -150,6 +151,29 @@ impl<U> Pipe<U> {
     /// sent once either side is closing the connection (rule R-SC-5).
     pub fn abort(&self) {
         self.updates.abort();
+    }
+
+    /// Moves all updates that are there to the end of `updates`: what takes many of them is spared
+    /// asking for each. Ready with `false` at the end of the stream, whatever its reason. A client
+    /// that [pushes back](crate::PipeRpc::client_pushes_back) gets them one by one, since asking
+    /// for more says that it has finished with those before (rule R-SC-25).
+    ///
+    /// If none are there, the task of `cx` is woken when some are.
+    pub fn poll_next_many(
+        &mut self,
+        updates: &mut VecDeque<U>,
+        cx: &mut Context<'_>,
+    ) -> Poll<bool> {
+        if self.ready.is_empty() {
+            ready!(self.updates.poll_take(&mut self.ready, cx));
+        }
+        let any = !self.ready.is_empty();
+        if updates.is_empty() {
+            std::mem::swap(updates, &mut self.ready);
+        } else {
+            updates.append(&mut self.ready);
+        }
+        Poll::Ready(any)
     }
 
     fn poll_update(&mut self, cx: &mut Context<'_>) -> Poll<Option<U>> {

@@ -163,9 +163,9 @@ impl Responder {
         }
         self.finish(sent)?;
         let mark = shared.output.mark();
-        Ok(Flushed::new(std::future::poll_fn(move |cx| {
-            shared.output.poll_flushed(mark, cx)
-        })))
+        Ok(Flushed::new(async move {
+            shared.output.flushed_to(mark).await;
+        }))
     }
 
     /// Answers with a value of the type that `rpc` responds with, encoded by its codec.

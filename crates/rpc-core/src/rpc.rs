@@ -4,12 +4,13 @@ mod user_errors;
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use bin_prot::ByteString;
 use rpc_wire::{Description, DescriptionRef, RpcDigests, RpcShapes, ShapeDigest};
 
 use crate::Connection;
-use crate::dispatch::{Dispatch, PlainCall};
+use crate::dispatch::{Dispatch, MappedDispatch, PlainCall};
 use crate::payload::{BinProt, Codec};
 use crate::shapes;
 
@@ -158,8 +159,38 @@ where
     /// See [`DispatchError`](crate::DispatchError).
     pub fn dispatch(&self, connection: &Connection, query: &Q) -> Dispatch<R> {
         let call = PlainCall::new(self.description_ref(), self.user_errors, C::read);
+        let call = Arc::new(call);
         let sent = call.send(connection, C::size(query), |buffer| C::write(query, buffer));
         Dispatch::new(connection, call, sent)
+    }
+
+    /// [`dispatch`](Self::dispatch) with a response that is mapped by whoever awaits it, so that the
+    /// future's type tells only what it is mapped to.
+    ///
+    /// # Cancel safety
+    /// As that of [`dispatch`](Self::dispatch).
+    ///
+    /// # Errors
+    /// See [`DispatchError`](crate::DispatchError).
+    pub fn dispatch_map<T, F>(
+        &self,
+        connection: &Connection,
+        query: &Q,
+        map: F,
+    ) -> MappedDispatch<T>
+    where
+        F: Fn(R) -> T + Send + Sync + 'static,
+    {
+        let call = PlainCall::new(self.description_ref(), self.user_errors, C::read);
+        MappedDispatch::new(connection, call, map, |answers, receiver| {
+            let (shared, asking) = (
+                connection.shared(),
+                connection.asking(self.description_ref()),
+            );
+            let write = |buffer: &mut Vec<u8>| C::write(query, buffer);
+            shared.call(asking, answers, receiver, C::size(query), write)?;
+            Ok(())
+        })
     }
 }
 

@@ -1,37 +1,29 @@
-//! Accepting connections over TCP.
+//! Accepting connections, and serving them.
 
 mod accepting;
+mod builder;
+mod listener;
+mod tally;
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
-use crate::connection::{Config, Connection, HandshakeError};
-use crate::implementation::BoxFuture;
+use crate::connection::{Connection, LimitsMet, after};
 use crate::implementations::Implementations;
-use accepting::accept;
+use tally::Tally;
 
-type MakeState<S> = dyn Fn(SocketAddr, &Connection) -> S + Send + Sync;
-type Admission = dyn Fn(SocketAddr) -> BoxFuture<bool> + Send + Sync;
-type OnHandshakeError = dyn Fn(SocketAddr, &HandshakeError) + Send + Sync;
+pub use builder::Builder;
+#[cfg(unix)]
+pub use listener::UnixPeer;
+pub use listener::{Listener, Origin};
+pub use tally::ServerStats;
 
-/// Collects what a server needs. Made by [`Server::builder`].
-pub struct Builder<S> {
-    implementations: Implementations<S>,
-    config: Config,
-    state: Arc<MakeState<S>>,
-    max_connections: Option<NonZeroUsize>,
-    admission: Option<Box<Admission>>,
-    on_handshake_error: Option<Box<OnHandshakeError>>,
-}
-
-/// What a server has been asked to do.
+/// How far a server is to go, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     Accepting,
@@ -41,15 +33,25 @@ enum Phase {
     Stopping,
 }
 
+/// What a server has been asked to do.
+#[derive(Clone, Copy, Debug)]
+struct Asked {
+    phase: Phase,
+    /// Until when queries that are open when it stops may be answered.
+    deadline: Option<Instant>,
+}
+
 /// A running server: accepts connections and answers their queries.
 ///
 /// Dropping it stops it as [`shutdown`](Self::shutdown) does, without waiting.
 #[derive(Debug)]
-pub struct Server {
-    local_addr: SocketAddr,
-    phase: watch::Sender<Phase>,
+pub struct Server<A = SocketAddr> {
+    local_addr: A,
+    asking: watch::Sender<Asked>,
     /// Whether the listener is open.
     listening: watch::Receiver<bool>,
+    tally: Arc<Tally>,
+    limits_met: Arc<LimitsMet>,
     accepting: JoinHandle<()>,
 }
 
@@ -84,19 +86,65 @@ impl Server {
         implementations: Implementations<S>,
         state: impl Fn(SocketAddr, &Connection) -> S + Send + Sync + 'static,
     ) -> Builder<S> {
-        Builder {
-            implementations,
-            config: Config::default(),
-            state: Arc::new(state),
-            max_connections: None,
-            admission: None,
-            on_handshake_error: None,
-        }
+        Builder::new(implementations, state)
+    }
+
+    /// The same for Unix sockets, where the system says who the client is.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use rpc_core::{Client, Implementations, Rpc, Server};
+    /// use tokio::net::UnixListener;
+    ///
+    /// static MY_PROCESS: Rpc<(), Option<i64>> = Rpc::new("my-process", 1);
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let implementations = Implementations::builder()
+    ///     .implement_blocking(&MY_PROCESS, |process: &Option<i32>, ()| Ok(process.map(Into::into)))
+    ///     .build()?;
+    /// # let directory = std::env::temp_dir().join(format!("unix-doc-{}", std::process::id()));
+    /// # std::fs::create_dir_all(&directory)?;
+    /// let path = directory.join("socket");
+    /// let server = Server::unix_builder(implementations, |peer, _| peer.process)
+    ///     .accept_if(|peer| async move { peer.user == 0 || peer.group != 0 })
+    ///     .serve(UnixListener::bind(&path)?)?;
+    ///
+    /// let connection = Client::new().connect_unix(&path).await?;
+    /// let process = MY_PROCESS.dispatch(&connection, &()).await?;
+    /// assert_eq!(process, Some(i64::from(std::process::id())));
+    /// server.shutdown().await;
+    /// # std::fs::remove_dir_all(&directory)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(unix)]
+    pub fn unix_builder<S: Send + Sync + 'static>(
+        implementations: Implementations<S>,
+        state: impl Fn(UnixPeer, &Connection) -> S + Send + Sync + 'static,
+    ) -> Builder<S, UnixPeer> {
+        Builder::new(implementations, state)
+    }
+}
+
+impl<A> Server<A> {
+    /// What the server has done, and has, in numbers.
+    pub fn stats(&self) -> ServerStats {
+        self.tally.stats()
+    }
+
+    /// How often each limit was met, by this server and its connections.
+    pub fn limits_met(&self) -> &Arc<LimitsMet> {
+        &self.limits_met
     }
 
     /// The address that the server listens on.
-    pub fn local_addr(&self) -> SocketAddr {
-        self.local_addr
+    pub fn local_addr(&self) -> A
+    where
+        A: Clone,
+    {
+        self.local_addr.clone()
     }
 
     /// Stops accepting: connections that are there live on, and new ones are refused by the
@@ -105,7 +153,7 @@ impl Server {
     /// # Cancel safety
     /// Once polled, the server stops accepting even if the future is dropped.
     pub async fn stop_accepting(&self) {
-        self.advance(Phase::Serving);
+        self.advance(Phase::Serving, None);
         let mut listening = self.listening.clone();
         // An error is the end of the accepting task, and with it of the listener.
         let _closed = listening.wait_for(|open| !open).await;
@@ -115,97 +163,48 @@ impl Server {
     ///
     /// # Cancel safety
     /// Once polled, everything is closed even if the future is dropped.
-    pub async fn shutdown(mut self) {
-        self.advance(Phase::Stopping);
+    pub async fn shutdown(self) {
+        self.stop(None).await;
+    }
+
+    /// Stops accepting, asks every client for no more queries, finishes those that are open, and
+    /// closes each connection as soon as nothing is open on it, or `grace` is over: what is then
+    /// unfinished is dropped. Streams end with the connection, and the close reason that clients
+    /// see is theirs, too. Below version 9 clients cannot be asked, and are not waited for.
+    ///
+    /// Returns when all are over. After `grace` that takes as long as
+    /// [`Config::flush_timeout`](crate::connection::Config::flush_timeout) gives a client to read
+    /// what is on its way.
+    ///
+    /// # Cancel safety
+    /// Once polled, everything is closed even if the future is dropped, and by then.
+    pub async fn shutdown_within(self, grace: Duration) {
+        self.stop(Some(after(grace))).await;
+    }
+
+    async fn stop(mut self, deadline: Option<Instant>) {
+        self.advance(Phase::Stopping, deadline);
         // A panic of the accepting task is its own report.
         let _over = (&mut self.accepting).await;
     }
 
     /// Moves on, never back.
-    fn advance(&self, to: Phase) {
-        self.phase.send_if_modified(|phase| {
-            let further = *phase < to;
-            *phase = to.max(*phase);
+    fn advance(&self, to: Phase, deadline: Option<Instant>) {
+        self.asking.send_if_modified(|asked| {
+            let further = asked.phase < to;
+            if further {
+                *asked = Asked {
+                    phase: to,
+                    deadline,
+                };
+            }
             further
         });
     }
 }
 
-impl Drop for Server {
+impl<A> Drop for Server<A> {
     fn drop(&mut self) {
-        self.advance(Phase::Stopping);
-    }
-}
-
-impl<S: Send + Sync + 'static> Builder<S> {
-    /// How connections behave. The two addresses are added to the description.
-    #[must_use]
-    pub fn config(mut self, config: Config) -> Self {
-        self.config = config;
-        self
-    }
-
-    /// The most connections that are served at once, those whose handshake has not ended included.
-    /// Default: any number. Further ones wait in the system's backlog until another one has ended;
-    /// meanwhile their handshake may time out on the client's side (rule C-SK-3).
-    #[must_use]
-    pub fn max_connections(mut self, most: NonZeroUsize) -> Self {
-        self.max_connections = Some(most);
-        self
-    }
-
-    /// Decides by its address whether a client is accepted; one that is not sees the end of its
-    /// connection, without a byte (rule C-SK-1). Default: everybody is.
-    ///
-    /// A client that nothing has been decided about counts as a connection. A panic is a refusal.
-    #[must_use]
-    pub fn accept_if<Fut>(
-        mut self,
-        admit: impl Fn(SocketAddr) -> Fut + Send + Sync + 'static,
-    ) -> Self
-    where
-        Fut: Future<Output = bool> + Send + 'static,
-    {
-        self.admission = Some(Box::new(move |peer| Box::pin(admit(peer))));
-        self
-    }
-
-    /// Gets every error of a handshake, with the client's address, in place of the log
-    /// (rule C-SK-2). Default: they are logged, and nothing else.
-    #[must_use]
-    pub fn on_handshake_error(
-        mut self,
-        on_error: impl Fn(SocketAddr, &HandshakeError) + Send + Sync + 'static,
-    ) -> Self {
-        self.on_handshake_error = Some(Box::new(on_error));
-        self
-    }
-
-    /// Starts accepting. Must be called within a tokio runtime.
-    ///
-    /// Failed handshakes concern nobody else; running out of file descriptors pauses accepting.
-    ///
-    /// # Errors
-    /// The listener cannot tell its address.
-    pub fn serve(self, listener: TcpListener) -> io::Result<Server> {
-        let local_addr = listener.local_addr()?;
-        let (phase, asked) = watch::channel(Phase::Accepting);
-        let (open, listening) = watch::channel(true);
-        let accepting = tokio::spawn(accept(listener, self, asked, open));
-        Ok(Server {
-            local_addr,
-            phase,
-            listening,
-            accepting,
-        })
-    }
-}
-
-impl<S> fmt::Debug for Builder<S> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("implementations", &self.implementations)
-            .field("config", &self.config)
-            .finish_non_exhaustive()
+        self.advance(Phase::Stopping, None);
     }
 }

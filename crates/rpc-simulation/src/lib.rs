@@ -9,7 +9,7 @@
 //! subscriptions of every form, and a script of what goes wrong when. [`run`](run::run) runs it on
 //! a runtime of one thread whose clock moves when everybody waits, so a minute takes some
 //! milliseconds, and the same seed does the same again. Whatever happens is a
-//! [fact](fact::Fact); the [invariants](invariants) judge them as they happen.
+//! [fact](fact::Fact); the [`invariants`] judge them as they happen.
 //!
 //! The code under test is the real one, from `durable-rpc` down to the frames: only the transport
 //! is of this crate. `docs/simulation.md` says how to use it and what it has shown.

@@ -10,6 +10,7 @@
 //! returns, and what comes back as it is awaited.
 
 mod callback;
+mod calling;
 pub(crate) mod one_way;
 mod pipe;
 pub(crate) mod pipe_rpc;

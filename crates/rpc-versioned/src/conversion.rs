@@ -6,6 +6,7 @@
 use std::any::Any;
 use std::error::Error;
 use std::fmt;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -13,13 +14,46 @@ use bin_prot::{ByteString, Sexp};
 use rpc_core::HandlerError;
 use rpc_wire::Description;
 
-/// What converts an `A` into a `B`: a closure, or [`into`] and [`try_into`].
+/// What converts an `A` into a `B`: a closure whose captures can be cloned, or [`into`] and
+/// [`try_into`].
 ///
 /// It computes, and does nothing else: it may run where messages are read, and holds them up
 /// meanwhile. One that panics has failed, as if it had returned an error.
-pub trait Convert<A, B>: Fn(A) -> Result<B, Unconvertible> + Send + Sync + 'static {}
+pub trait Convert<A, B>: Fn(A) -> Result<B, Unconvertible> + Clone + Send + Sync + 'static {}
 
-impl<A, B, F> Convert<A, B> for F where F: Fn(A) -> Result<B, Unconvertible> + Send + Sync + 'static {}
+impl<A, B, F> Convert<A, B> for F where
+    F: Fn(A) -> Result<B, Unconvertible> + Clone + Send + Sync + 'static
+{
+}
+
+/// A conversion that each call keeps for itself: copied if it captures next to nothing, as most do,
+/// and shared otherwise.
+#[derive(Clone)]
+pub(crate) enum Kept<F> {
+    Copied(F),
+    Shared(Arc<F>),
+}
+
+impl<F> Kept<F> {
+    pub(crate) fn new(convert: F) -> Self {
+        if size_of::<F>() <= size_of::<usize>() {
+            Self::Copied(convert)
+        } else {
+            Self::Shared(Arc::new(convert))
+        }
+    }
+}
+
+impl<F> Deref for Kept<F> {
+    type Target = F;
+
+    fn deref(&self) -> &F {
+        match self {
+            Self::Copied(convert) => convert,
+            Self::Shared(convert) => convert,
+        }
+    }
+}
 
 /// The conversion that [`Into`] has.
 ///
@@ -147,51 +181,52 @@ impl fmt::Display for Conversion {
 /// ```text
 /// ("type conversion failure" (Query (Rpc price) (Version 1) (Failure "no currency")))
 /// ```
-#[derive(Clone, Debug)]
-pub struct ConversionError {
+#[derive(Clone)]
+pub struct ConversionError(Box<Failure>);
+
+/// In a box, so that results whose errors are rare are hardly larger than their values.
+#[derive(Clone)]
+struct Failure {
     conversion: Conversion,
     version: Version,
     cause: Unconvertible,
 }
 
 impl ConversionError {
-    pub(crate) const fn new(
-        conversion: Conversion,
-        version: Version,
-        cause: Unconvertible,
-    ) -> Self {
-        Self {
+    #[cold]
+    pub(crate) fn new(conversion: Conversion, version: Version, cause: Unconvertible) -> Self {
+        Self(Box::new(Failure {
             conversion,
             version,
             cause,
-        }
+        }))
     }
 
     /// Which value could not be converted.
     pub const fn conversion(&self) -> Conversion {
-        self.conversion
+        self.0.conversion
     }
 
     /// The version that was converted from or to.
     pub fn rpc(&self) -> Description {
-        self.version.description()
+        self.0.version.description()
     }
 
     /// Why.
     pub const fn cause(&self) -> &Unconvertible {
-        &self.cause
+        &self.0.cause
     }
 
     /// The error as the reference prints it.
     pub fn to_sexp(&self) -> Sexp {
         let tagged = |tag, value: &str| Sexp::list([Sexp::atom(tag), Sexp::atom(value)]);
-        let cause = ByteString::from(self.cause.to_string());
+        let cause = ByteString::from(self.0.cause.to_string());
         Sexp::list([
             Sexp::atom("type conversion failure"),
             Sexp::list([
-                Sexp::atom(self.conversion.to_string()),
-                tagged("Rpc", self.version.name),
-                tagged("Version", &self.version.number.to_string()),
+                Sexp::atom(self.0.conversion.to_string()),
+                tagged("Rpc", self.0.version.name),
+                tagged("Version", &self.0.version.number.to_string()),
                 Sexp::list([Sexp::atom("Failure"), Sexp::atom(cause)]),
             ]),
         ])
@@ -203,6 +238,16 @@ impl ConversionError {
     }
 }
 
+impl fmt::Debug for ConversionError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConversionError")
+            .field("conversion", &self.0.conversion)
+            .field("version", &self.0.version)
+            .field("cause", &self.0.cause)
+            .finish()
+    }
+}
+
 impl fmt::Display for ConversionError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.to_sexp().fmt(f)
@@ -211,7 +256,7 @@ impl fmt::Display for ConversionError {
 
 impl Error for ConversionError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match &self.cause.0 {
+        match &self.0.cause.0 {
             Cause::Text(_) => None,
             Cause::Error(error) => Some(&**error),
         }

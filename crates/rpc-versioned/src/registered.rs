@@ -85,12 +85,17 @@ impl Registered {
         (self.shapes)()
     }
 
-    pub(crate) fn is_on(&self, menu: &Menu) -> bool {
-        let rpc = DescriptionRef {
+    /// Name and version, as menus are asked for them.
+    #[inline]
+    pub(crate) const fn described(&self) -> DescriptionRef<'static> {
+        DescriptionRef {
             name: self.version.name.as_bytes(),
             version: self.version.number,
-        };
-        menu.rank(rpc).is_some()
+        }
+    }
+
+    pub(crate) fn is_on(&self, menu: &Menu) -> bool {
+        menu.contains(self.described())
     }
 }
 

@@ -39,7 +39,7 @@ impl System for Versioned {
         match workload.kind {
             Kind::Calls { .. } => workload.bytes == 32,
             Kind::Stream => true,
-            Kind::Callback | Kind::OneWay | Kind::Group | Kind::Connect => false,
+            Kind::Callback | Kind::OneWay | Kind::Group | Kind::Connect | Kind::State => false,
         }
     }
 
@@ -53,7 +53,7 @@ impl System for Versioned {
                 pipelined(to, tally, in_flight, bytes)
             }),
             Kind::Stream => duel::run(duration, serve, receive),
-            kind @ (Kind::Callback | Kind::OneWay | Kind::Group | Kind::Connect) => {
+            kind @ (Kind::Callback | Kind::OneWay | Kind::Group | Kind::Connect | Kind::State) => {
                 bail!("{kind:?} is not taken")
             }
         }

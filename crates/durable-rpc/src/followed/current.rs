@@ -13,6 +13,8 @@ use crate::monitor::Interruption;
 pub struct Current<S> {
     state: Option<S>,
     freshness: Freshness,
+    streams: u64,
+    updates: u64,
 }
 
 /// Whether a state is the callee's present one, as far as can be known.
@@ -53,6 +55,8 @@ impl<S> Current<S> {
         Self {
             state: None,
             freshness: Freshness::Awaited { since },
+            streams: 0,
+            updates: 0,
         }
     }
 
@@ -71,13 +75,30 @@ impl<S> Current<S> {
         matches!(self.freshness, Freshness::Fresh { .. })
     }
 
+    /// How many streams have begun: which of them the state is of, from 1.
+    pub const fn streams(&self) -> u64 {
+        self.streams
+    }
+
+    /// How many updates of its stream are in the state.
+    pub const fn updates(&self) -> u64 {
+        self.updates
+    }
+
     pub(super) const fn state_mut(&mut self) -> Option<&mut S> {
         self.state.as_mut()
+    }
+
+    /// An update is in the state.
+    pub(super) const fn count(&mut self) {
+        self.updates += 1;
     }
 
     /// A stream has begun; the state before, which is to be dropped elsewhere.
     pub(super) fn begin(&mut self, state: S, since: Instant) -> Option<S> {
         self.freshness = Freshness::Fresh { since };
+        self.streams += 1;
+        self.updates = 0;
         self.state.replace(state)
     }
 

@@ -1,7 +1,10 @@
 //! The task that folds a subscription's updates into the state.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::Poll;
 
+use futures_core::Stream;
 use tokio::sync::watch;
 
 use super::{Applied, Current};
@@ -9,6 +12,9 @@ use crate::durable::panic_text;
 use crate::event::Event;
 use crate::monitor::{Interruption, Status};
 use crate::subscription::Subscription;
+
+/// As many updates are taken in at once, at most: nobody can look at the state meanwhile.
+const BATCH: usize = 256;
 
 pub(super) struct Folding<S, U, E, M> {
     subscription: Subscription<S, U, E, M>,
@@ -36,16 +42,41 @@ impl<S, U, E, M> Folding<S, U, E, M> {
 
     /// Until the subscription gives up.
     pub(super) async fn run(mut self) {
+        let mut updates = Vec::new();
         while let Some(event) = self.subscription.next().await {
-            match event {
-                Event::AttemptingNewConnection | Event::ConnectionSuccess(_) => {}
-                Event::State(state) => self.begin(state),
-                Event::Update(update) => self.take_in(update),
-                Event::LostConnection | Event::FailedToConnect(_) | Event::RpcError(_) => {
-                    self.stop();
+            let mut event = Some(event);
+            // What is there already is taken in at once: whoever waits is woken once for it.
+            while let Some(Event::Update(update)) = event {
+                updates.push(update);
+                event = None;
+                if updates.len() < BATCH {
+                    event = self.ready().await;
                 }
             }
+            if !updates.is_empty() {
+                self.take_in(&mut updates);
+            }
+            match event {
+                Some(Event::State(state)) => self.begin(state),
+                Some(Event::LostConnection | Event::FailedToConnect(_) | Event::RpcError(_)) => {
+                    self.stop();
+                }
+                Some(Event::AttemptingNewConnection | Event::ConnectionSuccess(_)) | None => {}
+                Some(Event::Update(_)) => unreachable!("updates have been taken in"),
+            }
         }
+    }
+
+    /// The next event, if it is there.
+    async fn ready(&mut self) -> Option<Event<S, U, E, M>> {
+        std::future::poll_fn(|cx| {
+            let next = Pin::new(&mut self.subscription).poll_next(cx);
+            Poll::Ready(match next {
+                Poll::Ready(event) => event,
+                Poll::Pending => None,
+            })
+        })
+        .await
     }
 
     fn begin(&mut self, state: S) {
@@ -57,24 +88,30 @@ impl<S, U, E, M> Folding<S, U, E, M> {
     }
 
     /// The state is changed under the watch's lock: whoever looks sees all of an update, or
-    /// nothing of it.
-    fn take_in(&mut self, update: U) {
+    /// nothing of it. Nothing is taken in after one that does not fit.
+    fn take_in(&mut self, updates: &mut Vec<U>) {
         let apply = &mut self.apply;
         let clock = self.subscription.monitor().clock().clone();
         let mut refused = None;
         self.current.send_modify(|current| {
-            let Some(state) = current.state_mut() else {
-                return;
-            };
-            let applied = catch_unwind(AssertUnwindSafe(|| apply(state, update)));
-            let applied = applied.unwrap_or_else(|panic| {
-                let text = panic_text(&*panic).to_owned();
-                Err(ApplyPanicked(text)).into()
-            });
-            if let Applied::Refused(error) = applied {
-                let why = Interruption::Refused(error);
-                current.stop(clock.now(), why.clone());
-                refused = Some(why);
+            for update in updates.drain(..) {
+                let Some(state) = current.state_mut() else {
+                    return;
+                };
+                let applied = catch_unwind(AssertUnwindSafe(|| apply(state, update)));
+                let applied = applied.unwrap_or_else(|panic| {
+                    let text = panic_text(&*panic).to_owned();
+                    Err(ApplyPanicked(text)).into()
+                });
+                match applied {
+                    Applied::Fits => current.count(),
+                    Applied::Refused(error) => {
+                        let why = Interruption::Refused(error);
+                        current.stop(clock.now(), why.clone());
+                        refused = Some(why);
+                        return;
+                    }
+                }
             }
         });
         if let Some(why) = refused {

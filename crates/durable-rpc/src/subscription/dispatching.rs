@@ -5,14 +5,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_core::Stream;
 use tracing::Span;
 
 use super::Subscribed;
+use super::source::Updates;
 use crate::durable::{Durable, panic_text};
 use crate::event::AttemptError;
 
-pub(super) type Updates<U> = Pin<Box<dyn Stream<Item = U> + Send>>;
 /// What one attempt comes to.
 pub(super) type Outcome<S, U, E, M> = Result<Result<Subscribed<S, Updates<U>, M>, E>, AttemptError>;
 
@@ -30,12 +29,14 @@ impl<S, U, E, M> Dispatching<S, U, E, M> {
     pub(super) fn new<T, Fut, St>(
         durable: Durable<T>,
         dispatch: impl Fn(T) -> Fut + Send + Sync + 'static,
+        source: fn(St) -> Updates<U>,
     ) -> Self
     where
         T: Clone + Send + Sync + 'static,
         Fut:
             Future<Output = Result<Result<Subscribed<S, St, M>, E>, AttemptError>> + Send + 'static,
-        St: Stream<Item = U> + Send + 'static,
+        St: 'static,
+        U: 'static,
     {
         let dispatch = Arc::new(dispatch);
         let begin = move || -> BoxFuture<Outcome<S, U, E, M>> {
@@ -44,7 +45,7 @@ impl<S, U, E, M> Dispatching<S, U, E, M> {
                 let subscribed = durable.with(|value| dispatch(value)).await??;
                 Ok(subscribed.map(|subscribed| Subscribed {
                     state: subscribed.state,
-                    updates: Box::pin(subscribed.updates) as Updates<U>,
+                    updates: source(subscribed.updates),
                     metadata: subscribed.metadata,
                 }))
             })

@@ -16,14 +16,16 @@
 //! Each event is made where its state is entered or left, and nowhere else: that is why the
 //! grammar of the events holds.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::task::{Context, Poll, ready};
 
 use tokio::time::Instant;
 
 use super::Subscribed;
-use super::dispatching::{Attempt, Dispatching, Updates};
+use super::dispatching::{Attempt, Dispatching};
 use super::silence::Silence;
+use super::source::Updates;
 use crate::clock::{AnyClock, Timer};
 use crate::config::Config;
 use crate::event::{AttemptError, Event};
@@ -59,6 +61,8 @@ struct Begun<S, U, M> {
 }
 
 struct Streaming<U> {
+    /// Taken from the source, in batches.
+    ready: VecDeque<U>,
     source: Source<U>,
     silence: Option<Silence>,
     /// When the callee had agreed to it.
@@ -67,7 +71,7 @@ struct Streaming<U> {
 
 enum Source<U> {
     Open(Updates<U>),
-    /// This side does not want it any more.
+    /// It has ended, or this side does not want it any more.
     GivenUp(Interruption),
 }
 
@@ -108,26 +112,31 @@ impl<S, U, E, M> Machine<S, U, E, M> {
         self.monitor.interrupted(self.clock().now(), None, why);
     }
 
+    /// The common case is meant to be inlined where events are taken: an update comes many millions
+    /// of times a second, and everything else once in a while.
+    #[inline]
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<S, U, E, M>>> {
+        if let State::Streaming(streaming) = &mut self.state
+            && let Some(update) = ready!(streaming.poll_next(&self.config.clock, cx))
+        {
+            self.monitor.update();
+            return Poll::Ready(Some(Event::Update(update)));
+        }
+        self.poll_status(cx)
+    }
+
+    #[inline(never)]
+    fn poll_status(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<S, U, E, M>>> {
         match &mut self.state {
+            State::Streaming(streaming) => {
+                let (subscribed, why) = (streaming.subscribed, streaming.why_ended());
+                self.pause(Some(subscribed), why);
+                Poll::Ready(Some(Event::LostConnection))
+            }
             State::Dispatching(_) => ready!(self.poll_dispatching(cx)).map_or_else(
                 || Poll::Ready(self.step()),
                 |failed| Poll::Ready(Some(failed)),
             ),
-            State::Streaming(streaming) => {
-                let next = ready!(streaming.poll_next(&self.config.clock, cx));
-                Poll::Ready(Some(match next {
-                    Ok(update) => {
-                        self.monitor.update();
-                        Event::Update(update)
-                    }
-                    Err(why) => {
-                        let subscribed = streaming.subscribed;
-                        self.pause(Some(subscribed), why);
-                        Event::LostConnection
-                    }
-                }))
-            }
             State::Delay(delay) => {
                 ready!(delay.as_mut().poll(cx));
                 self.state = State::Check;
@@ -199,6 +208,7 @@ impl<S, U, E, M> Machine<S, U, E, M> {
             state: subscribed.state,
             metadata: subscribed.metadata,
             streaming: Streaming {
+                ready: VecDeque::new(),
                 source: Source::Open(subscribed.updates),
                 silence: self.config.silence_limit.map(silence),
                 subscribed: now,
@@ -224,7 +234,7 @@ impl<S, U, E, M> Machine<S, U, E, M> {
             State::Established(Begun { streaming, .. })
             | State::Succeeded(Begun { streaming, .. })
             | State::Opening(_, streaming)
-            | State::Streaming(streaming) => streaming.source.give_up(why),
+            | State::Streaming(streaming) => streaming.give_up(why),
             State::Check | State::Dispatching(_) | State::Delay(_) | State::Closed => {}
         }
     }
@@ -240,32 +250,53 @@ impl<S, U, E, M> Machine<S, U, E, M> {
 }
 
 impl<U> Streaming<U> {
-    /// The next update, or why there is none any more.
-    fn poll_next(
-        &mut self,
-        clock: &AnyClock,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<U, Interruption>> {
-        let updates = match &mut self.source {
-            Source::Open(updates) => updates,
-            Source::GivenUp(why) => return Poll::Ready(Err(why.clone())),
-        };
-        // A source that panics has ended.
-        let update = catch_unwind(AssertUnwindSafe(|| updates.as_mut().poll_next(cx)));
-        match update.unwrap_or(Poll::Ready(None)) {
-            Poll::Ready(Some(update)) => {
-                if let Some(silence) = &mut self.silence {
-                    silence.heard(clock);
-                }
-                Poll::Ready(Ok(update))
+    /// The next update; `None` when there will be none any more.
+    #[inline]
+    fn poll_next(&mut self, clock: &AnyClock, cx: &mut Context<'_>) -> Poll<Option<U>> {
+        while self.ready.is_empty() {
+            if !ready!(self.poll_more(clock, cx)) {
+                return Poll::Ready(None);
             }
-            Poll::Ready(None) => Poll::Ready(Err(Interruption::Lost)),
-            Poll::Pending => match &mut self.silence {
-                Some(silence) => silence
-                    .poll_too_long(clock, cx)
-                    .map(|()| Err(Interruption::Silent)),
-                None => Poll::Pending,
-            },
+        }
+        if let Some(silence) = &mut self.silence {
+            silence.heard(clock);
+        }
+        Poll::Ready(self.ready.pop_front())
+    }
+
+    /// Whether there are more updates now, or will never be.
+    #[inline(never)]
+    fn poll_more(&mut self, clock: &AnyClock, cx: &mut Context<'_>) -> Poll<bool> {
+        let (Source::Open(updates), ready) = (&mut self.source, &mut self.ready) else {
+            return Poll::Ready(false);
+        };
+        // A source that panics has ended, behind what it gave before.
+        let more = catch_unwind(AssertUnwindSafe(|| updates.poll_more(ready, cx)));
+        let why_ended = match more {
+            Ok(Poll::Ready(true)) => return Poll::Ready(true),
+            Ok(Poll::Pending) => {
+                let Some(silence) = &mut self.silence else {
+                    return Poll::Pending;
+                };
+                ready!(silence.poll_too_long(clock, cx));
+                Interruption::Silent
+            }
+            Ok(Poll::Ready(false)) | Err(_) => Interruption::Lost,
+        };
+        self.source.give_up(why_ended);
+        Poll::Ready(false)
+    }
+
+    /// Nothing more is wanted of it.
+    fn give_up(&mut self, why: Interruption) {
+        self.ready.clear();
+        self.source.give_up(why);
+    }
+
+    fn why_ended(&self) -> Interruption {
+        match &self.source {
+            Source::GivenUp(why) => why.clone(),
+            Source::Open(_) => Interruption::Lost,
         }
     }
 }

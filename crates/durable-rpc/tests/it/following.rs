@@ -106,6 +106,8 @@ async fn state_is_stale_between_two_streams() {
     feed.send(101);
     settle().await;
     assert_eq!(log(&followed), Some(vec![100, 101]));
+    let now = followed.borrow();
+    assert_eq!((now.streams(), now.updates()), (2, 1));
 }
 
 /// Stale from the beginning, if nothing succeeds; there is no state, and the reason is there.
@@ -212,6 +214,7 @@ async fn update_that_does_not_fit_ends_the_stream() {
         feed.aborted().await;
         settle().await;
         assert_eq!(log(&followed), Some(vec![7, 2, 4, 5]));
+        assert_eq!(followed.borrow().updates(), 2, "that are in it");
         assert_eq!(stale(&followed).1.to_string(), text);
         let feed = begin(&mut server, 10).await;
         feed.send(12);

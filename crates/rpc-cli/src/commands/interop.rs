@@ -24,6 +24,8 @@ pub(crate) async fn serve(args: InteropServe) -> anyhow::Result<ExitCode> {
         .identification(args.identification)
         .provide_shapes(true);
     let tallies = Tallies::default();
+    // Both before anybody is told that the server listens: who is told may end it at once.
+    let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
     let server = Server::builder(table()?, move |_, _| tallies.clone())
         .config(config)
@@ -33,7 +35,7 @@ pub(crate) async fn serve(args: InteropServe) -> anyhow::Result<ExitCode> {
     out.flush()?;
     tokio::select! {
         // Whichever comes first; the other one is of no interest then.
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = interrupted.recv() => {}
         _ = terminated.recv() => {}
     }
     server.shutdown().await;

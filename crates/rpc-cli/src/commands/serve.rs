@@ -7,25 +7,38 @@ use std::time::Duration;
 use anyhow::Context;
 use rpc_core::connection::heartbeat;
 use rpc_core::{Implementations, OnUnknownRpc, Server};
+use rpc_observe::{EventHub, Metrics};
 use rpc_versioned::MenuWithShapes;
 use tokio::net::TcpListener;
 
 use crate::args::Serve;
 use crate::environment;
+use crate::exposition::Exposition;
 use crate::host::HOST;
 use crate::host::publisher::Publisher;
 
 /// Viewers want to notice a frozen server within seconds.
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 
-/// Serves until Ctrl-C, or the end of the input if that is asked for. Prints `listening on ADDR` when ready.
+/// Events that are kept for whoever reads them slowly.
+const KEPT_EVENTS: usize = 1024;
+
+/// Serves until Ctrl-C, or the end of the input if that is asked for. Prints `listening on ADDR`
+/// when ready; before that, where the metrics are, if they are anywhere.
 pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
+    // The recorder has to be there before anything is measured.
+    let exposition = match args.metrics {
+        Some(address) => Some(Exposition::start(address).await?),
+        None => None,
+    };
     let publisher = Publisher::start(args.interval).await?;
+    let events = EventHub::new(KEPT_EVENTS);
     let implementations = Implementations::builder()
         .implement_state(&HOST, |publisher: &Publisher, ()| {
             let subscription = publisher.subscribe();
             async move { Ok(Ok(subscription)) }
         })
+        .implementation(events.implementation())
         .on_unknown_rpc(OnUnknownRpc::Continue)
         .build()?;
     // For `rpc menu --shapes`.
@@ -42,10 +55,21 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
                 .send_every(HEARTBEAT_EVERY.min(args.silence / 2))
                 .timeout(args.silence),
         );
-    let server = Server::builder(implementations, move |_, _| publisher.clone())
-        .config(config)
-        .serve(listener)?;
+    let metrics = Metrics::new().implementing(implementations.descriptions());
+    let is_measured = exposition.is_some();
+    let server = Server::builder(implementations, move |_, connection| {
+        events.observe(connection);
+        if is_measured {
+            metrics.observe(connection);
+        }
+        publisher.clone()
+    })
+    .config(config)
+    .serve(listener)?;
     let mut out = std::io::stdout();
+    if let Some(exposition) = &exposition {
+        writeln!(out, "metrics on http://{}/metrics", exposition.local_addr)?;
+    }
     writeln!(out, "listening on {}", server.local_addr())?;
     out.flush()?;
     tokio::select! {

@@ -1,11 +1,13 @@
-//! `rpc host watch`: a durable subscription to a host, and a view of it.
+//! `rpc host watch`: the followed state of a host, and a view of it.
+
+mod observer;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use durable_rpc::{Durable, Event, state};
+use durable_rpc::{Durable, state};
 use rpc_core::connection::heartbeat;
 use rpc_core::{Client, Connection};
 use tokio::sync::mpsc;
@@ -19,6 +21,7 @@ use crate::host::snapshot::Snapshot;
 use crate::watch::monitor::Monitor;
 use crate::watch::plain::Plain;
 use crate::watch::terminal::{Screen, is_quit, pressed_key};
+use observer::Observer;
 
 /// The view is drawn again at least this often, so that the spans of time in it advance.
 const REDRAW_EVERY: Duration = Duration::from_millis(200);
@@ -95,7 +98,7 @@ impl Target {
     }
 }
 
-/// Shows the subscription's events until the time is over or the user wants to leave, and what
+/// Shows the host's state, and what happens to it, until the time is over or the user wants to leave, and what
 /// there is to say about what goes on outside. Returns what was seen, and the time it took.
 pub(crate) async fn watch(
     target: &Target,
@@ -104,7 +107,7 @@ pub(crate) async fn watch(
     mut outside: Outside,
 ) -> anyhow::Result<(Monitor, Duration)> {
     let start = Instant::now();
-    let mut events = target.subscribe();
+    let mut host = Observer::new(target.subscribe());
     let mut monitor = Monitor::new(&target.name);
     let mut display = Display::open(view)?;
     let mut keys = display.keys();
@@ -121,7 +124,7 @@ pub(crate) async fn watch(
     loop {
         tokio::select! {
             // No branch loses anything when another one wins: they keep what they wait for.
-            Some(event) = events.next() => take_in(&mut monitor, start.elapsed(), event),
+            Ok(()) = host.changed() => {}
             Some(note) = outside.notes.recv() => monitor.note(start.elapsed(), &note),
             _ = redraw.tick() => {}
             () = &mut end => break,
@@ -132,29 +135,11 @@ pub(crate) async fn watch(
                 Key::Other(key) => drop(outside.keys.send(key)),
             },
         }
-        display.show(start.elapsed(), &monitor)?;
+        let now = start.elapsed();
+        host.tell(now, &mut monitor);
+        display.show(now, &monitor)?;
     }
     Ok((monitor, start.elapsed()))
-}
-
-/// Folds one event of the subscription into what is known.
-fn take_in<M>(monitor: &mut Monitor, now: Duration, event: Event<Snapshot, Change, String, M>) {
-    match event {
-        Event::AttemptingNewConnection => monitor.attempting(now),
-        // The state follows immediately.
-        Event::ConnectionSuccess(_) => {}
-        Event::State(snapshot) => monitor.connected(now, snapshot),
-        Event::Update(change) => {
-            // The monitor counts what it refuses; the summary and the exit status tell.
-            let _counted = monitor.update(now, &change);
-        }
-        Event::LostConnection => monitor.lost(now),
-        Event::FailedToConnect(error) => {
-            // The error with its causes.
-            monitor.failed(now, &format!("{:#}", anyhow::Error::from(error)));
-        }
-        Event::RpcError(error) => monitor.failed(now, &error),
-    }
 }
 
 /// Where the view goes.

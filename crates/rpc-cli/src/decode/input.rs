@@ -8,6 +8,7 @@ use anyhow::Context;
 
 use super::format;
 use crate::args::Format;
+use crate::progress::Progress;
 
 /// The bytes of a capture, whose first ones have been looked at.
 pub(crate) struct Input {
@@ -15,6 +16,8 @@ pub(crate) struct Input {
     /// Those that were looked at and are still to be read.
     start: Vec<u8>,
     rest: Box<dyn Read + Send>,
+    /// Of a file.
+    progress: Option<Progress>,
 }
 
 impl Input {
@@ -23,18 +26,26 @@ impl Input {
     /// # Errors
     /// It cannot be read.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        let mut progress = None;
         let (name, mut rest): (_, Box<dyn Read + Send>) = if path == Path::new("-") {
             ("the standard input".to_owned(), Box::new(io::stdin()))
         } else {
             let name = path.display().to_string();
             let file = File::open(path).with_context(|| format!("cannot read {name}"))?;
+            let size = file.metadata().map_or(0, |metadata| metadata.len());
+            progress = (size > 0).then(|| Progress::bytes(size));
             (name, Box::new(file))
         };
         let mut start = Vec::new();
         let few = format::BYTES_NEEDED as u64;
         let looked = rest.by_ref().take(few).read_to_end(&mut start);
         looked.with_context(|| format!("cannot read {name}"))?;
-        Ok(Self { name, start, rest })
+        Ok(Self {
+            name,
+            start,
+            rest,
+            progress,
+        })
     }
 
     /// What it is called in messages.
@@ -70,6 +81,9 @@ impl Read for Input {
             self.rest.read(back)?
         };
         self.start.drain(..known);
+        if let Some(progress) = &mut self.progress {
+            progress.advance((known + more) as u64);
+        }
         Ok(known + more)
     }
 }
@@ -85,6 +99,7 @@ mod tests {
                 name: String::new(),
                 start: vec![1, 2, 3, 4],
                 rest: Box::new(&[5, 6, 7][..]),
+                progress: None,
             };
             let mut found: Vec<u8> = Vec::new();
             let mut buffer = vec![0; buffer_bytes];

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use bin_prot::BinProt;
 
+#[cfg(test)]
 pub(crate) use self::apply::ApplyError;
 
 use super::snapshot::{DiskRates, Load, Memory, NetworkRates, Process, Snapshot};

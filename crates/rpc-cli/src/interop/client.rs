@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use super::cases::Case;
 use super::check::Failure;
 use super::run::{Run, Target};
+use crate::progress::Progress;
 use crate::watch::text;
 
 /// The longest line of a failure.
@@ -26,6 +27,8 @@ pub(crate) async fn run(
     cases: impl IntoIterator<Item = &'static Case>,
     out: &mut impl Write,
 ) -> io::Result<Tally> {
+    let cases: Vec<_> = cases.into_iter().collect();
+    let mut progress = Progress::steps(cases.len() as u64);
     let mut run = Run::new(target);
     let mut tally = Tally::default();
     for case in cases {
@@ -42,7 +45,9 @@ pub(crate) async fn run(
             }
         }
         out.flush()?;
+        progress.advance(1);
     }
+    drop(progress);
     let Tally { passed, failed } = tally;
     writeln!(out, "{passed} passed, {failed} failed")?;
     out.flush()?;

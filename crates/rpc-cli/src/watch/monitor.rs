@@ -1,7 +1,7 @@
-//! Folds the events of a durable subscription into what a view shows and a summary tells.
+//! Folds what happens to a followed state into what a view shows and a summary tells.
 //!
 //! A pure fold: times come in as the span since the watching began. Whatever a server sends, it
-//! holds a bounded amount, and applies an update only to the state that the update builds on.
+//! holds a bounded amount.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,15 +10,14 @@ use super::event::{Event, EventKind, Log};
 use super::history::Histories;
 use super::summary::{Loss, Summary};
 use super::text;
-use crate::host::change::{ApplyError, Change};
 use crate::host::snapshot::Snapshot;
 
 /// Everything that is known of one watched host.
 ///
-/// Call the method for each event of the subscription, in the order in which they come:
+/// Call the method for each thing that happens, in this order:
 ///
 /// ```text
-/// (attempting (failed | connected update* lost))*
+/// (attempting (failed | connected advanced* refused? lost))*
 /// ```
 #[derive(Clone, Debug)]
 pub(crate) struct Monitor {
@@ -80,17 +79,6 @@ pub(crate) enum OutagePhase {
     Waiting,
     /// An attempt is on its way.
     Attempting,
-}
-
-/// An update was refused: it cannot be applied to the state that there is.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum UpdateError {
-    /// There is no connection whose state it could belong to.
-    #[error("update without a connection")]
-    NotConnected,
-    /// It does not belong to the state.
-    #[error(transparent)]
-    Apply(#[from] ApplyError),
 }
 
 impl Monitor {
@@ -166,37 +154,32 @@ impl Monitor {
         self.state = Some(snapshot);
     }
 
-    /// An update came: applies it to the state.
-    ///
-    /// # Errors
-    /// If the update does not belong to the state, which then stays as it was. The refusal is
-    /// counted, and [`Summary::check_held`] will be false.
-    pub(crate) fn update(&mut self, now: Duration, change: &Change) -> Result<(), UpdateError> {
-        let applied = match (&self.status, &mut self.state) {
-            (Status::Connected { .. }, Some(state)) => {
-                state.apply(change).map_err(UpdateError::from)
-            }
-            (Status::Connected { .. }, None) | (Status::Disconnected(_), _) => {
-                Err(UpdateError::NotConnected)
-            }
-        };
+    /// So many updates of this connection came; `snapshot` is the state with them.
+    pub(crate) fn advanced(&mut self, now: Duration, snapshot: &Snapshot, applied: u64) {
         let updates = self.log.updates_at(now);
         updates.until = now;
-        match &applied {
-            Ok(()) => {
-                updates.applied += 1;
-                updates.sequence = change.sequence;
-                self.count_applied();
-            }
-            Err(error) => {
-                updates.refused += 1;
-                updates
-                    .first_refusal
-                    .get_or_insert_with(|| text::clean(&error.to_string(), MAX_TEXT));
-                self.refused += 1;
-            }
+        updates.applied += applied;
+        updates.sequence = snapshot.sequence;
+        self.applied_here += applied;
+        self.applied += applied;
+        if let Some(loss) = self.losses.back_mut() {
+            loss.applied_after += applied;
+            self.recovered = true;
         }
-        applied
+        self.histories.push(snapshot);
+        self.state = Some(snapshot.clone());
+    }
+
+    /// An update came that does not belong to the state. It is counted, and
+    /// [`Summary::check_held`] will be false.
+    pub(crate) fn refused_update(&mut self, now: Duration, reason: &str) {
+        let updates = self.log.updates_at(now);
+        updates.until = now;
+        updates.refused += 1;
+        updates
+            .first_refusal
+            .get_or_insert_with(|| text::clean(reason, MAX_TEXT));
+        self.refused += 1;
     }
 
     /// The connection was lost.
@@ -286,18 +269,6 @@ impl Monitor {
             applied: self.applied,
             refused: self.refused,
             recovered: self.recovered,
-        }
-    }
-
-    fn count_applied(&mut self) {
-        self.applied_here += 1;
-        self.applied += 1;
-        if let Some(loss) = self.losses.back_mut() {
-            loss.applied_after += 1;
-            self.recovered = true;
-        }
-        if let Some(state) = &self.state {
-            self.histories.push(state);
         }
     }
 

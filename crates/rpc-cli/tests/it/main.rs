@@ -1,9 +1,10 @@
-//! The `rpc` command as real processes: killed, frozen and restarted, calling each other,
-//! asking each other, or reading captures.
+//! The `rpc` command as real processes: killed, frozen and restarted, calling or asking each
+//! other, or reading captures.
 
 mod decode;
 mod environment;
 mod interop;
 mod menu;
+mod probing;
 mod process;
 mod survival;

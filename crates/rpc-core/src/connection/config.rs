@@ -1,5 +1,7 @@
 //! Every knob of a connection.
 
+mod limits;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
@@ -14,6 +16,7 @@ use super::heartbeat;
 use crate::environment::Environment;
 use crate::implementation::BoxFuture;
 use crate::payload::dump::{Dump, Dumps};
+pub(crate) use limits::Allowed;
 
 /// How a connection behaves. Plain data; the defaults are the reference's.
 ///
@@ -45,6 +48,7 @@ pub struct Config {
     pub(crate) write_timeout: Duration,
     pub(crate) flush_timeout: Duration,
     pub(crate) reader_drain_timeout: Duration,
+    pub(crate) allowed: Allowed,
     dumps: Dumps,
     environment: Environment,
 }
@@ -109,6 +113,7 @@ impl Default for Config {
             write_timeout: Duration::from_secs(120),
             flush_timeout: Duration::from_secs(5),
             reader_drain_timeout: Duration::from_secs(5),
+            allowed: Allowed::default(),
             dumps: Dumps::default(),
             environment: Environment::default(),
         }

@@ -27,6 +27,7 @@ use rpc_wire::{Message, QueryId};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep, sleep_until, timeout_at};
 
+use super::admission::Admission;
 use super::end::{End, Ending, Rest, shut_down};
 use super::heartbeat::Heartbeat;
 use super::output::{Class, Stage};
@@ -59,6 +60,7 @@ pub(super) struct Driver {
     /// The answering of the query that is being handled; made anew for each.
     call: Call,
     tasks: JoinSet<Option<Stop>>,
+    admission: Admission,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
     phase: Phase,
@@ -92,6 +94,7 @@ impl Driver {
             callee,
             call,
             tasks: JoinSet::new(),
+            admission: Admission::new(config, now),
             heartbeat: Heartbeat::new(config.heartbeats(), now),
             timer: Box::pin(sleep_until(now)),
             phase: Phase::Open,
@@ -160,6 +163,7 @@ impl Driver {
             cx.waker().wake_by_ref();
             return Step::Sleep;
         }
+        let mut held = false;
         if self.reading {
             match self.poll_read(cx) {
                 Poll::Ready(Read::End(end)) => return Step::End(end),
@@ -167,10 +171,11 @@ impl Driver {
                     *budget = budget.saturating_sub(bytes);
                     return Step::Again;
                 }
+                Poll::Ready(Read::Held) => held = true,
                 Poll::Pending => {}
             }
         }
-        self.park(cx, written)
+        self.park(cx, written, held)
     }
 
     /// Clears away handlers that are over, and says whether one of them makes the connection stop.
@@ -186,9 +191,9 @@ impl Driver {
         None
     }
 
-    /// Asks once more after parking: what another thread did just before wakes nobody.
-    fn park(&self, cx: &Context<'_>, written: Poll<()>) -> Step {
-        let held = self.shared.gate.is_held();
+    /// Asks once more after parking: what another thread did just before wakes nobody. The gate may
+    /// have been found `held` for the last time.
+    fn park(&self, cx: &Context<'_>, written: Poll<()>, held: bool) -> Step {
         let closing_is_known = matches!(self.phase, Phase::Waiting(_) | Phase::Flushing { .. });
         if !self.shared.output.park(cx, written, closing_is_known)
             || (held && !self.shared.gate.is_held())

@@ -18,6 +18,7 @@ use thiserror::Error;
 use tokio::time::timeout;
 
 use super::config::Validation;
+use super::limit::Limit;
 use super::reader::Reader;
 use super::{Config, Transport};
 use crate::error::{HandlerError, describe, failure};
@@ -237,7 +238,11 @@ pub(super) async fn run(
     local: &PeerMetadata,
 ) -> Result<Agreed, HandshakeFailure> {
     let mut exchange = Exchange::new(io, reader, config);
-    let agreement = agree(&mut exchange, config, local).await?;
+    let agreement = agree(&mut exchange, config, local).await;
+    if let Err(Some(limit)) = agreement.as_ref().map_err(limit_met) {
+        config.limits_met().add(limit);
+    }
+    let agreement = agreement?;
     let (bytes_sent, unsent) = exchange.finish();
     Ok(Agreed {
         agreement,
@@ -306,6 +311,18 @@ async fn validate(
             Err(HandshakeFailure::Validation(error))
         }
         Err(_) => Err(HandshakeFailure::ValidationTimeout { after }),
+    }
+}
+
+/// The limit that a failure is about.
+fn limit_met(failure: &HandshakeFailure) -> Option<Limit> {
+    match failure {
+        HandshakeFailure::Timeout { .. } => Some(Limit::HandshakeTime),
+        HandshakeFailure::Frame {
+            step: Step::ConnectionMetadata,
+            ..
+        } => Some(Limit::PeerMetadata),
+        _ => None,
     }
 }
 

@@ -7,7 +7,9 @@ use std::task::Poll;
 use bin_prot::{Info, Sexp};
 use rpc_wire::{Data, Message, Query, QueryId, RpcError, stream};
 use tokio::task::JoinSet;
+use tracing::{Instrument, Span};
 
+use super::admission::Admission;
 use super::end::End;
 use super::gate::Hold;
 use super::output::Stage;
@@ -131,6 +133,7 @@ pub(super) fn query(
     call: &mut Call,
     callee: &dyn Serve,
     tasks: &mut JoinSet<Option<Stop>>,
+    admission: &mut Admission,
     query: Query<'_>,
     body: usize,
 ) -> Option<End> {
@@ -172,14 +175,29 @@ pub(super) fn query(
             false => Kind::Query,
         })
     });
+    if let Some(limit) = admission.refuses(tasks.len()) {
+        // What ends a stream makes room.
+        let kind = kind();
+        let ends_stream =
+            kind == HandlerKind::Streaming && query.data.bytes().is_ok_and(stream::is_abort);
+        if !ends_stream {
+            call.refuse(kind, limit);
+            return None;
+        }
+    }
     call.show_metadata(&query.header);
     let received = Received {
         context: QueryContext::new(call, &query.header),
         data: query.data,
     };
-    let handled = catch_unwind(AssertUnwindSafe(|| match found {
-        Some(index) => callee.handle(index, &received),
-        None => callee.handle_unknown(&received),
+    // What a hook has made of the metadata is all that is asked of whoever traces.
+    let span = call.values().get::<Span>().cloned();
+    let handled = catch_unwind(AssertUnwindSafe(|| {
+        let _in_span = span.as_ref().map(Span::enter);
+        match found {
+            Some(index) => callee.handle(index, &received),
+            None => callee.handle_unknown(&received),
+        }
     }));
     let started = handled.unwrap_or_else(|panic| {
         let error = HandlerError::from_panic(&*panic);
@@ -189,7 +207,10 @@ pub(super) fn query(
     match started {
         Started::Done => None,
         Started::Task { future, stream } => {
-            let task = tasks.spawn(future);
+            let task = match span {
+                None => tasks.spawn(future),
+                Some(span) => tasks.spawn(future.instrument(span)),
+            };
             if let Some(stream) = stream {
                 stream.set_task(task);
             }

@@ -63,6 +63,9 @@ impl MetadataHook {
     /// [context](crate::QueryContext::value), by its type; of several keys' values of one type,
     /// that of the hook which was set last. A panic is logged, and then there is no value.
     ///
+    /// Of one type the library makes use itself: in a [`tracing::Span`] the implementation runs,
+    /// its future and stream included.
+    ///
     /// ```
     /// use rpc_core::Connection;
     /// use rpc_core::connection::MetadataHook;

@@ -16,6 +16,7 @@ use rpc_wire::frame::{self, AppendError};
 
 use super::closed::Closed;
 use super::closing::Plan;
+use super::flushing::{FlushedTo, Waiters};
 use super::outgoing::{Outgoing, SHARED_FROM};
 use crate::error::{ConnectionClosed, SendError};
 
@@ -106,8 +107,8 @@ struct State {
     accepted: usize,
     /// The connection's task, while it sleeps.
     task: Option<Waker>,
-    /// Who waits for `flushed` to reach a mark. At most one entry for each waiting task.
-    flush_waiters: Vec<(u64, Waker)>,
+    /// Who waits for `flushed` to reach a mark.
+    flush_waiters: Waiters,
 }
 
 impl State {
@@ -143,7 +144,7 @@ impl Output {
                 bodies,
                 accepted: 0,
                 task: None,
-                flush_waiters: Vec::new(),
+                flush_waiters: Waiters::default(),
             }),
         }
     }
@@ -212,10 +213,10 @@ impl Output {
         self.set_stage(&mut state, stage);
         if stage == Stage::Ended {
             let unsent = std::mem::take(&mut state.buffer);
-            let waiters = std::mem::take(&mut state.flush_waiters);
+            let waiting = state.flush_waiters.reached(u64::MAX);
             drop(state);
             drop(unsent);
-            waiters.into_iter().for_each(|(_, waker)| waker.wake());
+            waiting.into_iter().for_each(Waker::wake);
         }
     }
 
@@ -320,16 +321,10 @@ impl Output {
         state.accepted = 0;
         std::mem::swap(taken, &mut state.buffer);
         state.bounded = 0;
-        if state.flush_waiters.is_empty() {
-            return;
-        }
         let flushed = state.flushed;
-        let ready: Vec<_> = state
-            .flush_waiters
-            .extract_if(.., |(mark, _)| *mark <= flushed)
-            .collect();
+        let waiting = state.flush_waiters.reached(flushed);
         drop(state);
-        ready.into_iter().for_each(|(_, waker)| waker.wake());
+        waiting.into_iter().for_each(Waker::wake);
     }
 
     /// Tells how much of what was taken last the transport has accepted so far. Whether there is
@@ -370,28 +365,34 @@ impl Output {
         true
     }
 
-    /// The mark that [`poll_flushed`](Self::poll_flushed) reaches once everything appended so
-    /// far has been taken by the transport.
+    /// The mark that [`flushed_to`](Self::flushed_to) reaches once everything appended so far has
+    /// been taken by the transport.
     pub(crate) fn mark(&self) -> u64 {
         self.lock().appended
     }
 
-    /// Ready when everything up to `mark` was taken by the transport, or nothing more will be.
-    pub(crate) fn poll_flushed(&self, mark: u64, cx: &Context<'_>) -> Poll<()> {
+    /// Waits until everything up to `mark` was taken by the transport, or nothing more will be.
+    pub(crate) fn flushed_to(&self, mark: u64) -> FlushedTo<'_> {
+        FlushedTo::new(self, mark)
+    }
+
+    pub(super) fn poll_flushed(
+        &self,
+        mark: u64,
+        ticket: &mut Option<u64>,
+        cx: &Context<'_>,
+    ) -> Poll<()> {
         let mut state = self.lock();
         if state.flushed >= mark || state.stage == Stage::Ended {
             return Poll::Ready(());
         }
-        let waiters = &mut state.flush_waiters;
-        let same = waiters
-            .iter_mut()
-            .find(|(_, waker)| waker.will_wake(cx.waker()));
-        match same {
-            // A task that waits twice is woken at the first mark, and asks for both again.
-            Some((other, _)) => *other = mark.min(*other),
-            None => waiters.push((mark, cx.waker().clone())),
-        }
+        state.flush_waiters.wait(ticket, mark, cx);
         Poll::Pending
+    }
+
+    pub(super) fn stop_waiting(&self, ticket: u64) {
+        let waker = self.lock().flush_waiters.leave(ticket);
+        drop(waker);
     }
 }
 

@@ -20,7 +20,8 @@ use upstream::Upstream;
 /// One stream, from its query to its last message.
 #[derive(Debug, Default)]
 pub(crate) struct Served {
-    /// Written and read under the output's lock only.
+    /// Written under the output's lock only, under which it decides. Who only wants to spare work
+    /// may read it without.
     ended: AtomicBool,
     task: OnceLock<AbortHandle>,
     pub(crate) upstream: Upstream,
@@ -64,10 +65,11 @@ impl Served {
     }
 }
 
-/// The streams by their queries' ids. Its size is bounded by what the peer has opened and not
-/// aborted.
-#[derive(Debug, Default)]
+/// The streams by their queries' ids.
+#[derive(Debug)]
 pub(crate) struct Serving {
+    /// How many there may be.
+    most: usize,
     streams: Mutex<HashMap<QueryId, Arc<Served>>>,
     /// Streams whose source may have more to give right now. Sequentially consistent, as is
     /// `Output::is_closing`: either a source that becomes idle sees that the connection is
@@ -101,20 +103,35 @@ impl Drop for OpenQuery {
 }
 
 impl Serving {
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            most,
+            streams: Mutex::default(),
+            busy: AtomicUsize::new(0),
+            deferred: AtomicUsize::new(0),
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<QueryId, Arc<Served>>> {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A stream begins: before its handler runs (rule R-SV-1). A stream that has the same id gives
     /// its place away; a direct writer is closed then, since nobody would tell it of the
-    /// connection's end.
-    pub(crate) fn register(&self, id: QueryId) -> Arc<Served> {
+    /// connection's end. `None` if there are as many streams as may be.
+    pub(crate) fn register(&self, id: QueryId) -> Option<Arc<Served>> {
         let served = Arc::<Served>::default();
-        let before = self.lock().insert(id, served.clone());
+        let before = {
+            let mut streams = self.lock();
+            if streams.len() >= self.most {
+                return None;
+            }
+            streams.insert(id, served.clone())
+        };
         if let Some(direct) = before.and_then(|served| served.direct()) {
             direct.close();
         }
-        served
+        Some(served)
     }
 
     /// The stream with this id, which is over for the table.

@@ -18,6 +18,7 @@ use super::closed::Closed;
 use super::closing::Cause;
 use super::gate::Gate;
 use super::handshake::Agreed;
+use super::limit::LimitsMet;
 use super::liveness::Liveness;
 use super::metadata_hook::Hooks;
 use super::output::{Class, Limits, Output};
@@ -50,6 +51,7 @@ pub(crate) struct Shared {
     pub(crate) events: Arc<Events>,
     pub(crate) gate: Gate,
     pub(super) liveness: Liveness,
+    pub(crate) limits_met: Arc<LimitsMet>,
     /// Bytes in the bodies of the messages that were read.
     pub(super) bytes_read: AtomicU64,
     pub(crate) output: Output,
@@ -143,9 +145,10 @@ impl Shared {
             events: Arc::default(),
             gate: Gate::default(),
             liveness: Liveness::new(config.heartbeats()),
+            limits_met: config.allowed.met.clone(),
             bytes_read: AtomicU64::new(0),
             output: Output::new(limits, agreed.bytes_sent, agreed.unsent.len()),
-            serving: Serving::default(),
+            serving: Serving::new(config.allowed.served_streams),
             waiting: Mutex::new(Waiting::new()),
             progress: watch::Sender::new(Progress::Open),
         }

@@ -493,9 +493,9 @@ impl Direct {
 
     /// Waits until the transport has taken what was sent up to `mark`, or the writer is closed.
     pub(crate) async fn flushed_or_closed(&self, mark: u64) {
-        let output = &self.sender.call.shared().output;
+        let mut flushed = pin!(self.sender.call.shared().output.flushed_to(mark));
         let mut closed = pin!(self.closed());
-        std::future::poll_fn(|cx| match output.poll_flushed(mark, cx) {
+        std::future::poll_fn(|cx| match flushed.as_mut().poll(cx) {
             Poll::Ready(()) => Poll::Ready(()),
             Poll::Pending => closed.as_mut().poll(cx),
         })

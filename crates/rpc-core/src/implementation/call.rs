@@ -11,12 +11,15 @@ use rpc_wire::{
 
 use super::handler::{HandlerKind, Stop};
 use crate::connection::output::{Appending, Class};
-use crate::connection::{Cause, Shared, Values};
+use crate::connection::{Cause, Limit, Shared, Values};
 use crate::error::{Failure, HandlerError, SendError, failure, located};
 use crate::on_exception::{OnException, Raised};
 use crate::payload::{self, Codec, Undecodable};
 use crate::rpc::{self, UserErrors};
 use crate::tracing_event::{Event, Kind, SendFailure, SentResponse, Turn};
+
+/// Where a query that meets a limit is said to have failed.
+const REFUSED_AT: &str = "server-side limits";
 
 /// Which RPC a query is for; costs nothing to keep.
 #[derive(Clone, Debug)]
@@ -265,8 +268,22 @@ impl Call {
             let text = format!(
                 "peer does not read: {buffered} bytes are waiting for it, allowed are {limit}"
             );
-            self.shared.start_closing(Cause::writer_failed(text));
+            if self.shared.start_closing(Cause::writer_failed(text)) {
+                self.shared.limits_met.add(Limit::BufferedOutput);
+            }
         }
+    }
+
+    /// The query meets this limit: it is answered, unless nobody waits for an answer, and its
+    /// handler does not run.
+    #[cold]
+    pub(crate) fn refuse(&self, kind: HandlerKind, limit: Limit) {
+        self.shared.limits_met.add(limit);
+        if matches!(kind, HandlerKind::OneWay | HandlerKind::OneWayExpert) {
+            return;
+        }
+        let exn = failure(format_args!("refused: limit of {} reached", limit.name()));
+        self.error(RpcError::UncaughtExn(located(REFUSED_AT, exn)));
     }
 
     /// Tells the caller why a response could not be sent; nobody listens on a closed connection

@@ -107,13 +107,19 @@ impl<R: 'static, C: Codec<R>> Answering<R, C> {
         let mut now = Context::from_waker(Waker::noop());
         match running.as_mut().poll(&mut now) {
             Poll::Ready(result) => self.answer(call, result).into(),
-            Poll::Pending => {
-                let open = OpenQuery::new(call.shared());
-                Started::Task {
-                    future: Box::pin(self.finish(call.clone(), open, running)),
-                    stream: None,
-                }
-            }
+            Poll::Pending => self.suspended(call, running),
+        }
+    }
+
+    /// Answers when the result is there.
+    pub(super) fn suspended<F>(self, call: &Call, running: Pin<Box<F>>) -> Started
+    where
+        F: Future<Output = Result<R, HandlerError>> + Send + ?Sized + 'static,
+    {
+        let open = OpenQuery::new(call.shared());
+        Started::Task {
+            future: Box::pin(self.finish(call.clone(), open, running)),
+            stream: None,
         }
     }
 

@@ -29,6 +29,7 @@ use super::handler::{
     BoxFuture, Handler, HandlerKind, Received, Running, Started, Stop, caught, or_panic, poll_now,
 };
 use super::lift::Source;
+use crate::connection::Limit;
 use crate::error::HandlerError;
 use crate::payload::{self, Codec, Undecodable};
 use crate::shapes::Types;
@@ -75,7 +76,9 @@ where
         let Some(value) = decode_or_abort::<Q, C>(query) else {
             return Started::Done;
         };
-        let sender = register(query.call());
+        let Some(sender) = register(query.call()) else {
+            return Started::Done;
+        };
         let handler = run(|| state.give(query).run(&self.handler, value));
         let handler = match handler {
             Ok(handler) => handler,
@@ -149,12 +152,14 @@ fn abort(call: &Call) {
     sender.served.cancel();
 }
 
-/// A stream begins: before its handler runs (rule R-SV-1).
-fn register(call: &Call) -> Sender {
-    Sender {
-        call: call.clone(),
-        served: call.shared().serving.register(call.id()),
-    }
+/// A stream begins: before its handler runs (rule R-SV-1). One that would be too many is answered.
+fn register(call: &Call) -> Option<Sender> {
+    let Some(served) = call.shared().serving.register(call.id()) else {
+        call.refuse(KIND, Limit::ServedStreams);
+        return None;
+    };
+    let call = call.clone();
+    Some(Sender { call, served })
 }
 
 /// Runs what a handler does before its future. Its panic is a failure like others.
@@ -180,12 +185,12 @@ where
 {
     let sender = Arc::new(sender);
     let begin = begin::<St, T, E, C, CT>(sender.clone(), handler);
-    let updates = match caught(begin).await {
-        Ok(Ok(updates)) => updates,
+    let (updates, room) = match caught(begin).await {
+        Ok(Ok(begun)) => begun,
         Ok(Err(stop)) => return stop,
         Err(panic) => return sender.failed(HandlerError::from_panic(&*panic)),
     };
-    let pump = pump::<St, U, C>(sender.clone(), updates);
+    let pump = pump::<St, U, C>(sender.clone(), updates, room);
     match or_panic(caught(pump).await) {
         Ok(()) => {
             sender.finished();
@@ -195,20 +200,20 @@ where
     }
 }
 
-/// Runs the handler and sends the initial response. The updates, if there are to be any; else
-/// whether the connection has to stop.
+/// Runs the handler and sends the initial response. The updates, if there are to be any, and whether
+/// the transport has room for them; else whether the connection has to stop.
 async fn begin<St, T, E, C, CT>(
     sender: Arc<Sender>,
     handler: impl Future<Output = Outcome<T, St, E>>,
-) -> Result<St, Option<Stop>>
+) -> Result<(St, Flow), Option<Stop>>
 where
     C: Codec<E>,
     CT: Codec<T>,
 {
     match handler.await {
         Ok(Ok((state, updates))) => match sender.initial::<T, CT>(Initial::Ok, &state) {
-            Ok(Flow::Continue | Flow::Pause) => Ok(updates),
             Ok(Flow::Stop) => Err(None),
+            Ok(room) => Ok((updates, room)),
             Err(error) => Err(sender.reject(error)),
         },
         Ok(Err(error)) => Err(sender.refuse::<E, C>(&error)),

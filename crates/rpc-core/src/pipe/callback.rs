@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rpc_wire::Data;
 
-use super::incoming::{Next, Sink};
 use super::item::{INITIAL, UPDATE};
+use super::sink::{Next, Sink};
 use super::{PipeMessage, PipeResponse};
 use crate::dispatch::{decode, undecodable};
 use crate::error::{DispatchError, HandlerError};

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 
 use super::PipeResponse;
 use super::callback::{caught, log_failure};
-use super::incoming::{Next, Sink};
 use super::item::{INITIAL, UPDATE};
+use super::sink::{Next, Sink};
 use crate::dispatch::decode;
 use crate::error::{ConnectionClosed, DispatchError};
 use crate::payload::Undecodable;

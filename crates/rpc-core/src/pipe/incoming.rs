@@ -21,57 +21,14 @@ use std::task::{Context, Poll, Waker};
 use rpc_wire::{Data, QueryId, RpcError};
 
 use super::item::Item;
+use super::sink::{Next, Sink};
 use super::{Definition, PipeCloseReason};
 use crate::connection::Shared;
 use crate::connection::gate::Hold;
 use crate::connection::run::Run;
 use crate::connection::waiting::{After, Arrived, Note, Receiver};
 use crate::error::{DispatchError, HandlerError};
-use crate::implementation::BoxFuture;
 use crate::tracing_event::ReceivedResponse;
-
-/// Where the values of a stream go. Runs the user's decoders and callbacks, except where the
-/// stream's lock is held.
-pub(crate) trait Sink: Send + Sync + 'static {
-    /// What the dispatch results in, beside the stream.
-    type Initial: Send;
-    /// An update that was decoded, or what the callback said to it.
-    type Update: Send;
-    /// What is under the stream's lock.
-    type Kept: Default + Send;
-
-    /// Whether anything is. If not, an update is dealt with when it has been taken.
-    const KEEPS: bool;
-
-    /// Takes the encoded initial value.
-    fn initial(&self, value: &[u8]) -> Result<Self::Initial, DispatchError>;
-
-    /// Takes an encoded update.
-    fn update(&self, update: Data<'_>) -> Result<Self::Update, DispatchError>;
-
-    /// The same update, now that the lock is held and it is known to be wanted.
-    fn keep(&self, kept: &mut Self::Kept, update: Self::Update) -> Next;
-
-    /// Whether updates that follow one another may be kept apart, without the lock, and moved
-    /// under it together.
-    fn takes_runs(&self) -> bool;
-
-    /// Moves what was kept apart, which may leave anything that is empty there.
-    fn keep_run(kept: &mut Self::Kept, run: &mut Self::Kept);
-
-    /// The stream is over. Called once after [`initial`](Self::initial) succeeded, unless the user
-    /// has ended it.
-    fn closed(&self, result: Result<(), &DispatchError>);
-}
-
-/// What the connection is to do after an update.
-pub(crate) enum Next {
-    Continue,
-    /// Handle nothing further until everything kept has been taken.
-    Hold,
-    /// Handle nothing further until this is ready.
-    Wait(BoxFuture<()>),
-}
 
 /// The end of a stream of whatever type.
 pub(crate) trait End: Send + Sync {
@@ -180,7 +137,7 @@ impl<S: Sink, E> Incoming<S, E> {
             Stage::Open => Stage::Ending,
             Stage::Unwanted | Stage::Ending | Stage::Over => return,
         };
-        let unwanted = state.take_unwanted();
+        let unwanted = (state.answer.take(), state.take_unwanted());
         drop(state);
         drop(unwanted);
         self.send_abort();
@@ -294,19 +251,17 @@ impl<S: Sink, E> Incoming<S, E> {
         }
     }
 
-    /// Takes in a run of updates.
-    fn take_in(&self, run: &mut S::Kept) {
+    /// Takes in a run of updates, unless they are not wanted any more. Who is to be woken and what
+    /// is to be dropped, once no lock is held.
+    fn take_in(&self, run: &mut S::Kept) -> (Sleepers, S::Kept) {
         let mut state = self.lock();
-        let mut unwanted = None;
+        let mut unwanted = S::Kept::default();
         if state.stage == Stage::Open {
             S::keep_run(&mut state.kept, run);
         } else {
-            unwanted = Some(std::mem::take(run));
+            std::mem::swap(&mut unwanted, run);
         }
-        let sleepers = state.sleepers();
-        drop(state);
-        drop(unwanted);
-        sleepers.wake();
+        (state.sleepers(), unwanted)
     }
 
     /// Ends the stream with an error; told of, if it came as a response.
@@ -479,10 +434,12 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
                 }
             }
         }
-        if any && S::KEEPS {
-            self.take_in(&mut apart);
-        }
+        let taken = (any && S::KEEPS).then(|| self.take_in(&mut apart));
         drop(apart);
+        if let Some((sleepers, unwanted)) = taken {
+            drop(unwanted);
+            sleepers.wake();
+        }
         match (failed, next) {
             (Some(error), _) => self.accept(Item::Failed(error), &run.note()),
             (None, next) => self.after(next, &run.note()),

@@ -4,7 +4,8 @@ use bin_prot::{BinRead, Reader};
 use rpc_wire::Data;
 use rpc_wire::stream::{EOF_PAYLOAD, Initial, StreamResponse};
 
-use super::incoming::{Answer, Incoming, Sink, Stage};
+use super::incoming::{Answer, Incoming, Stage};
+use super::sink::Sink;
 use crate::dispatch::{decode, undecodable};
 use crate::error::DispatchError;
 use crate::payload::Undecodable;

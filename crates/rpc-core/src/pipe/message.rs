@@ -3,7 +3,7 @@
 use std::fmt;
 use std::pin::Pin;
 
-use super::incoming::Next;
+use super::sink::Next;
 use crate::{DispatchError, HandlerError};
 
 /// What a callback is called with: any number of updates, and then the end, once.

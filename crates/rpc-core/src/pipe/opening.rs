@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bin_prot::WriteError;
 use rpc_wire::{Description, DescriptionRef, QueryId, stream};
 
-use super::incoming::{Incoming, Sink};
+use super::incoming::Incoming;
+use super::sink::Sink;
 use super::{Pipe, PipeMetadata, Queue};
 use crate::connection::Asking;
 use crate::connection::waiting::Answers;

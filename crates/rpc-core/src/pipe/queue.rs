@@ -6,14 +6,26 @@ use std::task::{Context, Poll};
 use rpc_wire::Data;
 
 use super::PipeCloseReason;
-use super::incoming::{End, Incoming, Next, Sink};
+use super::incoming::{End, Incoming};
 use super::item::{INITIAL, UPDATE};
+use super::sink::{Next, Sink};
 use crate::dispatch::decode;
 use crate::error::DispatchError;
 use crate::payload::Undecodable;
 
 /// Updates in a pipe at which a client that pushes back stops reading (rule R-SC-25).
 const FULL: usize = 100;
+
+/// Room of an empty queue that is kept for what comes next, in bytes. Every pipe has three of them,
+/// and may be idle from now on.
+const KEPT_ROOM: usize = 16 * 1024;
+
+/// Gives back the room of an empty queue that has been long.
+fn shrink<U>(empty: &mut VecDeque<U>) {
+    if empty.capacity() * size_of::<U>() > KEPT_ROOM {
+        *empty = VecDeque::new();
+    }
+}
 
 /// The initial value is the dispatch's result, and the updates are kept.
 pub(crate) struct Queue<T, U> {
@@ -57,6 +69,7 @@ impl<T: Send + 'static, U: Send + 'static> Sink for Queue<T, U> {
             std::mem::swap(kept, run);
         } else {
             kept.append(run);
+            shrink(run);
         }
     }
 
@@ -80,6 +93,7 @@ where
     E: Send + 'static,
 {
     fn poll_take(&self, into: &mut VecDeque<U>, cx: &Context<'_>) -> Poll<()> {
+        shrink(into);
         let mut state = self.lock();
         if state.kept.is_empty() {
             // Whoever asks for more has finished with everything before.

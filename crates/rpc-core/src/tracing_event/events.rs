@@ -50,6 +50,14 @@ pub struct TracingSubscription {
     key: u64,
 }
 
+impl TracingSubscription {
+    /// Lets the listener hear until the connection is over.
+    pub fn until_the_end(mut self) {
+        // So that the drop finds nothing to end.
+        self.events = Weak::new();
+    }
+}
+
 impl Events {
     /// Whether anybody listens.
     #[inline]
@@ -292,6 +300,19 @@ mod tests {
         tell(&events, 1);
         tell(&events, 2);
         assert_eq!(*heard.lock().unwrap(), [('a', 1), ('a', 2)]);
+    }
+
+    #[test]
+    fn listener_can_be_left_until_the_end() {
+        let (events, heard) = (Arc::<Events>::default(), Heard::default());
+        listen(&events, &heard, 'a').until_the_end();
+        tell(&events, 1);
+        events.end();
+        tell(&events, 2);
+        assert_eq!(*heard.lock().unwrap(), [('a', 1)]);
+        // What the listener owned is gone, and nobody is left who knows the events.
+        assert_eq!(Arc::strong_count(&heard), 1);
+        assert_eq!(Arc::weak_count(&events), 0);
     }
 
     #[test]

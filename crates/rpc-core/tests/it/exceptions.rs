@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bin_prot::Sexp;
-use rpc_core::connection::{ClosedBy, Config};
+use rpc_core::connection::{ClosedBy, Config, heartbeat};
 use rpc_core::{
     Connection, Exception, HandlerError, Implementation, Implementations, OnException, OneWay,
     PipeRpc, Raised, Reply, Rpc, StateRpc,
 };
 use rpc_wire::{Description, RpcError};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::logs::Logs;
-use crate::pair::settle;
+use crate::pair::{CAPACITY, settle};
 use crate::peer::Peer;
 use crate::rpcs::ECHO;
 use crate::source::{self, Channel, Dropped};
@@ -375,6 +375,23 @@ async fn function_that_panics_closes_the_connection() {
         let error = waiting.await.unwrap_err().to_rpc_error();
         assert!(matches!(error, RpcError::UncaughtExn(_)), "{error}");
     }
+}
+
+/// The same for a message that came right behind the handshake, on a connection that nothing else
+/// wakes.
+#[tokio::test(start_paused = true)]
+async fn function_that_panics_closes_the_connection_whose_first_message_came_early() {
+    let policy = OnException::call(|_| panic!("cannot cope"));
+    let (mut peer, io) = Peer::new(CAPACITY);
+    peer.send_handshake(11).await;
+    peer.query(1, &ONE_WAY.description(), &"error later").await;
+    let (config, table) = (
+        Config::default().heartbeat(heartbeat::Config::default().never()),
+        table(policy),
+    );
+    let connection = Connection::serve(io, config, &table, |_| ()).await.unwrap();
+    let closed = timeout(Duration::from_secs(1), connection.close_started()).await;
+    assert_eq!(closed.unwrap().by, ClosedBy::Unknown);
 }
 
 /// Like a failing listener (decision 5): nobody else is harmed.

@@ -1,5 +1,6 @@
 //! What calls and updates allocate, counted on the thread of a test: nothing is kept for a call that
-//! is over, and writing to a group allocates nothing for its members.
+//! is over, nor for a pipe that has been read or a flush that nobody waits for, and writing to a group
+//! allocates nothing for its members.
 
 #![expect(unsafe_code, reason = "an allocator cannot be written without it")]
 
@@ -7,12 +8,13 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use rpc_core::connection::Config;
-use rpc_core::{DirectStreamWriter, Group, Implementations, PipeRpc};
+use rpc_core::{DirectStreamWriter, Group, Implementations, PipeRpc, StateRpc};
 use tokio::sync::mpsc;
 
 use crate::pair::{CAPACITY, connect, now, pair, settle};
+use crate::peer::Peer;
 use crate::rpcs::{COUNT, ECHO};
-use crate::streams::drain;
+use crate::streams::{assert_over, drain, started};
 
 thread_local! {
     /// Allocations made, of whatever size.
@@ -87,6 +89,78 @@ async fn streams_leave_nothing_behind() {
     };
     let before = streams(200).await;
     assert_eq!(streams(200).await, before);
+}
+
+/// A pipe whose consumer came late keeps none of the room that it needed meanwhile.
+#[tokio::test(start_paused = true)]
+async fn pipe_that_was_read_late_gives_its_room_back() {
+    let (connection, mut peer, mut pipe, id) = started(11).await;
+    let before = HELD.get();
+    for round in 0..2 {
+        for update in 0..50_000_i64 {
+            peer.update(id, &update).await;
+        }
+        settle().await;
+        for update in 0..50_000 {
+            assert_eq!(pipe.next().await, Some(update));
+        }
+        assert!(now(&mut Box::pin(pipe.next())).is_pending());
+        // Buffers of bytes have grown to what is read and written at once.
+        let kept = HELD.get() - before;
+        assert!(kept < 256 * 1024, "{kept} bytes in round {round}");
+    }
+    drop(pipe);
+    peer.expect_abort(id).await;
+    peer.end_stream(id).await;
+    settle().await;
+    assert_over(&connection, &mut peer).await;
+}
+
+/// R-SC-7: an initial value that came and was not taken goes with the dispatch, not with the stream,
+/// whose end may take long.
+#[tokio::test(start_paused = true)]
+async fn initial_value_that_nobody_took_is_not_kept_until_the_end() {
+    static LARGE: StateRpc<(), Vec<u8>, i64, String> = StateRpc::new("large", 1);
+    const SIZE: usize = 1 << 20;
+    let (connection, mut peer) = Peer::called_by_us(11).await;
+    let opening = LARGE.dispatch(&connection, &());
+    let id = peer.expect_query().await.id;
+    peer.start(id, &vec![7_u8; SIZE]).await;
+    settle().await;
+    let held = HELD.get();
+    drop(opening);
+    assert!(held - HELD.get() >= SIZE as isize);
+    peer.expect_abort(id).await;
+    peer.end_stream(id).await;
+    settle().await;
+    assert_over(&connection, &mut peer).await;
+}
+
+/// C-BP-5: nothing is kept for who waited for a flush and does not any more.
+#[tokio::test(start_paused = true)]
+async fn those_who_gave_up_waiting_for_a_flush_are_forgotten() {
+    let (connection, mut peer) = Peer::called_by_us(11).await;
+    let large = "x".repeat(2 * CAPACITY);
+    let call = ECHO.dispatch(&connection, &large);
+    settle().await;
+    let give_up = async |n: usize| {
+        for _ in 0..n {
+            let connection = connection.clone();
+            let waiting = tokio::spawn(async move { connection.flushed().await });
+            settle().await;
+            waiting.abort();
+            assert!(waiting.await.unwrap_err().is_cancelled());
+        }
+        HELD.get()
+    };
+    let before = give_up(100).await;
+    assert_eq!(give_up(100).await, before);
+    let mut flushed = Box::pin(connection.flushed());
+    assert!(now(&mut flushed).is_pending());
+    let asked = peer.expect_query().await;
+    flushed.await;
+    peer.answer(asked.id, &"x").await;
+    assert_eq!(call.await.unwrap(), "x");
 }
 
 /// R-GR-5: appending to a member's output, and writing to one stream, allocate nothing.

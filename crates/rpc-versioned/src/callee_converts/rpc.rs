@@ -211,21 +211,17 @@ where
         let to_model = move |value| version.run(Conversion::Query, || query(value));
         let of_model = move |value| version.run(Conversion::Response, || response(value));
         match handler {
-            Handler::Deferred(handler) => {
-                let of_model = Arc::new(of_model);
-                Implementation::plain(&rpc, move |state, value| {
+            Handler::Deferred(handler) => Implementation::mapped(
+                &rpc,
+                move |state, value| {
                     first.note();
-                    let running =
-                        to_model(value).map(|query| handler(state, version.number, query));
-                    let of_model = of_model.clone();
-                    async move {
-                        match running {
-                            Ok(running) => of_model(running.await?).or_else(failed),
-                            Err(error) => failed(error),
-                        }
+                    match to_model(value) {
+                        Ok(query) => Ok(handler(state, version.number, query)),
+                        Err(error) => Err(failed(error)),
                     }
-                })
-            }
+                },
+                move |response: Result<R, HandlerError>| of_model(response?).or_else(failed),
+            ),
             Handler::Blocking(handler) => Implementation::blocking(&rpc, move |state, value| {
                 first.note();
                 match to_model(value) {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use rpc_core::{Connection, payload::Codec};
 
-use super::{Running, failed};
+use super::calling::Calling;
 use crate::builder::Builder;
 use crate::connection_with_menu::ConnectionWithMenu;
-use crate::conversion::{Conversion, Convert, Unconvertible};
+use crate::conversion::{Conversion, Convert, Kept, Unconvertible};
 use crate::converts::{Converts, sealed};
 use crate::error::CallError;
 use crate::family::{Family, Naming};
@@ -50,7 +50,7 @@ pub struct Rpc<Q, R> {
     family: Family<Operation<Q, R>>,
 }
 
-type Operation<Q, R> = Arc<dyn Fn(&Connection, Q) -> Running<R> + Send + Sync>;
+type Operation<Q, R> = Arc<dyn Fn(&Connection, Q) -> Calling<R> + Send + Sync>;
 
 impl<Q: 'static, R: Send + 'static> Rpc<Q, R> {
     /// Starts a family of versions, all of this name, of which the highest is used
@@ -83,7 +83,7 @@ impl<Q: 'static, R: Send + 'static> Rpc<Q, R> {
     ) -> impl Future<Output = Result<R, CallError>> + Send + use<Q, R> {
         match self.family.select(connection.shared_menu()) {
             Ok((_, dispatch)) => dispatch(connection.connection(), query),
-            Err(error) => failed(error),
+            Err(error) => Calling::failed(error),
         }
     }
 
@@ -97,7 +97,7 @@ impl<Q: 'static, R: Send + 'static> Rpc<Q, R> {
             let operation: Operation<P, R> = Arc::new(move |connection, value| {
                 match version.run(Conversion::Query, || query(value)) {
                     Ok(value) => dispatch(connection, value),
-                    Err(error) => failed(error),
+                    Err(error) => Calling::failed(error),
                 }
             });
             operation
@@ -113,7 +113,7 @@ impl<Q: 'static, R: Send + 'static> Rpc<Q, R> {
             let (response, dispatch) = (response.clone(), dispatch.clone());
             let operation: Operation<Q, P> = Arc::new(move |connection, query| {
                 let (response, running) = (response.clone(), dispatch(connection, query));
-                Box::pin(async move {
+                Calling::mapped(async move {
                     let value = running.await?;
                     Ok(version.run(Conversion::Response, || response(value))?)
                 })
@@ -166,7 +166,7 @@ impl<Q: 'static, R: Send + 'static> Builder<Rpc<Q, R>> {
         response: impl Fn(&Q, R1) -> Result<R, Unconvertible> + Send + Sync + 'static,
     ) -> Self
     where
-        Q: Send,
+        Q: Send + Sync,
         Q1: 'static,
         R1: Send + 'static,
         C: Codec<Q1> + Codec<R1>,
@@ -174,15 +174,15 @@ impl<Q: 'static, R: Send + 'static> Builder<Rpc<Q, R>> {
         let registered = Registered::plain(rpc);
         let (rpc, version, response) = (*rpc, registered.named(), Arc::new(response));
         let operation: Operation<Q, R> = Arc::new(move |connection, model| {
-            let sent = version
-                .run(Conversion::Query, || query(&model))
-                .map(|value| rpc.dispatch(connection, &value));
+            let value = match version.run(Conversion::Query, || query(&model)) {
+                Ok(value) => value,
+                Err(error) => return Calling::failed(error),
+            };
             let response = response.clone();
-            Box::pin(async move {
-                let answer = sent?.await;
-                let value = answer.map_err(|error| CallError::dispatch(version, error))?;
-                Ok(version.run(Conversion::Response, || response(&model, value))?)
-            })
+            let response = rpc.dispatch_map(connection, &value, move |value| {
+                version.run(Conversion::Response, || response(&model, value))
+            });
+            Calling::sent(version, response)
         });
         self.with(registered, operation)
     }
@@ -199,17 +199,17 @@ where
     C: Codec<Q1> + Codec<R1>,
 {
     let version = Registered::plain(rpc).named();
-    let (rpc, response) = (*rpc, Arc::new(response));
+    let (rpc, response) = (*rpc, Kept::new(response));
     Arc::new(move |connection, value| {
-        let sent = version
-            .run(Conversion::Query, || query(value))
-            .map(|value| rpc.dispatch(connection, &value));
+        let value = match version.run(Conversion::Query, || query(value)) {
+            Ok(value) => value,
+            Err(error) => return Calling::failed(error),
+        };
         let response = response.clone();
-        Box::pin(async move {
-            let answer = sent?.await;
-            let value = answer.map_err(|error| CallError::dispatch(version, error))?;
-            Ok(version.run(Conversion::Response, || response(value))?)
-        })
+        let response = rpc.dispatch_map(connection, &value, move |value| {
+            version.run(Conversion::Response, || response(value))
+        });
+        Calling::sent(version, response)
     })
 }
 

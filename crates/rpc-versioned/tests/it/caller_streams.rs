@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
 use rpc_core::{Connection, Implementation, Pipe, PipeCloseReason, PipeRpc, StateRpc};
-use rpc_versioned::convert::Unconvertible;
+use rpc_versioned::convert::{Convert, Unconvertible};
 use rpc_versioned::{ConnectionWithMenu, Conversion, caller_converts};
 
 use crate::pair::{assert_call, assert_conversion, endless, serving, settle, updates};
@@ -42,10 +42,7 @@ fn unlucky(number: i64) -> Result<i64, Unconvertible> {
     }
 }
 
-fn count(
-    update: impl Fn(i64) -> Result<i64, Unconvertible> + Send + Sync + 'static,
-    error: impl Fn(String) -> Result<String, Unconvertible> + Send + Sync + 'static,
-) -> Count {
+fn count(update: impl Convert<i64, i64>, error: impl Convert<String, String>) -> Count {
     Count::builder("count")
         .version(&COUNT, unlucky_query, update, error)
         .build()
@@ -59,10 +56,7 @@ fn unlucky_query(number: i64) -> Result<i64, Unconvertible> {
     }
 }
 
-fn counter(
-    state: impl Fn(i64) -> Result<i64, Unconvertible> + Send + Sync + 'static,
-    update: impl Fn(i64) -> Result<i64, Unconvertible> + Send + Sync + 'static,
-) -> Counter {
+fn counter(state: impl Convert<i64, i64>, update: impl Convert<i64, i64>) -> Counter {
     Counter::builder("counter")
         .version(&COUNTER, unlucky_query, state, update, |_| {
             Err(Unconvertible::new("no such error"))

@@ -1,7 +1,7 @@
 //! What can be registered in one family, and what a family tells of itself.
 
 use bin_prot::BinProt;
-use rpc_core::{Implementation, OneWay, PipeRpc, Rpc, StateRpc};
+use rpc_core::{Implementation, Implementations, OneWay, PipeRpc, Rpc, StateRpc};
 use rpc_versioned::{
     Converts, Registered, RegistrationError, both_convert, callee_converts, caller_converts,
 };
@@ -53,6 +53,20 @@ fn duplicates_are_reported_together() {
     let included = caller_converts::Rpc::builder("price").include(&price_caller(&[1, 2]));
     let error = included.include(&price_caller(&[2, 3])).build();
     assert_eq!(error.unwrap_err().duplicates, prices(&[2]));
+}
+
+/// V-BA-3: what two callees answer both is reported together by the table.
+#[test]
+fn duplicates_of_a_table_are_reported_together() {
+    let implement = |versions: &[i64]| {
+        price_callee(versions).implement(|_, version, query| async move {
+            Ok(crate::families::price(version, query))
+        })
+    };
+    let table = Implementations::builder()
+        .implementations(implement(&[1, 2, 3]))
+        .implementations(implement(&[3, 1]));
+    assert_eq!(table.build().unwrap_err().0, prices(&[1, 3]));
 }
 
 /// V-CE-10, ZV14: another name is refused, of callers too.

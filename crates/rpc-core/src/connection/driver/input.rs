@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::Driver;
 use crate::connection::end::End;
+use crate::connection::limit::Limit;
 use crate::connection::messages;
 use crate::environment;
 
@@ -17,7 +18,18 @@ use crate::environment;
 pub(super) enum Read {
     /// This many bytes came, and what was whole has been handled.
     Bytes(usize),
+    /// Nothing is read or handled as long as the gate is held.
+    Held,
     /// The connection is over.
+    End(End),
+}
+
+/// What became of the messages that were there.
+enum Batch {
+    Handled,
+    Nothing,
+    /// Nothing was handled, since the gate is held.
+    Held,
     End(End),
 }
 
@@ -26,18 +38,21 @@ impl Driver {
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Read> {
         // Bytes that came right behind the handshake are handled before the first read, and so is
         // what a hold has left.
-        if let Some(end) = self.handle_batch() {
-            return Poll::Ready(Read::End(end));
-        }
-        if self.shared.gate.is_held() {
-            return Poll::Pending;
+        match self.handle_batch() {
+            Batch::Nothing => {}
+            // As after a read: handlers may have become tasks, whose end nobody waits for yet.
+            Batch::Handled => return Poll::Ready(Read::Bytes(0)),
+            // The gate is not asked twice: released in between, it would be passed with messages
+            // left that nothing would have us look at.
+            Batch::Held => return Poll::Ready(Read::Held),
+            Batch::End(end) => return Poll::Ready(Read::End(end)),
         }
         let read = self.reader.poll_fill(Pin::new(&mut *self.io), cx);
         match ready!(read) {
             Ok(0) => Poll::Ready(Read::End(End::Eof)),
             Ok(bytes) => Poll::Ready(match self.handle_batch() {
-                Some(end) => Read::End(end),
-                None => Read::Bytes(bytes),
+                Batch::End(end) => Read::End(end),
+                Batch::Handled | Batch::Nothing | Batch::Held => Read::Bytes(bytes),
             }),
             Err(error) => {
                 let connection = &self.shared.description;
@@ -47,23 +62,27 @@ impl Driver {
         }
     }
 
-    fn handle_batch(&mut self) -> Option<End> {
-        let end = self.handle_messages();
+    fn handle_batch(&mut self) -> Batch {
+        let batch = self.handle_messages();
         let read = self.reader.bytes_read();
         self.shared.bytes_read.store(read, Ordering::Relaxed);
-        end
+        batch
     }
 
-    fn handle_messages(&mut self) -> Option<End> {
+    fn handle_messages(&mut self) -> Batch {
         let mut any = false;
-        while !self.shared.gate.is_held() {
+        let held = loop {
+            if self.shared.gate.is_held() {
+                break true;
+            }
             let body = match self.reader.next_frame() {
                 Ok(Some(body)) => body,
-                Ok(None) => break,
+                Ok(None) => break false,
                 Err(error) => {
+                    self.shared.limits_met.add(Limit::MessageSize);
                     let raised_by = environment::MAX_MESSAGE_SIZE;
                     let text = format!("{error}; {raised_by} raises the limit");
-                    return Some(End::Fatal(Info::from(text)));
+                    return Batch::End(End::Fatal(Info::from(text)));
                 }
             };
             any = true;
@@ -75,20 +94,21 @@ impl Driver {
                 (id, Ok(Data::new(payload)))
             } else if let Some(query) = Query::split(body) {
                 let (call, callee) = (&mut self.call, &*self.callee);
-                match messages::query(call, callee, &mut self.tasks, query, bytes) {
+                let (tasks, admission) = (&mut self.tasks, &mut self.admission);
+                match messages::query(call, callee, tasks, admission, query, bytes) {
                     None => continue,
-                    end => return end,
+                    Some(end) => return Batch::End(end),
                 }
             } else {
                 match Message::decode(body) {
                     Ok(Message::Response(response)) => (response.header.id, response.result),
                     Ok(message) => match messages::other(&self.shared, message) {
                         None => continue,
-                        end => return end,
+                        Some(end) => return Batch::End(end),
                     },
                     Err(error) => {
                         let text = format!("message cannot be decoded: {error}");
-                        return Some(End::Fatal(Info::from(text)));
+                        return Batch::End(End::Fatal(Info::from(text)));
                     }
                 }
             };
@@ -106,13 +126,14 @@ impl Driver {
                 Err(end) => Err(end),
             };
             if let Err(end) = handled {
-                return Some(end);
+                return Batch::End(end);
             }
-        }
+        };
         if any {
             self.heartbeat.seen();
             self.shared.liveness.seen(Instant::now());
+            return Batch::Handled;
         }
-        None
+        if held { Batch::Held } else { Batch::Nothing }
     }
 }

@@ -10,6 +10,7 @@ use super::Driver;
 use crate::connection::after;
 use crate::connection::end::End;
 use crate::connection::heartbeat::Next;
+use crate::connection::limit::Limit;
 use crate::connection::output::Stage;
 use crate::error::SendError;
 
@@ -100,6 +101,7 @@ impl Driver {
             Phase::Open | Phase::Waiting(_) => {}
         }
         if self.writer.gives_up_at().is_some_and(|time| time <= now) {
+            self.shared.limits_met.add(Limit::UnsentAge);
             return Some(End::WriterFailed(self.writer.complaint()));
         }
         let silence = self.shared.liveness.silence();
@@ -114,7 +116,10 @@ impl Driver {
                     Ok(()) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {}
                 },
                 Next::SleepUntil(_) | Next::Sleep => return None,
-                Next::GiveUp(why) => return Some(End::Dead(why)),
+                Next::GiveUp(why) => {
+                    self.shared.limits_met.add(Limit::Silence);
+                    return Some(End::Dead(why));
+                }
             }
         }
     }

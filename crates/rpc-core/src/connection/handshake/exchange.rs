@@ -11,7 +11,7 @@ use std::time::Duration;
 use bin_prot::BinWrite;
 use rpc_wire::handshake::{MetadataError, PeerMetadata};
 use rpc_wire::{Message, frame};
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{HandshakeFailure, Step};
 use crate::connection::end::shut_down;
@@ -28,7 +28,11 @@ pub(super) struct Exchange<'a> {
     io: &'a mut dyn Transport,
     reader: &'a mut Reader,
     step_timeout: Duration,
+    /// Until when both steps have to be over.
+    deadline: Instant,
     limit: usize,
+    /// Of the peer's second frame.
+    metadata_limit: usize,
     /// Our frames, and how much of them the transport has taken.
     ours: Vec<u8>,
     taken: usize,
@@ -43,12 +47,19 @@ impl<'a> Exchange<'a> {
             io,
             reader,
             step_timeout: config.handshake_timeout,
+            deadline: after(config.whole_handshake()),
             limit: config.message_limit(),
+            metadata_limit: config.message_limit().min(config.allowed.peer_metadata),
             ours: Vec::new(),
             taken: 0,
             unflushed: false,
             bytes_sent: 0,
         }
+    }
+
+    /// How much of the time for the whole handshake is left.
+    fn time_left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
     }
 
     /// Bytes in the bodies of our frames, and what is left to be sent of them.
@@ -64,7 +75,7 @@ impl<'a> Exchange<'a> {
         ours: &impl BinWrite,
     ) -> Result<Vec<u8>, HandshakeFailure> {
         self.enqueue(step, ours)?;
-        let after = self.step_timeout;
+        let after = self.step_timeout.min(self.time_left());
         let received = std::future::poll_fn(|cx| self.poll_exchange(step, cx));
         timeout(after, received)
             .await
@@ -120,7 +131,7 @@ impl<'a> Exchange<'a> {
     ) -> Poll<Result<Vec<u8>, HandshakeFailure>> {
         let limit = match step {
             Step::Header => MAX_HEADER_BYTES.min(self.limit),
-            Step::ConnectionMetadata => self.limit,
+            Step::ConnectionMetadata => self.metadata_limit,
         };
         loop {
             match self.reader.next_frame_within(limit) {

@@ -50,7 +50,10 @@ where
         let Some(value) = decode_or_abort::<Q, C>(query) else {
             return Started::Done;
         };
-        let unstarted = Unstarted(Direct::new(register(query.call())));
+        let Some(sender) = register(query.call()) else {
+            return Started::Done;
+        };
+        let unstarted = Unstarted(Direct::new(sender));
         let writer = DirectStreamWriter::new(unstarted.0.clone());
         let handler = run(|| state.give(query).run(&self.handler, (value, writer)));
         let handler = match handler {

@@ -36,9 +36,14 @@ impl<U> Item<U> for Result<U, HandlerError> {
     }
 }
 
-/// Sends what the stream yields, and its end. The error is that of whoever produces the updates;
-/// it stands for the end.
-pub(super) async fn pump<St, U, C>(sender: Arc<Sender>, updates: St) -> Result<(), HandlerError>
+/// Sends what the stream yields, and its end. If so much waits for the transport already that it is
+/// to pause, it begins afterwards: a peer that opens streams and does not read must not make each of
+/// them produce. The error is that of whoever produces the updates; it stands for the end.
+pub(super) async fn pump<St, U, C>(
+    sender: Arc<Sender>,
+    updates: St,
+    room: Flow,
+) -> Result<(), HandlerError>
 where
     St: Stream<Item: Item<U>> + Send + 'static,
     U: Send + 'static,
@@ -47,6 +52,10 @@ where
     let mut updates = pin!(updates);
     let mut pumping = Pumping::new(&sender);
     let mut limit = FIRST_BATCH;
+    let output = &sender.call.shared().output;
+    if room == Flow::Pause {
+        output.flushed_to(output.mark()).await;
+    }
     loop {
         let batch = std::future::poll_fn(|cx| {
             pumping.wake_up();
@@ -65,9 +74,7 @@ where
         }
         // A slow transport stops the consumption of the source (rule C-BP-6), and delays the end
         // (rule R-SV-6).
-        let output = &sender.call.shared().output;
-        let mark = output.mark();
-        std::future::poll_fn(|cx| output.poll_flushed(mark, cx)).await;
+        output.flushed_to(output.mark()).await;
         if batch == Batch::Ended {
             // A connection that closes ends its streams without saying so (rule R-SV-14).
             if !output.is_flushing() {

@@ -115,3 +115,31 @@ async fn initial_response_above_the_limit_ends_the_stream_and_its_abort_is_answe
     assert_eq!(near.open_queries(), 0);
     assert_eq!(far.served_streams(), 0);
 }
+
+/// C-BP-6: a peer that opens streams and does not read makes none of them produce once enough waits
+/// for it. Nothing is lost by that.
+#[tokio::test(start_paused = true)]
+async fn streams_begin_to_produce_when_there_is_room() {
+    const STREAMS: i64 = 500;
+    let table = serving_texts(&[10_000, 10_000]);
+    let (connection, mut peer) = Peer::open(Config::default(), &table, (), 11).await;
+    for id in 1..=STREAMS {
+        peer.open_stream(id, &TEXTS.description(), &()).await;
+    }
+    settle().await;
+    assert_eq!(connection.served_streams(), STREAMS as usize);
+    // Of 10 MB: what the transport is taking, and 256 KiB behind it.
+    let waiting = connection.bytes_to_write();
+    assert!(waiting < 600 * 1024, "{waiting} bytes");
+    let (mut updates, mut ends) = (0, 0);
+    while ends < STREAMS {
+        let payload = peer.expect_response().await.result.unwrap();
+        match payload.len() {
+            3 => {}
+            4 => ends += 1,
+            _ => updates += 1,
+        }
+    }
+    assert_eq!(updates, 2 * STREAMS);
+    assert_none_served(&connection, &mut peer).await;
+}

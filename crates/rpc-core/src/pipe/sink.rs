@@ -1,0 +1,49 @@
+//! Where the values of a stream go: a queue, a callback, or a fold.
+
+use rpc_wire::Data;
+
+use crate::error::DispatchError;
+use crate::implementation::BoxFuture;
+
+/// Where the values of a stream go. Runs the user's decoders and callbacks, except where the
+/// stream's lock is held.
+pub(crate) trait Sink: Send + Sync + 'static {
+    /// What the dispatch results in, beside the stream.
+    type Initial: Send;
+    /// An update that was decoded, or what the callback said to it.
+    type Update: Send;
+    /// What is under the stream's lock.
+    type Kept: Default + Send;
+
+    /// Whether anything is. If not, an update is dealt with when it has been taken.
+    const KEEPS: bool;
+
+    /// Takes the encoded initial value.
+    fn initial(&self, value: &[u8]) -> Result<Self::Initial, DispatchError>;
+
+    /// Takes an encoded update.
+    fn update(&self, update: Data<'_>) -> Result<Self::Update, DispatchError>;
+
+    /// The same update, now that the lock is held and it is known to be wanted.
+    fn keep(&self, kept: &mut Self::Kept, update: Self::Update) -> Next;
+
+    /// Whether updates that follow one another may be kept apart, without the lock, and moved
+    /// under it together.
+    fn takes_runs(&self) -> bool;
+
+    /// Moves what was kept apart, which may leave anything that is empty there.
+    fn keep_run(kept: &mut Self::Kept, run: &mut Self::Kept);
+
+    /// The stream is over. Called once after [`initial`](Self::initial) succeeded, unless the user
+    /// has ended it.
+    fn closed(&self, result: Result<(), &DispatchError>);
+}
+
+/// What the connection is to do after an update.
+pub(crate) enum Next {
+    Continue,
+    /// Handle nothing further until everything kept has been taken.
+    Hold,
+    /// Handle nothing further until this is ready.
+    Wait(BoxFuture<()>),
+}

@@ -1,0 +1,95 @@
+//! A server that finishes what is open before it goes.
+
+use std::time::Duration;
+
+use rpc_core::connection::{ClosedBy, Config};
+use rpc_core::{Connection, DispatchError, PipeCloseReason};
+use tokio::time::Instant;
+
+use super::{builder, start};
+use crate::pair::{alive_tasks, offering, settle};
+use crate::rpcs::{ECHO, HOLD, SLEEP};
+
+#[tokio::test(start_paused = true)]
+async fn open_query_is_answered_and_streams_end_with_the_reason() {
+    let (server, network) = start(builder());
+    let busy = network.connect(1).await;
+    let streaming = network.connect(2).await;
+    let asked = SLEEP.dispatch(&busy, &3000);
+    let mut held = HOLD.dispatch(&streaming, &()).await.unwrap().unwrap();
+    settle().await;
+    let begin = Instant::now();
+    let over = tokio::spawn(server.shutdown_within(Duration::from_secs(10)));
+    settle().await;
+    // Whoever asks now is refused on this side already.
+    let late = ECHO.dispatch(&busy, &"late".to_owned()).await;
+    assert!(matches!(late, Err(DispatchError::ConnectionClosed(_))));
+    assert_eq!(held.next().await, None);
+    let PipeCloseReason::Error(lost) = held.close_reason().await else {
+        panic!("an ordinary end");
+    };
+    let text = format!("{lost:?}");
+    assert!(text.contains("server is shutting down"), "{text}");
+    assert!(begin.elapsed() < Duration::from_secs(1), "nothing was open");
+    assert_eq!(asked.await.unwrap(), 3000);
+    over.await.unwrap();
+    let lasted = begin.elapsed().as_millis();
+    assert!(
+        (2990..3010).contains(&lasted),
+        "as long as needed: {lasted}"
+    );
+    let closed = busy.closed().await;
+    assert_eq!(closed.by, ClosedBy::Peer);
+    settle().await;
+    assert_eq!(alive_tasks(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_longer_than_the_grace_is_dropped() {
+    let (server, network) = start(builder());
+    let busy = network.connect(1).await;
+    let asked = SLEEP.dispatch(&busy, &60_000);
+    settle().await;
+    let begin = Instant::now();
+    server.shutdown_within(Duration::from_secs(10)).await;
+    assert_eq!(begin.elapsed().as_secs(), 10);
+    let error = asked.await.unwrap_err();
+    assert!(
+        matches!(error, DispatchError::ConnectionClosed(_)),
+        "{error:?}"
+    );
+    busy.closed().await;
+    settle().await;
+    assert_eq!(alive_tasks(), 0);
+}
+
+/// Peers that cannot be asked for no more queries are not waited for.
+#[tokio::test(start_paused = true)]
+async fn peer_below_version_9_is_closed_at_once() {
+    let (server, network) = start(builder());
+    let old = Connection::create(network.dial(1), offering(8))
+        .await
+        .unwrap();
+    let asked = SLEEP.dispatch(&old, &3000);
+    settle().await;
+    let begin = Instant::now();
+    server.shutdown_within(Duration::from_secs(10)).await;
+    assert!(begin.elapsed() < Duration::from_secs(1));
+    asked.await.unwrap_err();
+}
+
+/// A client that never reads cannot make the end wait for ever.
+#[tokio::test(start_paused = true)]
+async fn client_that_does_not_read_is_waited_for_no_longer_than_flushing_may_take() {
+    let flush = Duration::from_secs(2);
+    let config = Config::default().flush_timeout(flush);
+    let (server, network) = start(builder().config(config));
+    let io = network.dial(1);
+    let client = Connection::create(io, Config::default()).await.unwrap();
+    let held = HOLD.dispatch(&client, &()).await.unwrap().unwrap();
+    let silent = network.dial(2);
+    let begin = Instant::now();
+    server.shutdown_within(Duration::from_secs(5)).await;
+    assert!(begin.elapsed() <= Duration::from_secs(7));
+    drop((silent, held));
+}
