@@ -26,6 +26,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep};
 
+use crate::fact::Fact;
 use crate::names::{DurableName, LinkName, ServerName};
 use crate::plan::action::Direction;
 use crate::random::Random;
@@ -156,8 +157,7 @@ impl Network {
         let server_end = End::server(link.clone(), inner.random.fork());
         inner.links.push(link);
         inner.next_link += 1;
-        self.world
-            .tell(crate::fact::Fact::LinkOpened(name, durable, server));
+        self.world.tell(Fact::LinkOpened(name, durable, server));
         let door = &inner.doors[&address];
         match door.accepts.send(server_end) {
             Ok(()) => Knocked::Accepted(Box::new(client_end)),
@@ -278,7 +278,7 @@ impl Network {
     /// Both ends of the link have been dropped.
     fn forget(&self, name: LinkName) {
         self.lock().links.retain(|link| link.name != name);
-        self.world.tell(crate::fact::Fact::LinkGone(name));
+        self.world.tell(Fact::LinkGone(name));
     }
 }
 

@@ -31,7 +31,8 @@ pub struct Outcome {
     pub violation: Option<Violation>,
 }
 
-/// Runs a plan on a runtime of its own, with a clock that moves when everybody waits.
+/// Runs a plan on a runtime of its own, with a clock that moves when everybody waits. Panics of this
+/// thread are not printed meanwhile, but are violations.
 ///
 /// # Errors
 /// The runtime cannot be made.

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::DurableValue;
 use super::form::{Events, subscribed};
-use crate::fact::{Fact, Subscribed};
+use crate::fact::{Fact, Seen, Subscribed};
 use crate::names::{ConsumerName, SubscriptionName};
 use crate::plan::action::Whim;
 use crate::plan::{ConsumerPlan, Manner, TRY_AGAIN};
@@ -197,7 +197,7 @@ async fn next(
     events: &mut dyn Events,
     manner: Manner,
     random: &mut Random,
-) -> Option<Option<crate::fact::Seen>> {
+) -> Option<Option<Seen>> {
     match manner {
         Manner::Prompt | Manner::Slow(_) => Some(events.next().await),
         Manner::Impatient => timeout(random.millis(0, 400), events.next()).await.ok(),

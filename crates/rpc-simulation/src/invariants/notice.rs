@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::Invariant;
 use crate::fact::{Fact, Seen};
 use crate::names::{DurableName, LinkName, StreamName, SubscriptionName};
-use crate::plan::{FLUSH_TIMEOUT, Manner, Plan, WRITE_TIMEOUT};
+use crate::plan::{DurablePlan, FLUSH_TIMEOUT, Manner, Plan, WRITE_TIMEOUT};
 
 /// Once the client's end of a link was told that it has ended, or after the heartbeat timeout if
 /// it is told nothing, whoever has a stream over it sees *Lost* (rules D-RA-1, D-RA-3; C-HB-10).
@@ -24,7 +24,7 @@ pub(super) struct Notice {
 impl Notice {
     pub(super) fn new(plan: &Plan) -> Self {
         // A dead peer is found at the first heartbeat after the timeout.
-        let tolerated = |durable: &crate::plan::DurablePlan| durable.timeout + durable.send_every;
+        let tolerated = |durable: &DurablePlan| durable.timeout + durable.send_every;
         Self {
             tolerated: plan.durables.iter().map(tolerated).collect(),
             links: BTreeMap::new(),

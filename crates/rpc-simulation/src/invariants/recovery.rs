@@ -113,6 +113,7 @@ impl Invariant for Recovery {
 mod tests {
     use super::super::testing::{SUBSCRIPTION, check, saw, state, subscribed, update};
     use super::*;
+    use crate::names::ServerName;
     use crate::plan::Form;
 
     /// A plan with one server and one consumer.
@@ -121,7 +122,7 @@ mod tests {
         plan.servers.truncate(1);
         plan.durables.truncate(1);
         plan.consumers.truncate(1);
-        plan.durables[0].server = crate::names::ServerName(0);
+        plan.durables[0].server = ServerName(0);
         plan.servers[0].burst = 1;
         plan
     }
