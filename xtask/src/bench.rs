@@ -23,12 +23,16 @@ enum Which {
     Instructions,
     /// Calls and updates over TCP, beside a raw echo.
     Load,
+    /// Ten thousand idle connections on one server, and a busy one beside them.
+    Idle,
 }
 
 impl Which {
     /// Its command, up to the benchmark's own arguments.
     fn cargo(self) -> Cargo {
         let name = match self {
+            // Its process counts what it allocates, and is not compared with anything.
+            Self::Idle => return Cargo::new("run --release -p rpc-soak -- idle"),
             Self::Framing => "framing",
             Self::Instructions => "instructions",
             Self::Load => "load",
@@ -71,6 +75,7 @@ pub(crate) fn smoke() -> Result<()> {
     for which in Which::value_variants() {
         let quick: &[String] = match which {
             Which::Framing | Which::Load => &["--quick".to_owned()],
+            Which::Idle => &["--connections", "500", "--seconds", "1"].map(str::to_owned),
             // Counts, which are the same on a busy machine.
             Which::Instructions => &[],
         };

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{bench, cargo::Cargo, conformance, fuzz, interop, tidy};
+use crate::{bench, cargo::Cargo, conformance, fuzz, hostile, interop, soak, tidy};
 
 /// One announced part of the run.
 struct Step {
@@ -52,6 +52,14 @@ const STEPS: &[Step] = &[
     Step {
         name: "interop",
         run: interop::run,
+    },
+    Step {
+        name: "soak",
+        run: soak::ci,
+    },
+    Step {
+        name: "hostile peers",
+        run: hostile::run,
     },
     Step {
         name: "demo",

@@ -10,8 +10,10 @@ mod cargo;
 mod ci;
 mod conformance;
 mod fuzz;
+mod hostile;
 mod interop;
 mod rules;
+mod soak;
 mod tidy;
 
 use std::process::ExitCode;
@@ -36,8 +38,12 @@ enum Command {
     Conformance(conformance::Arguments),
     /// Run the fuzz targets, all or some, for some seconds each.
     Fuzz(fuzz::Arguments),
+    /// Run every hostile peer against a server, and see what it costs the server.
+    Hostile,
     /// Run both ends of the interoperability suite against each other, at every wire version.
     Interop,
+    /// Do everything at random for some time, with faults, and check what has to hold.
+    Soak(soak::Arguments),
     /// Read the sources: what is never right fails, what may be right is listed.
     Tidy,
 }
@@ -49,7 +55,9 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments).map(success),
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(success),
+        Command::Hostile => hostile::run().map(success),
         Command::Interop => interop::run().map(success),
+        Command::Soak(arguments) => soak::run(&arguments).map(success),
         Command::Tidy => tidy::run().map(success),
     };
     match done {
