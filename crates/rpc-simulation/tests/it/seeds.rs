@@ -25,7 +25,7 @@ fn invariants_hold_for_some_seeds() {
         tally.failures,
         tally.user_errors,
     ];
-    assert!(counts.iter().all(|count| *count > 20), "{tally}");
+    assert!(counts.iter().all(|count| *count > 0), "{tally}");
     assert!(tally.simulated > Duration::from_secs(60 * 10));
 }
 
