@@ -109,7 +109,10 @@ fn show(summary: &Summary) {
     }
     println!("{} seeds failed", summary.violations.len());
     for (invariant, count) in summary.by_invariant() {
-        println!("{count:>14} {invariant}");
+        let violations = summary.violations.iter();
+        let seeds = violations.filter(|(_, violation)| violation.invariant == invariant);
+        let seeds: Vec<_> = seeds.map(|(seed, _)| seed.to_string()).take(10).collect();
+        println!("{count:>14} {invariant}: {}", seeds.join(" "));
     }
 }
 

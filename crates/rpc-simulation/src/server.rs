@@ -45,7 +45,8 @@ pub struct Server {
 struct Connections {
     open: Vec<Connection>,
     mute: Vec<End>,
-    is_down: bool,
+    /// How often the server has gone down: what began before is over.
+    ended: u32,
 }
 
 impl Server {
@@ -120,7 +121,7 @@ impl Server {
         if let Some(accepting) = self.accepting.take() {
             accepting.abort();
         }
-        lock(&self.connections).is_down = true;
+        lock(&self.connections).ended += 1;
         let mute = std::mem::take(&mut lock(&self.connections).mute);
         drop(mute);
         match death {
@@ -157,7 +158,6 @@ impl Server {
     }
 
     fn come_up(&mut self) {
-        lock(&self.connections).is_down = false;
         let accepted = self.network.listen(self.name, self.address);
         let Ok(implementations) = implementations(&self.source, self.menu) else {
             return;
@@ -198,17 +198,18 @@ async fn accept(accepting: Accepting, mut accepted: mpsc::UnboundedReceiver<End>
         let implementations = accepting.implementations.clone();
         let config = settings::connection(&accepting.durables[usize::from(end.durable().0)]);
         let connections = accepting.connections.clone();
+        let ended = lock(&connections).ended;
         tokio::spawn(async move {
             let link = end.link();
             let served = Connection::serve(end, config, &implementations, |_| link).await;
             // What went wrong is the client's business, too.
             let Ok(connection) = served else { return };
-            let is_down = {
+            let is_over = {
                 let mut connections = lock(&connections);
                 connections.open.push(connection.clone());
-                connections.is_down
+                connections.ended != ended
             };
-            if is_down {
+            if is_over {
                 connection.close();
             }
             connection.closed().await;

@@ -1,11 +1,11 @@
 //! What waits for a slow consumer is bounded, where a bound was asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::Invariant;
 use crate::fact::{Fact, Seen};
-use crate::names::{LinkName, StreamName, SubscriptionName};
+use crate::names::{DurableName, LinkName, StreamName, SubscriptionName};
 use crate::plan::Form;
 
 /// A pipe whose client pushes back holds a hundred updates, and no more of its connection is read
@@ -18,11 +18,14 @@ pub(super) struct Backlog {
     subscriptions: BTreeMap<SubscriptionName, Reader>,
     links: BTreeMap<StreamName, LinkName>,
     arrived: BTreeMap<(LinkName, i64), u64>,
+    /// Connections that are held up by a reader: what has arrived is looked at later.
+    held_up: BTreeSet<DurableName>,
 }
 
 #[derive(Debug)]
 struct Reader {
     form: Form,
+    durable: DurableName,
     /// The present stream, as far as it is known.
     query: Option<i64>,
     link: Option<LinkName>,
@@ -65,8 +68,12 @@ impl Invariant for Backlog {
     fn see(&mut self, at: Duration, fact: &Fact) -> Result<(), String> {
         match fact {
             Fact::Subscribed(told) => {
+                if told.plan.form == Form::PushesBack {
+                    self.held_up.insert(told.plan.durable);
+                }
                 let reader = Reader {
                     form: told.plan.form,
+                    durable: told.plan.durable,
                     query: None,
                     link: None,
                     delivered: 0,
@@ -100,6 +107,9 @@ impl Invariant for Backlog {
                     Seen::Update { .. } => {
                         reader.delivered += 1;
                         let taken = reader.take(at);
+                        if self.held_up.contains(&reader.durable) {
+                            return Ok(());
+                        }
                         return taken.map_err(|text| format!("{subscription} {text}"));
                     }
                     Seen::Lost => reader.link = None,

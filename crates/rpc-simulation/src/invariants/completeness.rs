@@ -15,6 +15,7 @@ pub(super) struct Completeness {
     /// After so many updates comes what is none.
     garbled: BTreeMap<StreamName, u64>,
     arrived: BTreeMap<(LinkName, i64), u64>,
+    aborted: BTreeSet<(LinkName, i64)>,
     rounds: BTreeMap<SubscriptionName, Round>,
     /// Whose updates may be dropped.
     dropping: BTreeSet<SubscriptionName>,
@@ -76,7 +77,11 @@ impl Invariant for Completeness {
                 let after = u64::try_from(*after).unwrap_or_default();
                 self.garbled.entry(*stream).or_insert(after);
             }
-            Fact::UpdateArrived(link, id) => {
+            // What comes after it is not wanted.
+            Fact::AbortSent(link, id) => {
+                self.aborted.insert((*link, *id));
+            }
+            Fact::UpdateArrived(link, id) if !self.aborted.contains(&(*link, *id)) => {
                 *self.arrived.entry((*link, *id)).or_default() += 1;
             }
             Fact::Saw(subscription, Seen::Success(query)) => {
@@ -161,6 +166,15 @@ mod tests {
         lost_after(&[], false);
         let three = [update(1, 0, 6), update(1, 1, 7), update(1, 2, 8)];
         lost_after(&three, false);
+    }
+
+    #[test]
+    fn what_comes_after_the_abort_is_not_wanted() {
+        let abort = Fact::AbortSent(LinkName(0), 3);
+        let late = Fact::UpdateArrived(LinkName(0), 3);
+        let two = [update(1, 0, 6), update(1, 1, 7)];
+        lost_after(&[&two[..], &[abort.clone(), late.clone()]].concat(), true);
+        lost_after(&[&two[..], &[late, abort]].concat(), false);
     }
 
     #[test]
