@@ -80,8 +80,8 @@ impl Config {
 
     /// How long the peer may take for both [steps](Self::handshake_timeout) of the handshake
     /// together. Default: twice the limit of a step, which is what the two may take anyway
-    /// (rule C-HS-20): 60 s if that is the default, too; ours. [Validation](Self::validation_timeout) comes afterwards, and has a limit of its
-    /// own.
+    /// (rule C-HS-20): 60 s if that is the default, too; ours.
+    /// [Validation](Self::validation_timeout) comes afterwards, and has a limit of its own.
     #[must_use]
     pub fn handshake_deadline(mut self, time: Duration) -> Self {
         self.allowed.handshake = Some(time);
