@@ -25,20 +25,20 @@ enum Which {
     Load,
     /// The same, beside other RPC crates.
     Peers,
+    /// Ten thousand idle connections on one server, and a busy one beside them.
+    Idle,
 }
 
 impl Which {
     /// Its command, up to the benchmark's own arguments.
     fn cargo(self) -> Cargo {
-        let package = match self {
-            Self::Framing | Self::Instructions | Self::Load => "benches",
-            Self::Peers => "peers",
-        };
-        let name = match self {
-            Self::Framing => "framing",
-            Self::Instructions => "instructions",
-            Self::Load => "load",
-            Self::Peers => "peers",
+        let (package, name) = match self {
+            // Its process counts what it allocates, and is not compared with anything.
+            Self::Idle => return Cargo::new("run --release -p rpc-soak -- idle"),
+            Self::Framing => ("benches", "framing"),
+            Self::Instructions => ("benches", "instructions"),
+            Self::Load => ("benches", "load"),
+            Self::Peers => ("peers", "peers"),
         };
         in_benches(&format!("run --release --package {package} --bin {name}"))
             .arguments(&["--".to_owned()])
@@ -79,6 +79,7 @@ pub(crate) fn smoke() -> Result<()> {
     for which in Which::value_variants() {
         let quick: &[String] = match which {
             Which::Framing | Which::Load | Which::Peers => &["--quick".to_owned()],
+            Which::Idle => &["--connections", "500", "--seconds", "1"].map(str::to_owned),
             // Counts, which are the same on a busy machine.
             Which::Instructions => &[],
         };

@@ -4,7 +4,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
-use crate::{bench, cargo::Cargo, conformance, examples, fuzz, interop, simulate, tidy};
+use crate::{
+    bench, cargo::Cargo, conformance, examples, fuzz, hostile, interop, simulate, soak, tidy,
+};
 
 /// One announced part of the run.
 struct Step {
@@ -60,6 +62,14 @@ const STEPS: &[Step] = &[
     Step {
         name: "interop",
         run: interop::run,
+    },
+    Step {
+        name: "soak",
+        run: soak::ci,
+    },
+    Step {
+        name: "hostile peers",
+        run: hostile::run,
     },
     Step {
         name: "demo",

@@ -7,7 +7,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cargo::Cargo;
+use crate::cargo::{Cargo, root};
 
 const PACKAGE: &str = "--release -p rpc-cli";
 
@@ -105,16 +105,38 @@ fn rpc(line: &str) -> Cargo {
 }
 
 /// A running server, killed when dropped.
-struct Server(Child);
+pub(crate) struct Server(Child);
 
 impl Server {
+    /// The suite's server on a free port. It is the process itself, not a cargo that waits for it.
+    ///
+    /// # Errors
+    /// It was not built, or could not be started.
+    pub(crate) fn start_built() -> Result<Self> {
+        let path = root().join("target/release/rpc");
+        let server = std::process::Command::new(&path)
+            .args(["interop", "serve", "--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn();
+        Ok(Self(server.with_context(|| path.display().to_string())?))
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.0.id()
+    }
+
     fn start(line: &str) -> Result<Self> {
         let server = rpc(line).command().stdout(Stdio::piped()).spawn();
         Ok(Self(server.context("could not start the server")?))
     }
 
     /// Waits until it listens.
-    fn address(&mut self) -> Result<String> {
+    ///
+    /// # Errors
+    /// It says something else.
+    pub(crate) fn address(&mut self) -> Result<String> {
         let stdout = self.0.stdout.take().context("the server has no output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;

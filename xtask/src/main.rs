@@ -11,10 +11,12 @@ mod ci;
 mod conformance;
 mod examples;
 mod fuzz;
+mod hostile;
 mod interop;
 mod picture;
 mod rules;
 mod simulate;
+mod soak;
 mod tidy;
 
 use std::process::ExitCode;
@@ -41,12 +43,16 @@ enum Command {
     Examples,
     /// Run the fuzz targets, all or some, for some seconds each.
     Fuzz(fuzz::Arguments),
+    /// Run every hostile peer against a server, and see what it costs the server.
+    Hostile,
     /// Run both ends of the interoperability suite against each other, at every wire version.
     Interop,
     /// Draw what a demo has printed (on the standard input), for README.
     Picture,
     /// Run the simulation of durable subscriptions, some seeds of it.
     Simulate(simulate::Arguments),
+    /// Do everything at random for some time, with faults, and check what has to hold.
+    Soak(soak::Arguments),
     /// Read the sources: what is never right fails, what may be right is listed.
     Tidy,
 }
@@ -59,9 +65,11 @@ fn main() -> ExitCode {
         Command::Conformance(arguments) => conformance::run(&arguments),
         Command::Examples => examples::run().map(success),
         Command::Fuzz(arguments) => fuzz::run(&arguments).map(success),
+        Command::Hostile => hostile::run().map(success),
         Command::Interop => interop::run().map(success),
         Command::Picture => picture::run().map(success),
         Command::Simulate(arguments) => simulate::run(&arguments).map(success),
+        Command::Soak(arguments) => soak::run(&arguments).map(success),
         Command::Tidy => tidy::run().map(success),
     };
     match done {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use rpc_core::connection::LimitsMet;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -42,11 +43,12 @@ pub(crate) struct Exposition {
 }
 
 impl Exposition {
-    /// Installs the recorder of this process, and exposes what it records.
+    /// Installs the recorder of this process, and exposes what it records, and how often each limit
+    /// was met.
     ///
     /// # Errors
     /// The address is not free, or there is a recorder already.
-    pub(crate) async fn start(address: SocketAddr) -> anyhow::Result<Self> {
+    pub(crate) async fn start(address: SocketAddr, limits: Arc<LimitsMet>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address}"))?;
@@ -57,7 +59,7 @@ impl Exposition {
         metrics::set_global_recorder(recorder).context("cannot record metrics")?;
         Ok(Self {
             local_addr: listener.local_addr()?,
-            accepting: tokio::spawn(accept(listener, handle)),
+            accepting: tokio::spawn(accept(listener, Metrics { handle, limits })),
         })
     }
 }
@@ -68,7 +70,23 @@ impl Drop for Exposition {
     }
 }
 
-async fn accept(listener: TcpListener, handle: PrometheusHandle) {
+/// Where the metrics are.
+#[derive(Clone)]
+struct Metrics {
+    handle: PrometheusHandle,
+    limits: Arc<LimitsMet>,
+}
+
+impl Metrics {
+    fn render(&self) -> String {
+        rpc_observe::Metrics::record_limits(&self.limits);
+        // Histograms are kept in buckets that have to be emptied now and then.
+        self.handle.run_upkeep();
+        self.handle.render()
+    }
+}
+
+async fn accept(listener: TcpListener, metrics: Metrics) {
     let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {
         let Ok(place) = places.clone().acquire_owned().await else {
@@ -79,23 +97,19 @@ async fn accept(listener: TcpListener, handle: PrometheusHandle) {
             sleep(PAUSE).await;
             continue;
         };
-        let handle = handle.clone();
+        let metrics = metrics.clone();
         tokio::spawn(async move {
             // Whoever scrapes sees the failure, and tries again.
-            let _answered = timeout(MAX_TIME, answer(stream, &handle)).await;
+            let _answered = timeout(MAX_TIME, answer(stream, &metrics)).await;
             drop(place);
         });
     }
 }
 
-async fn answer(mut stream: TcpStream, handle: &PrometheusHandle) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, metrics: &Metrics) -> io::Result<()> {
     let request = read_request(&mut stream).await?;
     let (status, body) = match target(&request) {
-        Some(("GET", "/metrics")) => {
-            // Histograms are kept in buckets that have to be emptied now and then.
-            handle.run_upkeep();
-            ("200 OK", handle.render())
-        }
+        Some(("GET", "/metrics")) => ("200 OK", metrics.render()),
         Some(("GET", _)) => ("404 Not Found", "see /metrics\n".to_owned()),
         Some(_) => ("405 Method Not Allowed", "GET only\n".to_owned()),
         None => ("400 Bad Request", "not HTTP\n".to_owned()),

@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use metrics::{counter, gauge};
+use rpc_core::connection::LimitsMet;
 use rpc_core::{Connection, Event, Kind, SendFailure, TracingEventRef};
 use rpc_wire::Description;
 
@@ -26,6 +27,7 @@ use series::{Series, Table};
 /// | `rpc_stream_parts_total` | counter | `side`, `rpc`, `version` | initial responses and updates |
 /// | `rpc_bytes_total` | counter | and `direction` | bodies of the calls' messages |
 /// | `rpc_send_failures_total` | counter | and `failure` | messages that were not sent |
+/// | `rpc_limits_met_total` | counter | `limit` | how often a peer wanted more than it may; see [`record_limits`](Self::record_limits) |
 ///
 /// `side` is [`Side`], `outcome` is [`Outcome`], `direction` is `sent` or `received`, `failure` is
 /// `closed` or `too_large`. A callee's time is that between reading the query and enqueueing the
@@ -74,6 +76,17 @@ impl Metrics {
         connection
             .subscribe(move |event| observed.hear(event))
             .until_the_end();
+    }
+}
+
+impl Metrics {
+    /// Records how often each [limit](rpc_core::connection::Limit) was met. They are counted whether
+    /// anybody observes or not, and so they are recorded when this is called: before metrics are
+    /// exported, for instance.
+    pub fn record_limits(met: &LimitsMet) {
+        for (limit, times) in met.iter() {
+            counter!("rpc_limits_met_total", "limit" => limit.name()).absolute(times);
+        }
     }
 }
 

@@ -26,9 +26,17 @@ const KEPT_EVENTS: usize = 1024;
 /// Serves until Ctrl-C, or the end of the input if that is asked for. Prints `listening on ADDR`
 /// when ready; before that, where the metrics are, if they are anywhere.
 pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
+    let config = environment::config()
+        .identification("rpc host serve")
+        .provide_shapes(true)
+        .heartbeat(
+            heartbeat::Config::default()
+                .send_every(HEARTBEAT_EVERY.min(args.silence / 2))
+                .timeout(args.silence),
+        );
     // The recorder has to be there before anything is measured.
     let exposition = match args.metrics {
-        Some(address) => Some(Exposition::start(address).await?),
+        Some(address) => Some(Exposition::start(address, config.limits_met().clone()).await?),
         None => None,
     };
     let publisher = Publisher::start(args.interval).await?;
@@ -47,14 +55,6 @@ pub(crate) async fn run(args: Serve) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(args.listen)
         .await
         .with_context(|| format!("cannot listen on {}", args.listen))?;
-    let config = environment::config()
-        .identification("rpc host serve")
-        .provide_shapes(true)
-        .heartbeat(
-            heartbeat::Config::default()
-                .send_every(HEARTBEAT_EVERY.min(args.silence / 2))
-                .timeout(args.silence),
-        );
     let metrics = Metrics::new().implementing(implementations.descriptions());
     let is_measured = exposition.is_some();
     let server = Server::builder(implementations, move |_, connection| {

@@ -204,6 +204,7 @@ fn metrics_can_be_scraped() {
     for line in [
         "# TYPE rpc_answer_seconds histogram".to_owned(),
         "rpc_connections_total 2".to_owned(),
+        "rpc_limits_met_total{limit=\"silence\"} 0".to_owned(),
         format!("rpc_open_calls{{{host}}} 1"),
         format!("rpc_calls_total{{{menu}}} 3"),
         format!("rpc_answer_seconds_count{{{menu}}} 3"),

@@ -235,7 +235,9 @@ async fn idle_connection_lives_for_ever() {
 /// begin before it is over.
 #[tokio::test(start_paused = true)]
 async fn silence_during_the_handshake_does_not_count() {
-    let config = Config::default().handshake_timeout(LONG);
+    let config = Config::default()
+        .handshake_timeout(LONG)
+        .handshake_deadline(LONG);
     let (mut peer, io) = Peer::new(1000);
     let creating = tokio::spawn(Connection::create(io, config));
     sleep(100 * SECOND).await;

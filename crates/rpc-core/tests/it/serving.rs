@@ -192,7 +192,7 @@ async fn validation_sees_the_peer_and_its_identification() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let seen = asked.clone();
     let builder = builder().validate(move |user, identification| {
-        seen.lock().unwrap().push((user, identification.clone()));
+        seen.lock().unwrap().push((user, identification));
         async move {
             match user {
                 0 => Err("not for the superuser"),

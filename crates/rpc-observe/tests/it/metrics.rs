@@ -216,6 +216,35 @@ async fn query_that_is_too_large_is_a_call_that_failed() {
     );
 }
 
+#[tokio::test(start_paused = true)]
+async fn limits_are_recorded_by_their_names() {
+    let recorder = Recorder::new();
+    let one = std::num::NonZeroU32::MIN;
+    let config = crate::ends::offering(11).max_query_rate(one, one);
+    let (near_io, far_io) = tokio::io::duplex(4096);
+    let (nothing, table) = (rpc_core::Implementations::empty(), table());
+    let met = config.limits_met().clone();
+    let (near, far) = tokio::join!(
+        Connection::serve(near_io, crate::ends::offering(11), &nothing, |_| ()),
+        Connection::serve(far_io, config, &table, |_| ()),
+    );
+    let (near, _far) = (near.unwrap(), far.unwrap());
+    let calls = (0..10).map(|_| ECHO.dispatch(&near, &String::new()));
+    let mut refused = 0;
+    for call in calls.collect::<Vec<_>>() {
+        refused += i64::from(call.await.is_err());
+    }
+    assert!(refused > 0);
+    Metrics::record_limits(&met);
+    check(
+        &recorder.take(),
+        &[
+            ("rpc_limits_met_total query_rate", &[refused]),
+            ("rpc_limits_met_total silence", &[0]),
+        ],
+    );
+}
+
 /// Every name of a metric in the text, without what Prometheus adds to those of histograms.
 fn names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
@@ -251,6 +280,7 @@ async fn documents_name_the_metrics_that_exist() {
     ECHO.dispatch(&near, &"x".repeat(2000)).await.unwrap_err();
     let mut count = COUNT.dispatch(&near, &3).await.unwrap().unwrap();
     while count.next().await.is_some() {}
+    Metrics::record_limits(near.limits_met());
     let all = recorder.take();
     let recorded: BTreeSet<_> = all
         .keys()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use bin_prot::to_vec;
 use rpc_wire::{DescriptionRef, Message};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::peer::{Peer, framed, header, metadata, query, stream};
 
@@ -51,6 +51,9 @@ pub(super) const CASES: &[Case] = &[
 ];
 
 const SOON: Duration = Duration::from_secs(20);
+
+/// When no answer comes for so long, all have come.
+const QUIET: Duration = Duration::from_secs(3);
 
 const ECHO: DescriptionRef<'static> = rpc("echo-string");
 const SUM: DescriptionRef<'static> = rpc("sum");
@@ -132,23 +135,21 @@ async fn nested(address: SocketAddr) -> Result<String> {
 }
 
 async fn never_reads(address: SocketAddr) -> Result<String> {
+    const ASKED: i64 = 1000;
     let mut peer = Peer::connect(address).await?;
-    let mut asked = 0;
     let megabyte = to_vec(&(1_i64 << 20))?;
-    // The server's limit is 256 MiB, and the system keeps some.
-    while asked < 1000 {
-        let bytes = query(asked, BIG, &megabyte)?;
-        match timeout(SOON, peer.send(&bytes)).await {
-            Ok(Ok(())) => asked += 1,
-            // It is given up.
-            Ok(Err(_)) => break,
-            Err(_) => anyhow::bail!("neither asked nor given up"),
-        }
-        // Else all would be sent before the server has had its turn.
-        sleep(Duration::from_millis(2)).await;
+    for id in 0..ASKED {
+        peer.send_until_end(&query(id, BIG, &megabyte)?).await;
     }
-    ensure!(asked < 1000, "a thousand megabytes wait");
-    Ok(format!("given up after about {asked} MiB"))
+    // Whoever does not read learns of the end when it writes.
+    let heartbeat = framed(&Message::Heartbeat)?;
+    let given_up = timeout(SOON, async {
+        while peer.send(&heartbeat).await.is_ok() {
+            sleep(Duration::from_millis(20)).await;
+        }
+    });
+    given_up.await.context("a thousand megabytes wait")?;
+    Ok(format!("given up before {ASKED} MiB were ready"))
 }
 
 /// Sends so many queries while reading what comes back; how many were refused.
@@ -171,9 +172,18 @@ async fn flood(
     });
     // A frame of its own for each refusal; nobody else answers soon.
     let mut peer = Reading(tokio::io::BufReader::new(reading));
-    let mut refused = 0;
-    while let Ok(answer) = timeout(Duration::from_secs(2), peer.receive()).await {
-        refused += u64::from(names(&answer?, limit));
+    let (mut refused, mut last) = (0, Vec::new());
+    let mut quiet_at = Instant::now() + QUIET;
+    while let Ok(answer) = timeout_at(quiet_at, peer.receive()).await {
+        // The last frame of a connection that ends says why.
+        let answer = answer.with_context(|| String::from_utf8_lossy(&last).into_owned())?;
+        if answer.len() <= 1 {
+            // A heartbeat.
+            continue;
+        }
+        quiet_at = Instant::now() + QUIET;
+        refused += u64::from(names(&answer, limit));
+        last = answer;
     }
     let writing = writer.await??;
     let io = peer.0.into_inner().reunite(writing)?;

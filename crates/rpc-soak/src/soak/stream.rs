@@ -72,6 +72,10 @@ async fn read(caller: &mut Caller, mut pipe: Pipe<i64>, range: Range, plan: Plan
         ledger.fault(Fault::SlowReader);
     }
     loop {
+        if caller.is_over() {
+            ledger.did(Done::AbortedStreams);
+            return;
+        }
         match plan {
             Plan::ReadAll => {}
             Plan::ReadSlowly => {

@@ -139,6 +139,11 @@ impl Caller {
         &self.world.ledger
     }
 
+    /// Whether everybody is to come to an end.
+    pub(super) fn is_over(&self) -> bool {
+        self.ledger().over.load(Ordering::Relaxed)
+    }
+
     pub(super) fn check(&self, holds: bool, otherwise: fmt::Arguments<'_>) {
         self.ledger().check(holds, otherwise);
     }
@@ -184,7 +189,7 @@ impl Caller {
 
     async fn call(&mut self) {
         for _ in 0..self.chance.size(150) {
-            if self.connection.is_closed() || self.ledger().over.load(Ordering::Relaxed) {
+            if self.connection.is_closed() || self.is_over() {
                 return;
             }
             self.do_something().await;

@@ -79,9 +79,9 @@ impl Config {
     }
 
     /// How long the peer may take for both [steps](Self::handshake_timeout) of the handshake
-    /// together. Default: one and a half times the limit of a step, 45 s if that is the default,
-    /// too; ours. [Validation](Self::validation_timeout) comes afterwards, and has a limit of its
-    /// own.
+    /// together. Default: twice the limit of a step, which is what the two may take anyway
+    /// (rule C-HS-20): 60 s if that is the default, too; ours.
+    /// [Validation](Self::validation_timeout) comes afterwards, and has a limit of its own.
     #[must_use]
     pub fn handshake_deadline(mut self, time: Duration) -> Self {
         self.allowed.handshake = Some(time);
@@ -91,7 +91,7 @@ impl Config {
     /// The limit in effect.
     pub(in crate::connection) fn whole_handshake(&self) -> Duration {
         let (step, whole) = (self.handshake_timeout, self.allowed.handshake);
-        whole.unwrap_or_else(|| step.saturating_add(step / 2))
+        whole.unwrap_or_else(|| step.saturating_mul(2))
     }
 
     /// How often each limit was met, on all connections with a copy of this configuration.

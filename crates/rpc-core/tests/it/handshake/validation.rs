@@ -157,6 +157,7 @@ async fn below_version_3_nobody_is_validated() {
 #[tokio::test(start_paused = true)]
 async fn slow_validation_delays_everything_but_our_metadata() {
     let config = Config::default()
+        .handshake_deadline(Duration::MAX)
         .validation_timeout(Duration::MAX)
         .validate(|_| async {
             sleep(HOUR).await;
