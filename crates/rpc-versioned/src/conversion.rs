@@ -26,8 +26,8 @@ impl<A, B, F> Convert<A, B> for F where
 {
 }
 
-/// A conversion that each call keeps for itself: copied if it captures next to nothing, as most do,
-/// and shared otherwise.
+/// A conversion that each call keeps for itself: copied if it captures next to nothing, and nothing
+/// that owns anything, as most do; shared otherwise.
 #[derive(Clone)]
 pub(crate) enum Kept<F> {
     Copied(F),
@@ -36,7 +36,7 @@ pub(crate) enum Kept<F> {
 
 impl<F> Kept<F> {
     pub(crate) fn new(convert: F) -> Self {
-        if size_of::<F>() <= size_of::<usize>() {
+        if size_of::<F>() <= size_of::<usize>() && !std::mem::needs_drop::<F>() {
             Self::Copied(convert)
         } else {
             Self::Shared(Arc::new(convert))

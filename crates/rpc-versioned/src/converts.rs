@@ -29,7 +29,8 @@ pub trait Converts: sealed::Sealed {
 
     /// What a callee with this menu would be asked for, if it has the same types: a check for tests
     /// of a rollout, with the [menu of](crate::menu_of) the other release's table, or for the menu of a
-    /// running peer (rule V-BA-5).
+    /// running peer (rule V-BA-5). Types that either side does not tell count as equal, and the menu of
+    /// a peer often tells none: [`Menu::has_digests`](rpc_wire::Menu::has_digests) says whether it does.
     ///
     /// ```
     /// use rpc_core::{Implementations, Rpc};

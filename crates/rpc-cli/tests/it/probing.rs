@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Command, Output};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use serde_json::Value;
 
@@ -125,11 +127,20 @@ fn events_show_what_a_server_does() {
     let mut events = Process::start(&["events", &address]);
     let mut machine = Process::start(&["events", &address, "--json"]);
     // Nobody can know when they have subscribed but by what they see.
-    let mut seen = None;
-    while seen.is_none() {
-        rpc(&["ping", &address, "--count", "1"]);
-        seen = events.wait_for("#").contains("connected: ").then_some(());
-    }
+    let subscribed = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            // Not for ever: the test may have failed.
+            for _ in 0..500 {
+                if !subscribed.load(Ordering::Relaxed) {
+                    rpc(&["ping", &address, "--count", "1"]);
+                }
+            }
+        });
+        events.wait_for("connected: ");
+        machine.wait_for("\"connected\"");
+        subscribed.store(true, Ordering::Relaxed);
+    });
     let mut viewer = Process::watch(&address);
     viewer.wait_for("CONNECTED");
     events.wait_for(" received query host version 1 (id ");
