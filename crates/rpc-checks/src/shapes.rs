@@ -66,7 +66,8 @@ fn check_digest(shape: &Shape, sexp: &Sexp) -> Option<Digest> {
     match (declared::digest(sexp), &canonical) {
         (Ok(expected), Ok(found)) => assert_eq!(found.digest(), expected, "{sexp}"),
         (Err(declared::Failure::NoType), Ok(found)) => panic!("{found} of {sexp}"),
-        (Ok(_) | Err(declared::Failure::TooMuch), Err(error)) => {
+        // Where the declared twin has given up, what it would have met next is not known.
+        (Ok(_), Err(error)) => {
             use bin_prot::shape::ShapeError;
             let is_limit = matches!(
                 error,
