@@ -164,15 +164,16 @@ impl<U> Pipe<U> {
         updates: &mut VecDeque<U>,
         cx: &mut Context<'_>,
     ) -> Poll<bool> {
+        if self.ready.is_empty() && updates.is_empty() {
+            // Straight to where they go, which gives its room back if that has become large.
+            ready!(self.updates.poll_take(updates, cx));
+            return Poll::Ready(!updates.is_empty());
+        }
         if self.ready.is_empty() {
             ready!(self.updates.poll_take(&mut self.ready, cx));
         }
         let any = !self.ready.is_empty();
-        if updates.is_empty() {
-            std::mem::swap(updates, &mut self.ready);
-        } else {
-            updates.append(&mut self.ready);
-        }
+        updates.append(&mut self.ready);
         Poll::Ready(any)
     }
 

@@ -66,6 +66,8 @@ impl<S, U, E, M> Future for Pump<S, U, E, M> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
         loop {
+            // A source that always has more would keep this task from being ended.
+            ready!(tokio::task::coop::poll_proceed(cx)).made_progress();
             let for_update = matches!(this.overflow, Overflow::Wait);
             ready!(this.queue.poll_room(for_update, cx));
             match ready!(Pin::new(&mut this.subscription).poll_next(cx)) {

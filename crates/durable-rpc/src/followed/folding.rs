@@ -44,6 +44,8 @@ impl<S, U, E, M> Folding<S, U, E, M> {
     pub(super) async fn run(mut self) {
         let mut updates = Vec::new();
         while let Some(event) = self.subscription.next().await {
+            // A source that always has more would keep this task from being ended.
+            tokio::task::coop::consume_budget().await;
             let mut event = Some(event);
             // What is there already is taken in at once: whoever waits is woken once for it.
             while let Some(Event::Update(update)) = event {
