@@ -271,6 +271,10 @@ pub fn append_like(
 /// Appends a copy of these bytes of the buffer. What precedes a small payload has 16 to 32 bytes:
 /// two pieces of a fixed length, which may overlap, cost no call.
 #[inline]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a head that is not in the buffer is a mistake of the caller's"
+)]
 fn extend_like(buffer: &mut Vec<u8>, head: Range<usize>) {
     const PIECE: usize = 16;
     let bytes = &buffer[head.clone()];
