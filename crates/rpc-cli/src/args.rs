@@ -42,7 +42,7 @@ pub(crate) enum Command {
     /// Ask a server what it answers: names, versions, kinds, and digests of the types.
     ///
     /// Asks any Async_rpc server, in the handshake or by the menu RPC. Kinds and digests are known
-    /// only if the server tells them. Exits with 1 if there is no answer; with --diff, with 3 if the
+    /// only if the server tells them, there or by the shapes of its types. Exits with 1 if there is no answer; with --diff, with 3 if the
     /// second server is incompatible with callers of the first.
     Menu(Menu),
     /// Publish or watch the live state of a host.
