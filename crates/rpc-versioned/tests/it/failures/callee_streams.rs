@@ -7,7 +7,7 @@ use rpc_versioned::callee_converts::{PipeRpc, StateRpc, WriteError};
 use rpc_versioned::{ConnectionWithMenu, Conversion};
 
 use super::{COUNT, COUNTER, How, State, TEXT, answer, check};
-use crate::pair::{assert_conversion, assert_uncaught, updates};
+use crate::pair::{Updates, assert_conversion, assert_uncaught, updates};
 
 type Count = PipeRpc<State, i64, i64, String>;
 type Counter = StateRpc<State, i64, i64, i64, String>;
@@ -217,33 +217,43 @@ async fn update_of_the_direct_form() {
     .await;
 }
 
+/// What a handler makes by itself: one number, and then a failure that no conversion has.
+fn failing(how: How) -> Updates<Result<i64, HandlerError>> {
+    let numbers = [3, 2].into_iter();
+    updates(numbers.map(move |number| how.at(2)(number).map_err(HandlerError::new)))
+}
+
+async fn assert_fails_by_itself(mut pipe: Pipe<i64>) {
+    assert_eq!(pipe.next().await, Some(3));
+    assert_eq!(pipe.next().await, None);
+    let error = pipe.close_reason().await.into_result().unwrap_err();
+    let error = error.to_string();
+    assert!(error.contains(TEXT), "{error}");
+    assert!(!error.contains("type conversion failure"), "{error}");
+}
+
 /// A handler's own stream that fails or panics is no conversion: it is told as what it is, in all forms.
 #[tokio::test(start_paused = true)]
 async fn stream_of_the_handler() {
-    for family in [(|how| count(how)) as fn(How) -> Count, |how| {
-        raw_count(how, false)
-    }] {
-        // The conversions of this family are not reached.
+    for is_raw in [false, true] {
         let callee = |how: How| {
-            family(how).implement_fallible(move |_, _, _| async move {
-                let numbers = [3, 2].into_iter();
-                let numbers =
-                    numbers.map(move |number| how.at(2)(number).map_err(HandlerError::new));
-                Ok(Ok(updates(numbers)))
-            })
+            let (pipe, state) = match is_raw {
+                false => (count(how), counter(how)),
+                true => (raw_count(how, false), raw_counter(how, false)),
+            };
+            let mut all =
+                pipe.implement_fallible(move |_, _, _| async move { Ok(Ok(failing(how))) });
+            all.extend(
+                state.implement_fallible(move |_, _, _| async move { Ok(Ok((1, failing(how)))) }),
+            );
+            all
         };
         check(callee, async |_, peer| {
-            let mut pipe = COUNT
-                .dispatch(peer.connection(), &1)
-                .await
-                .unwrap()
-                .unwrap();
-            assert_eq!(pipe.next().await, Some(3));
-            assert_eq!(pipe.next().await, None);
-            let error = pipe.close_reason().await.into_result().unwrap_err();
-            let error = error.to_string();
-            assert!(error.contains(TEXT), "{error}");
-            assert!(!error.contains("type conversion failure"), "{error}");
+            let pipe = COUNT.dispatch(peer.connection(), &1).await;
+            assert_fails_by_itself(pipe.unwrap().unwrap()).await;
+            let opened = COUNTER.dispatch(peer.connection(), &1).await;
+            let (_, pipe) = opened.unwrap().unwrap();
+            assert_fails_by_itself(pipe).await;
         })
         .await;
     }
