@@ -29,23 +29,21 @@ pub(super) async fn plain(run: &mut Run) -> Outcome {
     let callee = Callee::connect(run, PRICE_1.name()).await?;
     for versions in CALLERS {
         let caller = built(prices::caller(versions))?;
+        let ask = |symbol: &str, currency: Option<&str>| {
+            caller.dispatch(&callee.connection, prices::query(symbol, currency))
+        };
         let Some(version) = callee.common(&caller)? else {
-            callee
-                .refuses(versions, |connection| {
-                    caller.dispatch(connection, prices::query("ABC", None))
-                })
-                .await?;
+            callee.refuses(versions, || ask("ABC", None)).await?;
             continue;
         };
         for currency in CURRENCIES {
-            let answer = caller.dispatch(&callee.connection, prices::query("ABC", currency));
-            let answer = converted(&caller, answer).await?;
+            let answer = converted(&caller, ask("ABC", currency)).await?;
             equal(label(&caller), answer, price(300, version, currency))?;
         }
     }
     let unknown = caller_converts::Rpc::<PriceQuery, Price>::builder("no-such-rpc").build();
     let unknown = built(unknown)?;
-    let dispatch = |connection: &_| unknown.dispatch(connection, prices::query("ABC", None));
+    let dispatch = || unknown.dispatch(&callee.connection, prices::query("ABC", None));
     match callee.sends_nothing(dispatch).await? {
         Err(CallError::Selection(SelectionError::UnknownRpc { .. })) => Ok(()),
         other => Err(Failure::unexpected("no-such-rpc", other, "no such RPC")),
@@ -57,25 +55,22 @@ pub(super) async fn pipe(run: &mut Run) -> Outcome {
     let callee = Callee::connect(run, PRICE_PIPE_1.name()).await?;
     for versions in CALLERS {
         let caller = built(prices::pipe_caller(versions))?;
+        let ask = |symbol: &str, currency: Option<&str>| {
+            caller.dispatch(&callee.connection, prices::query(symbol, currency))
+        };
         let Some(version) = callee.common(&caller)? else {
-            callee
-                .refuses(versions, |connection| {
-                    caller.dispatch(connection, prices::query("ABC", None))
-                })
-                .await?;
+            callee.refuses(versions, || ask("ABC", None)).await?;
             continue;
         };
         for currency in CURRENCIES {
-            let opened = caller.dispatch(&callee.connection, prices::query("ABC", currency));
-            match converted(&caller, opened).await? {
+            match converted(&caller, ask("ABC", currency)).await? {
                 Ok(pipe) => updates(pipe, version, currency).await?,
                 Err(refusal) => {
                     return Err(Failure::unexpected(label(&caller), refusal, "a stream"));
                 }
             }
         }
-        let refused = caller.dispatch(&callee.connection, prices::query("", None));
-        let refused = converted(&caller, refused).await?;
+        let refused = converted(&caller, ask("", None)).await?;
         equal(label(&caller), refused.err(), Some(refusal(version).into()))?;
     }
     Ok(())
@@ -86,17 +81,15 @@ pub(super) async fn state(run: &mut Run) -> Outcome {
     let callee = Callee::connect(run, PRICE_STATE_1.name()).await?;
     for versions in CALLERS {
         let caller = built(prices::state_caller(versions))?;
+        let ask = |symbol: &str, currency: Option<&str>| {
+            caller.dispatch(&callee.connection, prices::query(symbol, currency))
+        };
         let Some(version) = callee.common(&caller)? else {
-            callee
-                .refuses(versions, |connection| {
-                    caller.dispatch(connection, prices::query("ABC", None))
-                })
-                .await?;
+            callee.refuses(versions, || ask("ABC", None)).await?;
             continue;
         };
         for currency in CURRENCIES {
-            let opened = caller.dispatch(&callee.connection, prices::query("ABC", currency));
-            match converted(&caller, opened).await? {
+            match converted(&caller, ask("ABC", currency)).await? {
                 Ok((state, pipe)) => {
                     equal(label(&caller), state, price(300, version, currency))?;
                     updates(pipe, version, currency).await?;
@@ -106,8 +99,7 @@ pub(super) async fn state(run: &mut Run) -> Outcome {
                 }
             }
         }
-        let refused = caller.dispatch(&callee.connection, prices::query("", None));
-        let refused = converted(&caller, refused).await?;
+        let refused = converted(&caller, ask("", None)).await?;
         equal(label(&caller), refused.err(), Some(refusal(version).into()))?;
     }
     Ok(())
@@ -196,11 +188,7 @@ impl Callee {
     }
 
     /// No version is common to both, so the dispatch says which each of them knows, and sends nothing.
-    async fn refuses<T, Fut>(
-        &self,
-        ours: &[i64],
-        dispatch: impl FnOnce(&ConnectionWithMenu) -> Fut,
-    ) -> Outcome
+    async fn refuses<T, Fut>(&self, ours: &[i64], dispatch: impl FnOnce() -> Fut) -> Outcome
     where
         T: fmt::Debug,
         Fut: Future<Output = Result<T, CallError>>,
@@ -226,13 +214,13 @@ impl Callee {
     /// What this dispatch results in; until it has, nothing has been sent.
     async fn sends_nothing<T, Fut>(
         &self,
-        dispatch: impl FnOnce(&ConnectionWithMenu) -> Fut,
+        dispatch: impl FnOnce() -> Fut,
     ) -> Outcome<Result<T, CallError>>
     where
         Fut: Future<Output = Result<T, CallError>>,
     {
         let before = self.seen.queries_sent();
-        let result = within(self.name, dispatch(&self.connection)).await?;
+        let result = within(self.name, dispatch()).await?;
         // What may have been queued has left when a later query is answered.
         still_there(self.connection.connection()).await?;
         equal("queries sent", self.seen.queries_sent(), before + 1)?;
