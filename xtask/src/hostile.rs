@@ -11,7 +11,7 @@ use crate::interop::Server;
 /// One of them harmed the server, or others on it.
 pub(crate) fn run() -> Result<()> {
     Cargo::new("build --release -p rpc-cli").run()?;
-    let mut server = Server::start_built()?;
+    let mut server = Server::start("")?;
     let (address, process) = (server.address()?, server.process());
     let line = format!("run --release -p rpc-soak -- hostile {address} {process}");
     Cargo::new(&line).run()
