@@ -203,14 +203,13 @@ impl<S, U, E, M> Machine<S, U, E, M> {
     fn begun(&self, subscribed: Subscribed<S, Updates<U>, M>) -> Begun<S, U, M> {
         let now = self.clock().now();
         self.monitor.subscribed(now);
-        let silence = |limit| Silence::new(limit, self.clock());
         Begun {
             state: subscribed.state,
             metadata: subscribed.metadata,
             streaming: Streaming {
                 ready: VecDeque::new(),
                 source: Source::Open(subscribed.updates),
-                silence: self.config.silence_limit.map(silence),
+                silence: self.config.silence_limit.map(Silence::new),
                 subscribed: now,
             },
         }
@@ -259,7 +258,7 @@ impl<U> Streaming<U> {
             }
         }
         if let Some(silence) = &mut self.silence {
-            silence.heard(clock);
+            silence.heard();
         }
         Poll::Ready(self.ready.pop_front())
     }
