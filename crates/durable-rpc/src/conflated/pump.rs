@@ -36,27 +36,25 @@ impl<S, U, E, M> Pump<S, U, E, M> {
         let Err(Full(update)) = self.queue.put(event) else {
             return;
         };
-        let is_merged = match &mut self.overflow {
-            Overflow::Merge(merge) => {
-                // The consumer may have taken it just now; then there is room.
-                let merged = match self.queue.take_last() {
-                    Some(mut last) => {
-                        let merging = AssertUnwindSafe(|| merge(&mut last, update));
-                        catch_unwind(merging).map(|()| last)
+        let dropped = match &mut self.overflow {
+            Overflow::Merge(merge) => match self.queue.take_last() {
+                Some(mut last) => {
+                    let merging = AssertUnwindSafe(|| merge(&mut last, update));
+                    if catch_unwind(merging).is_ok() {
+                        return self.put(Event::Update(last));
                     }
-                    None => Ok(update),
-                };
-                merged.is_ok_and(|merged| self.queue.put(Event::Update(merged)).is_ok())
-            }
+                    // Both that were to be one.
+                    2
+                }
+                // The consumer has taken it just now: there is room.
+                None => return self.put(Event::Update(update)),
+            },
             // Who waits has asked for room before.
-            Overflow::Wait | Overflow::Resubscribe => false,
+            Overflow::Wait | Overflow::Resubscribe => 1,
         };
-        if !is_merged {
-            // Those that wait, and the one that found no place.
-            let dropped_updates = self.queue.drop_updates() + 1;
-            let why = Interruption::Overflowed { dropped_updates };
-            self.subscription.resubscribe_because(why);
-        }
+        let dropped_updates = dropped + self.queue.drop_updates();
+        let why = Interruption::Overflowed { dropped_updates };
+        self.subscription.resubscribe_because(why);
     }
 }
 

@@ -99,7 +99,7 @@ impl<S, U, E, M> Folding<S, U, E, M> {
     /// nothing of it. Nothing is taken in after one that does not fit.
     fn take_in(&mut self, updates: &mut Vec<U>) {
         let apply = &mut self.apply;
-        let clock = self.subscription.monitor().clock().clone();
+        let monitor = self.subscription.monitor();
         let mut refused = None;
         self.current.send_modify(|current| {
             for update in updates.drain(..) {
@@ -115,7 +115,9 @@ impl<S, U, E, M> Folding<S, U, E, M> {
                     Applied::Fits => current.count(),
                     Applied::Refused(error) => {
                         let why = Interruption::Refused(error);
-                        current.stop(clock.now(), why.clone());
+                        current.stop(monitor.clock().now(), why.clone());
+                        // Before anybody can see the state, who may ask how often this has happened.
+                        monitor.refused();
                         refused = Some(why);
                         return;
                     }

@@ -228,14 +228,19 @@ impl<S, U, E, M> Machine<S, U, E, M> {
     }
 
     /// What begins a stream is handed out all the same.
-    pub(super) fn resubscribe(&mut self, why: Interruption) {
-        match &mut self.state {
+    pub(super) fn resubscribe(&mut self, mut why: Interruption) {
+        let streaming = match &mut self.state {
             State::Established(Begun { streaming, .. })
             | State::Succeeded(Begun { streaming, .. })
             | State::Opening(_, streaming)
-            | State::Streaming(streaming) => streaming.give_up(why),
-            State::Check | State::Dispatching(_) | State::Delay(_) | State::Closed => {}
+            | State::Streaming(streaming) => streaming,
+            State::Check | State::Dispatching(_) | State::Delay(_) | State::Closed => return,
+        };
+        if let Interruption::Overflowed { dropped_updates } = &mut why {
+            // Those that would have come next as well.
+            *dropped_updates += streaming.ready.len();
         }
+        streaming.give_up(why);
     }
 
     pub(super) fn close(&mut self) {
@@ -286,7 +291,7 @@ impl<U> Streaming<U> {
         Poll::Ready(false)
     }
 
-    /// Nothing more is wanted of it.
+    /// Nothing more is wanted of it, what it has given included.
     fn give_up(&mut self, why: Interruption) {
         self.ready.clear();
         self.source.give_up(why);
