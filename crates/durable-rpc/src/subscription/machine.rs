@@ -28,6 +28,7 @@ use super::silence::Silence;
 use super::source::Updates;
 use crate::clock::{AnyClock, Timer};
 use crate::config::Config;
+use crate::durable::panic_text;
 use crate::event::{AttemptError, Event};
 use crate::monitor::{Interruption, Monitor};
 use crate::retry::Trouble;
@@ -117,7 +118,7 @@ impl<S, U, E, M> Machine<S, U, E, M> {
     #[inline]
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<S, U, E, M>>> {
         if let State::Streaming(streaming) = &mut self.state
-            && let Some(update) = ready!(streaming.poll_next(&self.config.clock, cx))
+            && let Some(update) = ready!(streaming.poll_next(&self.monitor, cx))
         {
             self.monitor.update();
             return Poll::Ready(Some(Event::Update(update)));
@@ -256,9 +257,9 @@ impl<S, U, E, M> Machine<S, U, E, M> {
 impl<U> Streaming<U> {
     /// The next update; `None` when there will be none any more.
     #[inline]
-    fn poll_next(&mut self, clock: &AnyClock, cx: &mut Context<'_>) -> Poll<Option<U>> {
+    fn poll_next(&mut self, monitor: &Monitor, cx: &mut Context<'_>) -> Poll<Option<U>> {
         while self.ready.is_empty() {
-            if !ready!(self.poll_more(clock, cx)) {
+            if !ready!(self.poll_more(monitor, cx)) {
                 return Poll::Ready(None);
             }
         }
@@ -270,7 +271,7 @@ impl<U> Streaming<U> {
 
     /// Whether there are more updates now, or will never be.
     #[inline(never)]
-    fn poll_more(&mut self, clock: &AnyClock, cx: &mut Context<'_>) -> Poll<bool> {
+    fn poll_more(&mut self, monitor: &Monitor, cx: &mut Context<'_>) -> Poll<bool> {
         let (Source::Open(updates), ready) = (&mut self.source, &mut self.ready) else {
             return Poll::Ready(false);
         };
@@ -282,10 +283,15 @@ impl<U> Streaming<U> {
                 let Some(silence) = &mut self.silence else {
                     return Poll::Pending;
                 };
-                ready!(silence.poll_too_long(clock, cx));
+                ready!(silence.poll_too_long(monitor.clock(), cx));
                 Interruption::Silent
             }
-            Ok(Poll::Ready(false)) | Err(_) => Interruption::Lost,
+            Ok(Poll::Ready(false)) => Interruption::Lost,
+            Err(panic) => {
+                let error = panic_text(&*panic);
+                tracing::error!(parent: monitor.span(), error, "stream of updates panicked");
+                Interruption::Lost
+            }
         };
         self.source.give_up(why_ended);
         Poll::Ready(false)
