@@ -6,6 +6,7 @@ use std::task::Poll;
 
 use futures_core::Stream;
 use tokio::sync::watch;
+use tokio::task::coop;
 
 use super::{Applied, Current};
 use crate::durable::panic_text;
@@ -44,8 +45,9 @@ impl<S, U, E, M> Folding<S, U, E, M> {
     pub(super) async fn run(mut self) {
         let mut updates = Vec::new();
         while let Some(event) = self.subscription.next().await {
-            // A source that always has more would keep this task from being ended.
-            tokio::task::coop::consume_budget().await;
+            // A source that always has more would keep this task from being ended, and others from
+            // their turns.
+            coop::consume_budget().await;
             let mut event = Some(event);
             // What is there already is taken in at once: whoever waits is woken once for it.
             while let Some(Event::Update(update)) = event {
@@ -69,9 +71,13 @@ impl<S, U, E, M> Folding<S, U, E, M> {
         }
     }
 
-    /// The next event, if it is there.
+    /// The next event, if it is there and the task's turn is not over.
     async fn ready(&mut self) -> Option<Event<S, U, E, M>> {
         std::future::poll_fn(|cx| {
+            let Poll::Ready(turn) = coop::poll_proceed(cx) else {
+                return Poll::Ready(None);
+            };
+            turn.made_progress();
             let next = Pin::new(&mut self.subscription).poll_next(cx);
             Poll::Ready(match next {
                 Poll::Ready(event) => event,
@@ -93,7 +99,7 @@ impl<S, U, E, M> Folding<S, U, E, M> {
     /// nothing of it. Nothing is taken in after one that does not fit.
     fn take_in(&mut self, updates: &mut Vec<U>) {
         let apply = &mut self.apply;
-        let clock = self.subscription.monitor().clock().clone();
+        let monitor = self.subscription.monitor();
         let mut refused = None;
         self.current.send_modify(|current| {
             for update in updates.drain(..) {
@@ -109,7 +115,9 @@ impl<S, U, E, M> Folding<S, U, E, M> {
                     Applied::Fits => current.count(),
                     Applied::Refused(error) => {
                         let why = Interruption::Refused(error);
-                        current.stop(clock.now(), why.clone());
+                        current.stop(monitor.clock().now(), why.clone());
+                        // Before anybody can see the state, who may ask how often this has happened.
+                        monitor.refused();
                         refused = Some(why);
                         return;
                     }
