@@ -12,6 +12,7 @@ use super::Shared;
 use super::reader::Unread;
 use super::waiting::Note;
 use crate::error::DispatchError;
+use crate::tracing_event::Events;
 
 /// Updates in one run, so that who waits for them can begin before everything has been decoded.
 const MOST: usize = 128;
@@ -20,6 +21,8 @@ pub(crate) struct Run<'a> {
     unread: Unread<'a>,
     id: QueryId,
     shared: &'a Shared,
+    /// Of the connection, which is asked for each update.
+    events: &'a Events,
     left: usize,
     /// What precedes the last update in its frame, the frame's length included.
     head: &'a [u8],
@@ -39,6 +42,7 @@ impl<'a> Run<'a> {
             unread,
             id,
             shared,
+            events: &shared.events,
             left: MOST,
             head: &[],
             size: 0,
@@ -75,7 +79,7 @@ impl<'a> Run<'a> {
     /// somebody listens to the events, since each update is one.
     #[inline]
     fn next(&mut self) -> Option<&'a [u8]> {
-        if self.left == 0 || self.shared.events.are_heard() {
+        if self.left == 0 || self.events.are_heard() {
             return None;
         }
         let update = match self.unread.take_like(self.head, self.size) {
