@@ -108,25 +108,6 @@ fn rpc(line: &str) -> Cargo {
 pub(crate) struct Server(Child);
 
 impl Server {
-    /// The suite's server on a free port. It is the process itself, not a cargo that waits for it.
-    ///
-    /// # Errors
-    /// It was not built, or could not be started.
-    pub(crate) fn start_built() -> Result<Self> {
-        let path = root().join("target/release/rpc");
-        let server = std::process::Command::new(&path)
-            .args(["interop", "serve", "--listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn();
-        Ok(Self(server.with_context(|| path.display().to_string())?))
-    }
-
-    /// Its process.
-    pub(crate) fn process(&self) -> u32 {
-        self.0.id()
-    }
-
     fn start(line: &str) -> Result<Self> {
         let server = rpc(line).command().stdout(Stdio::piped()).spawn();
         Ok(Self(server.context("could not start the server")?))
