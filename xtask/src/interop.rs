@@ -146,29 +146,18 @@ fn rpc(line: &str) -> Command {
 }
 
 /// A running server, killed when dropped.
-pub(crate) struct Server(Child);
+struct Server(Child);
 
 impl Server {
     /// The suite's server on a free port, with these options. It has to be built.
-    ///
-    /// # Errors
-    /// It was not built, or could not be started.
-    pub(crate) fn start(options: &str) -> Result<Self> {
+    fn start(options: &str) -> Result<Self> {
         let serve = format!("interop serve --listen 127.0.0.1:0 {options}");
         let server = rpc(&serve).stdout(Stdio::piped()).spawn();
         Ok(Self(server.context("could not start the server")?))
     }
 
-    /// Its process.
-    pub(crate) fn process(&self) -> u32 {
-        self.0.id()
-    }
-
     /// Waits until it listens.
-    ///
-    /// # Errors
-    /// It says something else.
-    pub(crate) fn address(&mut self) -> Result<String> {
+    fn address(&mut self) -> Result<String> {
         let stdout = self.0.stdout.take().context("the server has no output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;

@@ -1,112 +1,115 @@
 //! Every hostile peer against a server in another process, which goes on answering others and has
-//! in the end the memory and the descriptors that it had in the beginning.
+//! in the end the memory, the tasks and the descriptors that it had in the beginning.
 
 mod cases;
+mod others;
 mod peer;
+mod server;
 
-use std::fs;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail, ensure};
-use bin_prot::ByteString;
-use rpc_core::{Client, Connection, Rpc};
+use anyhow::{Context as _, Result, ensure};
 use tokio::runtime::Builder;
-use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
-use crate::process::Usage;
 use cases::{CASES, Case};
+use others::Others;
+use server::Server;
 
-/// What others ask for meanwhile.
-static ECHO: Rpc<ByteString, ByteString> = Rpc::new("echo-string", 1);
+/// How much more resident memory there may be in the end, in percent.
+const TOLERANCE: f64 = 5.0;
 
-/// How long somebody else's call may take, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// For how long nothing changes when whoever has left is gone.
+const SHORTLY: Duration = Duration::from_millis(500);
 
-/// Runs all cases twice: once to warm up, and once between two looks at the server.
+/// The same when memory has been given back, too: the server's allocator takes 10 s for that.
+const FOR_GOOD: Duration = Duration::from_secs(12);
+
+/// Which server.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The built `rpc` command, whose `interop serve` is run.
+    program: PathBuf,
+}
+
+/// Runs each case against a server of its own, whose peak is then that case's; and all of them
+/// twice against one server: once to warm up, and once between two looks at it.
 ///
 /// # Errors
 /// A case went otherwise than it should, somebody else was not answered, or something is left.
-pub(crate) fn run(address: SocketAddr, process: u32) -> Result<()> {
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let runtime = Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run_all(address, process))
+    runtime.block_on(async {
+        println!("each against a server of its own:");
+        for case in quick() {
+            alone(&arguments.program, case)
+                .await
+                .with_context(|| case.name)?;
+        }
+        println!("all against one server:");
+        together(&arguments.program).await
+    })
 }
 
-async fn run_all(address: SocketAddr, process: u32) -> Result<()> {
-    println!("warming up");
-    round(address, process, false).await?;
-    let before = settled(process).await?;
-    println!("before: {before:?}");
-    let others = round(address, process, true).await?;
-    let after = settled(process).await?;
-    println!("after:  {after:?}");
+/// Those that do not take as long as one of the server's timeouts.
+fn quick() -> impl Iterator<Item = &'static Case> {
+    CASES.iter().filter(|case| !case.slow)
+}
+
+async fn alone(program: &Path, case: &'static Case) -> Result<()> {
+    let mut server = Server::start(program).await?;
+    Others::warm_up(server.address).await?;
+    let before = server.settled(SHORTLY).await?;
+    server.reset_peak()?;
+    let others = Others::start(server.address).await?;
+    let outcome = one(case, server.address).await?;
+    others.stop().await?;
+    let peak = server.usage()?.peak;
+    let after = server.until_over(before).await?;
     println!(
-        "others: {} calls answered, the slowest after {:.1} ms",
-        others.answered.load(Ordering::Relaxed),
-        others.slowest.load(Ordering::Relaxed) as f64 / 1e3
-    );
-    let (was, is) = (before.resident, after.resident);
-    let percent = 100.0 * (is as f64 - was as f64) / was as f64;
-    println!("resident memory: {was} KiB before, {is} KiB after ({percent:+.1} %)");
-    ensure!(
-        percent <= 5.0,
-        "resident memory has grown by {percent:.1} %"
-    );
-    ensure!(
-        before.descriptors == after.descriptors,
-        "{} descriptors before, {} after",
-        before.descriptors,
-        after.descriptors
+        "{outcome}; {} KiB more at the peak, {} KiB soon afterwards",
+        peak.saturating_sub(before.usage.resident),
+        after.usage.resident.saturating_sub(before.usage.resident),
     );
     Ok(())
 }
 
-/// The server when nothing changes any more.
-async fn settled(process: u32) -> Result<Usage> {
-    let mut last = Usage::of(process)?;
-    for _ in 0..40 {
-        sleep(Duration::from_millis(250)).await;
-        let now = Usage::of(process)?;
-        if (now.resident, now.descriptors) == (last.resident, last.descriptors) {
-            break;
-        }
-        last = now;
+async fn together(program: &Path) -> Result<()> {
+    let mut server = Server::start(program).await?;
+    Others::warm_up(server.address).await?;
+    println!("fresh:  {}", server.settled(SHORTLY).await?);
+    for case in quick() {
+        one(case, server.address).await?;
     }
-    Usage::of(process)
-}
-
-/// Lets Linux begin the peak anew.
-fn reset_peak(process: u32) -> Result<()> {
-    let path = format!("/proc/{process}/clear_refs");
-    fs::write(&path, "5").with_context(|| path)
-}
-
-async fn round(address: SocketAddr, process: u32, told: bool) -> Result<Arc<Others>> {
-    let others = Others::start(address).await?;
+    let before = server.settled(FOR_GOOD).await?;
+    println!("before: {before}");
+    let others = Others::start(server.address).await?;
     // Those who take their time do so beside the others.
     let mut slow = JoinSet::new();
     for case in CASES.iter().filter(|case| case.slow) {
-        slow.spawn(one(case, address));
+        slow.spawn(one(case, server.address));
     }
-    for case in CASES.iter().filter(|case| !case.slow) {
-        reset_peak(process)?;
-        let before = Usage::of(process)?.resident;
-        let outcome = one(case, address).await?;
-        let peak = Usage::of(process)?.peak.saturating_sub(before);
-        if told {
-            println!("{outcome}; {peak} KiB more at the peak");
-        }
+    for case in quick() {
+        one(case, server.address).await?;
     }
     while let Some(outcome) = slow.join_next().await {
-        let outcome = outcome??;
-        if told {
-            println!("{outcome}");
-        }
+        println!("{}", outcome??);
     }
-    others.stop().await
+    println!("others: {}", others.stop().await?);
+    server.until_over(before).await?;
+    let after = server.settled(FOR_GOOD).await?;
+    println!("after:  {after}");
+    let (was, is) = (before.usage.resident, after.usage.resident);
+    let percent = 100.0 * (is as f64 - was as f64) / was as f64;
+    println!("resident memory: {was} KiB before, {is} KiB after ({percent:+.1} %)");
+    ensure!(
+        percent <= TOLERANCE,
+        "resident memory has grown by {percent:.1} %"
+    );
+    Ok(())
 }
 
 async fn one(case: &'static Case, address: SocketAddr) -> Result<String> {
@@ -116,69 +119,4 @@ async fn one(case: &'static Case, address: SocketAddr) -> Result<String> {
     let outcome = outcome.with_context(|| case.name)?;
     let seconds = begin.elapsed().as_secs_f64();
     Ok(format!("{}: {outcome}, after {seconds:.1} s", case.name))
-}
-
-/// Somebody who uses the server meanwhile, on one connection, and on a new one now and then.
-#[derive(Debug, Default)]
-struct Others {
-    over: AtomicBool,
-    answered: AtomicU64,
-    /// In microseconds.
-    slowest: AtomicU64,
-}
-
-struct Running {
-    others: Arc<Others>,
-    task: JoinHandle<Result<()>>,
-}
-
-impl Others {
-    async fn start(address: SocketAddr) -> Result<Running> {
-        let others = Arc::<Self>::default();
-        let connection = Client::new().connect(address).await?;
-        let task = tokio::spawn(others.clone().go_on(address, connection));
-        Ok(Running { others, task })
-    }
-
-    async fn go_on(self: Arc<Self>, address: SocketAddr, connection: Connection) -> Result<()> {
-        let mut calls = 0_u64;
-        while !self.over.load(Ordering::Relaxed) {
-            self.ask(&connection).await?;
-            calls += 1;
-            if calls.is_multiple_of(50) {
-                let client = Client::new();
-                let newcomer = timeout(PATIENCE, client.connect(address)).await;
-                let newcomer = newcomer.context("a newcomer is not let in")??;
-                self.ask(&newcomer).await?;
-                newcomer.close();
-                newcomer.closed().await;
-            }
-            sleep(Duration::from_millis(5)).await;
-        }
-        connection.close();
-        connection.closed().await;
-        Ok(())
-    }
-
-    async fn ask(&self, connection: &Connection) -> Result<()> {
-        let begin = Instant::now();
-        let text = ByteString::from("others");
-        let answer = timeout(PATIENCE, ECHO.dispatch(connection, &text)).await;
-        let answer = answer.context("somebody else waits in vain")??;
-        if answer != text {
-            bail!("somebody else got another answer");
-        }
-        let micros = u64::try_from(begin.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.slowest.fetch_max(micros, Ordering::Relaxed);
-        self.answered.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-impl Running {
-    async fn stop(self) -> Result<Arc<Others>> {
-        self.others.over.store(true, Ordering::Relaxed);
-        self.task.await??;
-        Ok(self.others)
-    }
 }

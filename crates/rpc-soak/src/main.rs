@@ -29,12 +29,7 @@ enum Command {
     /// Everything at random, with faults, for some time.
     Run(soak::Arguments),
     /// Every hostile peer against a server in another process.
-    Hostile {
-        /// Where an `rpc interop serve` listens.
-        address: SocketAddr,
-        /// Its process, whose memory and descriptors are looked at.
-        process: u32,
-    },
+    Hostile(hostile::Arguments),
     /// Many idle connections, and a busy one beside them.
     Idle(idle::Arguments),
     /// The clients of those connections, in a process of their own.
@@ -50,7 +45,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Run(arguments) => soak::run(&arguments),
-        Command::Hostile { address, process } => hostile::run(address, process),
+        Command::Hostile(arguments) => hostile::run(&arguments),
         Command::Idle(arguments) => idle::run(&arguments),
         Command::IdleClients {
             address,

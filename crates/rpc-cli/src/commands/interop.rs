@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context;
 use rpc_core::Server;
 use tokio::net::TcpListener;
+use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{InteropClient, InteropServe};
@@ -16,7 +17,7 @@ use crate::interop::run::{Target, config};
 use crate::interop::server::{Tallies, table, table_with_price_streams};
 use crate::interop::{client, durable};
 
-/// Serves until it is told to stop.
+/// Serves until it is told to stop. Says what there is of it whenever it is sent `SIGUSR1`.
 pub(crate) async fn serve(args: InteropServe) -> anyhow::Result<ExitCode> {
     let listener = TcpListener::bind(&args.listen)
         .await
@@ -29,19 +30,28 @@ pub(crate) async fn serve(args: InteropServe) -> anyhow::Result<ExitCode> {
         None => table(&PriceVersions::default())?,
     };
     let tallies = Tallies::default();
-    // Both before anybody is told that the server listens: who is told may end it at once.
+    // All before anybody is told that the server listens: who is told may end it at once.
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
+    let mut asked = signal(SignalKind::user_defined1())?;
     let server = Server::builder(table, move |_, _| tallies.clone())
         .config(config)
         .serve(listener)?;
     let mut out = io::stdout();
     writeln!(out, "listening on {}", server.local_addr())?;
     out.flush()?;
-    tokio::select! {
-        // Whichever comes first; the other one is of no interest then.
-        _ = interrupted.recv() => {}
-        _ = terminated.recv() => {}
+    loop {
+        tokio::select! {
+            // Whichever of these comes first; the others are of no interest then.
+            _ = interrupted.recv() => break,
+            _ = terminated.recv() => break,
+            _ = asked.recv() => {
+                let connections = server.stats().connections;
+                let tasks = Handle::current().metrics().num_alive_tasks();
+                writeln!(out, "connections {connections}, tasks {tasks}")?;
+                out.flush()?;
+            }
+        }
     }
     server.shutdown().await;
     Ok(ExitCode::SUCCESS)

@@ -12,7 +12,7 @@ use rpc_wire::{
     QueryMetadata, frame,
 };
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -59,6 +59,20 @@ pub(super) fn stream(id: i64, rpc: DescriptionRef<'_>, payload: &[u8]) -> Result
     query(id, rpc, &to_vec(&StreamQuery::Query(Data::new(payload)))?)
 }
 
+/// The body of the next frame that is no heartbeat: those come when the server likes.
+pub(super) async fn receive(io: &mut (impl AsyncRead + Unpin)) -> Result<Vec<u8>> {
+    // Nothing else is as short.
+    const HEARTBEAT_BYTES: usize = 1;
+    loop {
+        let length = io.read_u64_le().await?;
+        let mut body = vec![0; usize::try_from(length)?];
+        io.read_exact(&mut body).await?;
+        if body.len() > HEARTBEAT_BYTES {
+            return Ok(body);
+        }
+    }
+}
+
 impl Peer {
     /// Connected, and nothing said.
     pub(super) async fn dial(address: SocketAddr) -> Result<Self> {
@@ -88,12 +102,9 @@ impl Peer {
         let _ended = self.io.write_all(bytes).await;
     }
 
-    /// The body of the next frame.
+    /// The body of the next frame that is no heartbeat.
     pub(super) async fn receive(&mut self) -> Result<Vec<u8>> {
-        let length = timeout(Duration::from_secs(30), self.io.read_u64_le()).await??;
-        let mut body = vec![0; usize::try_from(length)?];
-        self.io.read_exact(&mut body).await?;
-        Ok(body)
+        timeout(Duration::from_secs(30), receive(&mut self.io)).await?
     }
 
     /// Reads on until the other side ends the connection.
