@@ -172,10 +172,12 @@ impl Monitor {
     }
 
     #[inline]
-    pub(crate) fn update(&self) {
+    pub(crate) fn updates(&self, count: u64) {
         // Only one thread at a time has the subscription.
         let updates = self.shared.updates.load(Ordering::Relaxed);
-        self.shared.updates.store(updates + 1, Ordering::Relaxed);
+        self.shared
+            .updates
+            .store(updates + count, Ordering::Relaxed);
     }
 
     /// An update did not fit. The loss of its stream is told of by itself.

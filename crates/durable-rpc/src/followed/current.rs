@@ -90,9 +90,9 @@ impl<S> Current<S> {
         self.state.as_mut()
     }
 
-    /// An update is in the state.
-    pub(super) const fn count(&mut self) {
-        self.updates += 1;
+    /// So many more updates are in the state.
+    pub(super) const fn count(&mut self, updates: u64) {
+        self.updates += updates;
     }
 
     /// A stream has begun; the state before, which is to be dropped elsewhere.

@@ -120,10 +120,21 @@ impl<S, U, E, M> Machine<S, U, E, M> {
         if let State::Streaming(streaming) = &mut self.state
             && let Some(update) = ready!(streaming.poll_next(&self.monitor, cx))
         {
-            self.monitor.update();
+            self.monitor.updates(1);
             return Poll::Ready(Some(Event::Update(update)));
         }
         self.poll_status(cx)
+    }
+
+    /// Moves updates that have been taken from the stream already to `updates`, at most until there
+    /// are so many of them: whoever wants many is spared an event for each.
+    pub(super) fn take_ready(&mut self, updates: &mut VecDeque<U>, most: usize) {
+        if let State::Streaming(streaming) = &mut self.state {
+            let room = most.saturating_sub(updates.len());
+            let count = streaming.ready.len().min(room);
+            updates.extend(streaming.ready.drain(..count));
+            self.monitor.updates(count as u64);
+        }
     }
 
     #[inline(never)]
