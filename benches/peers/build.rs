@@ -1,5 +1,5 @@
-//! The peers' services, each in its own words. gRPC does without protoc; Cap'n Proto needs its own
-//! compiler, which is in the package `capnproto` of many systems.
+//! The peers' services. gRPC does without protoc; Cap'n Proto needs its own compiler and standard
+//! schemas, which are in Debian's packages `capnproto` and `libcapnp-dev`.
 
 use anyhow::{Context as _, Result};
 use tonic_build::manual::{Builder, Method, Service};
@@ -12,10 +12,7 @@ fn main() -> Result<()> {
         .default_parent_module(vec!["capnproto".to_owned()])
         .file("schema/echo.capnp")
         .run()
-        .context("the compiler of Cap'n Proto (package capnproto)")?;
-    volo_build::Builder::thrift()
-        .add_service("schema/echo.thrift")
-        .write()
+        .context("the compiler of Cap'n Proto (packages capnproto and libcapnp-dev)")
 }
 
 fn grpc() {
