@@ -22,7 +22,7 @@ use super::{
 };
 
 /// How much is sent at once where nothing is waited for.
-const BATCH_BYTES: usize = 64 * 1024;
+pub(super) const BATCH_BYTES: usize = 64 * 1024;
 
 /// Room for what is read at once: several of the largest payloads.
 const INPUT_BYTES: usize = 256 * 1024;

@@ -13,7 +13,11 @@ use super::super::{
     CONNECTIONS, MEMBERS, check,
     duel::{self, Tally},
     payload,
+    raw::BATCH_BYTES,
 };
+
+/// What precedes an update in its frame, about.
+const FRAME_BYTES: usize = 24;
 
 static NEWS: PipeRpc<(), ByteString, String> = PipeRpc::new("news", 1);
 
@@ -51,10 +55,16 @@ pub(super) async fn serve(listener: TcpListener, shape: Shape, bytes: usize) -> 
     while group.len() < shape.members {
         tokio::task::yield_now().await;
     }
+    // As much for a connection at once as raw has.
+    let at_once = BATCH_BYTES * shape.connections / (shape.members * (FRAME_BYTES + bytes));
     let mut number = 0;
     while !group.is_empty() {
-        let update = ByteString(payload(number, bytes));
-        group.write_with_pushback(&update)?.await;
+        for _ in 1..at_once {
+            group.write(&ByteString(payload(number, bytes)))?;
+            number += 1;
+        }
+        let last = ByteString(payload(number, bytes));
+        group.write_with_pushback(&last)?.await;
         number += 1;
     }
     drop(connections);
