@@ -242,7 +242,7 @@ mod tests {
         };
         waiting(3, &[], true);
         waiting(4, &[], false);
-        waiting(3, &[arrives.clone()], true);
+        waiting(3, std::slice::from_ref(&arrives), true);
         waiting(4, &[arrives.clone(), update(1, 0, 6)], false);
         let late = [arrives, Fact::Calm, Fact::Calm, update(1, 0, 6)];
         waiting(4, &late, true);
@@ -285,7 +285,7 @@ mod tests {
         followed(None, &[fresh.clone(), ended.clone(), stale.clone()], true);
         followed(None, &[fresh.clone(), next.clone()], false);
         followed(None, &[fresh.clone(), ended, next], true);
-        followed(None, &[stale.clone()], false);
+        followed(None, std::slice::from_ref(&stale), false);
         followed(Some(2), &[fresh.clone(), stale.clone()], true);
         followed(Some(3), &[fresh, stale], false);
     }
