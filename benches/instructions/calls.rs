@@ -125,19 +125,15 @@ pub(crate) fn updates(count: i64) -> Box<dyn FnMut()> {
     })
 }
 
-/// The pair's connection, as a durable subscription needs it.
-fn durable(pair: &Pair) -> Durable<Connection> {
-    let connection = pair.caller.clone();
-    Durable::new(
-        move || std::future::ready(Ok::<_, Infallible>(connection.clone())),
-        Connection::is_closed,
-    )
-}
-
 /// `count` updates of one durable subscription.
 pub(crate) fn durable_updates(count: i64) -> Box<dyn FnMut()> {
     let pair = Pair::new();
-    let mut events = pipe::create(&COUNT, &durable(&pair), (), Duration::ZERO);
+    let connection = pair.caller.clone();
+    let durable = Durable::new(
+        move || std::future::ready(Ok::<_, Infallible>(connection.clone())),
+        Connection::is_closed,
+    );
+    let mut events = pipe::create(&COUNT, &durable, (), Duration::ZERO);
     let mut received = 0;
     Box::new(move || {
         pair.run(async {
@@ -147,28 +143,6 @@ pub(crate) fn durable_updates(count: i64) -> Box<dyn FnMut()> {
                     received += 1;
                     assert_eq!(update, received);
                 }
-            }
-        });
-    })
-}
-
-/// `count` updates that are folded in. There is no state to fold them into: only they are counted.
-pub(crate) fn followed_updates(count: u64) -> Box<dyn FnMut()> {
-    let pair = Pair::new();
-    let mut followed = pair.run(async {
-        let counting = pipe::create(&COUNT, &durable(&pair), (), Duration::ZERO);
-        let mut received = 0;
-        counting.with_unit_state().follow(move |(), update| {
-            received += 1;
-            assert_eq!(update, received);
-        })
-    });
-    let mut end = 0;
-    Box::new(move || {
-        end += count;
-        pair.run(async {
-            while followed.borrow().updates() < end {
-                followed.changed().await.expect("more");
             }
         });
     })

@@ -47,7 +47,6 @@ pub(crate) const PATHS: &[(&str, Prepare)] = &[
     ("64-one-way", || calls::one_way(64)),
     ("1000-updates", || calls::updates(1000)),
     ("1000-durable-updates", || calls::durable_updates(1000)),
-    ("1000-followed-updates", || calls::followed_updates(1000)),
 ];
 
 /// A frame of 32 bytes of payload.
