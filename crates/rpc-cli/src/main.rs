@@ -1,5 +1,7 @@
 //! The `rpc` command.
 
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+mod allocator;
 mod args;
 mod commands;
 mod decode;
@@ -16,12 +18,6 @@ mod watch;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-/// Gives back what a server used at its peak, within seconds, whoever freed it and whether or not
-/// anything happens afterwards. The system's keeps it: docs/hostile-peers.md has the figures.
-#[cfg(all(target_os = "linux", target_env = "gnu"))]
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     let args = args::Args::parse();

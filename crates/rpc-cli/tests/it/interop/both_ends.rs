@@ -1,6 +1,7 @@
 //! Our client against our server.
 
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
@@ -122,5 +123,24 @@ fn server_ends_when_it_is_told_to() {
         assert!(client(&[&address, "--only", "handshake"]).is_success);
         server.signal(signal);
         assert!(server.wait().success(), "{signal:?}");
+    }
+}
+
+/// Whoever watches a server from outside learns that nothing of a client is left.
+#[test]
+fn server_says_what_it_has_when_asked() {
+    let (mut server, address) = Process::interop_serve(&[]);
+    let state = |server: &mut Process| {
+        server.signal(Signal::USR1);
+        server.wait_for("connections ")
+    };
+    let before = state(&mut server);
+    assert!(before.starts_with("connections 0, tasks "), "{before}");
+    let run = client(&[&address, "--only", "sum", "--only", "abort"]);
+    assert!(run.is_success, "{:#?}", run.lines);
+    // The server learns of the client's end a moment later.
+    let begin = Instant::now();
+    while state(&mut server) != before {
+        assert!(begin.elapsed() < Duration::from_secs(60));
     }
 }
