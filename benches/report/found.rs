@@ -45,6 +45,15 @@ impl Found {
         Ok(&table.with_context(|| format!("no {workload}"))?.systems)
     }
 
+    /// How many samples of calls and updates others disturbed, in words.
+    pub(crate) fn disturbed(&self) -> String {
+        let systems = self.peers.tables.iter().flat_map(|table| &table.systems);
+        let (disturbed, all) = systems.fold((0, 0), |(disturbed, all), system| {
+            (disturbed + system.disturbed, all + system.samples.len())
+        });
+        format!("{disturbed} of {all} samples disturbed by others")
+    }
+
     /// What a system keeps in memory.
     pub(crate) fn idle(&self, idle: Idle, name: &str) -> Result<&Row> {
         let mut rows = self.memory.rows.iter();

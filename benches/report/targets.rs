@@ -147,8 +147,9 @@ pub(crate) fn judge(found: &Found) -> Result<String> {
     );
     writeln!(
         page,
-        "Calls and updates: {}.\n",
-        conditions(&found.peers.conditions)
+        "Calls and updates: {}; {}.\n",
+        conditions(&found.peers.conditions),
+        found.disturbed()
     )?;
     page.push_str(
         "| Workload | Ours, compared by | to | Target | Found | | With a task for each call |\n\

@@ -66,9 +66,8 @@ impl Tally {
     pub fn add_call_since(&self, start: Instant) {
         let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.add(1);
-        let mut latencies = self.latencies();
-        // A histogram with room for any number refuses none.
-        latencies.saturating_record(nanos);
+        let recorded = self.latencies().record(nanos);
+        recorded.expect("a histogram that grows has room for any number");
     }
 
     fn take_latencies(&self) -> Histogram<u64> {
@@ -234,6 +233,16 @@ mod tests {
         assert_eq!(sample.count, 0);
         assert!(sample.latencies.is_empty());
         assert!(sample.wall >= SHORT);
+    }
+
+    #[test]
+    fn calls_take_what_has_passed() {
+        let tally = Tally::default();
+        tally.add_call_since(Instant::now() - SHORT);
+        let latencies = tally.take_latencies();
+        assert_eq!(latencies.len(), 1);
+        assert!(latencies.max() >= u64::try_from(SHORT.as_nanos()).unwrap());
+        assert!(tally.take_latencies().is_empty());
     }
 
     #[test]
