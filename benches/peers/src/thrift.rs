@@ -22,7 +22,7 @@ use volo_thrift::ServerError;
 mod generated {
     // What volo-build 0.12.3 makes of `schema/echo.thrift`. Checked in, since it would take 125 more
     // crates to make it anew in every build.
-    include!("../schema/echo_thrift.rs");
+    include!("../schema/echo_thrift.rs.in");
 }
 use generated::volo_gen::echo::{Echo, EchoClient, EchoClientBuilder, EchoServer};
 
