@@ -2,6 +2,7 @@
 //! `N stock ADDR SYMBOL`.
 
 use std::io::{self, Write};
+use std::sync::LazyLock;
 
 use anyhow::{Context, bail};
 use rpc_core::connection::Config;
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 async fn main() -> anyhow::Result<()> {
     let args: Vec<_> = std::env::args().skip(1).collect();
     let args: Vec<_> = args.iter().map(String::as_str).collect();
+    build_families(args.first().copied());
     match args[..] {
         ["1", "serve"] => serve(release_1::table()?).await,
         ["2", "serve"] => serve(release_2::table(say_version)?).await,
@@ -53,6 +55,22 @@ async fn main() -> anyhow::Result<()> {
             say(format_args!("{} {}", stock.pieces, stock.place))
         }
         _ => bail!("this release does not know that: {}", args.join(" ")),
+    }
+}
+
+/// Builds what would be built at its first use: what cannot be built ends the program at its start, and
+/// not at some call.
+fn build_families(release: Option<&str>) {
+    match release {
+        Some("2") => {
+            LazyLock::force(&release_2::PRICE_CALLER);
+            LazyLock::force(&release_2::STOCK);
+        }
+        Some("3") => {
+            LazyLock::force(&release_3::PRICE_CALLER);
+            LazyLock::force(&release_3::STOCK);
+        }
+        _ => {}
     }
 }
 

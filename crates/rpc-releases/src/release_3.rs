@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use bin_prot::BinProt;
-use rpc_core::{Implementations, Rpc};
+use rpc_core::{Implementations, OnUnknownRpc, Rpc};
 use rpc_versioned::convert::{Unconvertible, into};
 use rpc_versioned::{
     CallError, ConnectionWithMenu, Registered, RegistrationError, both_convert, callee_converts,
@@ -106,7 +106,8 @@ pub static STOCK: LazyLock<StockRpc> = LazyLock::new(|| {
         .expect("two versions of one name")
 });
 
-/// What the server answers. `on_version` hears of each version when it is first asked for.
+/// What the server answers. `on_version` hears of each version when it is first asked for. Clients that
+/// ask for what is gone are refused that call, and nothing else.
 ///
 /// # Errors
 /// None: names and versions differ.
@@ -122,6 +123,7 @@ pub fn table(
             let pieces = 7 * i64::try_from(symbol.len())?;
             Ok(Stock { pieces, place })
         }))
+        .on_unknown_rpc(OnUnknownRpc::Continue)
         .build()?;
     Ok(table)
 }

@@ -12,6 +12,68 @@ use crate::selection::list;
 
 /// Collects versions for a caller or a callee. Made by its `builder`, which says what `version`
 /// takes.
+///
+/// # Types
+///
+/// They are checked where a version is added:
+///
+/// ```
+/// use rpc_core::Rpc;
+/// use rpc_versioned::{caller_converts, callee_converts};
+///
+/// /// The model.
+/// struct Query { symbol: String }
+///
+/// static PRICE_1: Rpc<String, i64> = Rpc::new("price", 1);
+///
+/// let caller = caller_converts::Rpc::<Query, i64>::builder("price")
+///     .version(&PRICE_1, |query: Query| Ok(query.symbol), Ok);
+/// let callee = callee_converts::Rpc::<(), Query, i64>::builder("price")
+///     .version(&PRICE_1, |symbol: String| Ok(Query { symbol }), Ok);
+/// # let _ = (caller, callee);
+/// ```
+///
+/// Conversions of the other direction do not compile,
+///
+/// ```compile_fail,E0631
+/// # use rpc_core::Rpc;
+/// # use rpc_versioned::{caller_converts, callee_converts};
+/// # struct Query { symbol: String }
+/// # static PRICE_1: Rpc<String, i64> = Rpc::new("price", 1);
+/// let callee = callee_converts::Rpc::<(), Query, i64>::builder("price")
+///     .version(&PRICE_1, |query: Query| Ok(query.symbol), Ok);
+/// ```
+///
+/// ```compile_fail,E0631
+/// # use rpc_core::Rpc;
+/// # use rpc_versioned::{caller_converts, callee_converts};
+/// # struct Query { symbol: String }
+/// # static PRICE_1: Rpc<String, i64> = Rpc::new("price", 1);
+/// let caller = caller_converts::Rpc::<Query, i64>::builder("price")
+///     .version(&PRICE_1, |symbol: String| Ok(Query { symbol }), Ok);
+/// ```
+///
+/// nor do types between which there is no [`From`],
+///
+/// ```compile_fail,E0277
+/// # use rpc_core::Rpc;
+/// # use rpc_versioned::{caller_converts, callee_converts};
+/// # struct Query { symbol: String }
+/// # static PRICE_1: Rpc<String, i64> = Rpc::new("price", 1);
+/// let caller = caller_converts::Rpc::<Query, i64>::builder("price").version_from(&PRICE_1);
+/// ```
+///
+/// nor definitions of another kind:
+///
+/// ```compile_fail,E0308
+/// # use rpc_core::PipeRpc;
+/// # use rpc_versioned::{caller_converts, callee_converts};
+/// # struct Query { symbol: String }
+/// static PRICE_1: PipeRpc<String, i64, ()> = PipeRpc::new("price", 1);
+///
+/// let caller = caller_converts::Rpc::<Query, i64>::builder("price")
+///     .version(&PRICE_1, |query: Query| Ok(query.symbol), Ok);
+/// ```
 #[must_use = "nothing is registered before `build`"]
 pub struct Builder<K: Converts> {
     naming: Naming,

@@ -10,7 +10,12 @@
 //! (rule V-CE-1). A conversion that fails raises in the handler: the caller gets *Uncaught_exn* with
 //! the [`ConversionError`](crate::ConversionError) (rule V-CE-3), and the connection and its other
 //! queries go on. Policies for exceptions are the table's, unless an implementation is given [its
-//! own](Implementation::on_exception).
+//! own](Implementation::on_exception). There are two exceptions:
+//!
+//! * A one-way message has no answer: one that cannot be converted closes the connection
+//!   (rule V-CE-5), unless its implementation is given another policy.
+//! * An update that a [`DirectStreamWriter`] cannot convert is an error of its `write`
+//!   (rule V-CE-7); the caller does not see it, and the stream goes on.
 
 mod direct_stream_writer;
 mod first_query;

@@ -2,7 +2,8 @@
 //!
 //! Two programs that were built at different times agree, for each RPC, on a version that both
 //! know, and convert between that version's types and one *model* of their own. This adds nothing
-//! to the wire except one ordinary RPC, and that only towards peers whose handshake has no menu.
+//! to the wire except two ordinary RPCs: one for the menu, asked only of peers whose handshake has
+//! none, and [one for the types in full](SHAPE_MENU_RPC), where a server offers it.
 //! How a type evolves without a flag day is told in `docs/versioning.md`.
 //!
 //! | | one model, many versions | |

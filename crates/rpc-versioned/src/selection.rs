@@ -38,6 +38,9 @@ pub fn highest_common(menu: &Menu, name: &str, versions: &[i64]) -> Result<i64, 
 }
 
 /// Why a caller and its callee have nothing to talk about. Nothing was sent (rules V-SE-2, V-SE-4).
+///
+/// The third error of rule V-SE-2, a selected version that is not registered, cannot arise: only
+/// registered ones are selected.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SelectionError {

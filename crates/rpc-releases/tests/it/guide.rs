@@ -4,6 +4,7 @@
 const GUIDE: &str = include_str!("../../../../docs/versioning.md");
 
 const SOURCES: &[&str] = &[
+    include_str!("../../src/main.rs"),
     include_str!("../../src/release_1.rs"),
     include_str!("../../src/release_2.rs"),
     include_str!("../../src/release_3.rs"),

@@ -2,5 +2,6 @@
 //! the programs do.
 
 mod guide;
+mod refused;
 mod rollout;
 mod story;

@@ -33,13 +33,17 @@ pub(crate) use register::{operation, raw_operation};
 /// static TICKS_1: PipeRpc<i64, i32, ()> = PipeRpc::new("ticks", 1);
 /// static TICKS_2: PipeRpc<i64, i64, String> = PipeRpc::new("ticks", 2);
 ///
+/// // Built once, and kept by whoever asks.
+/// let ticks = caller_converts::PipeRpc::<i64, i64, String>::builder("ticks")
+///     .version(&TICKS_1, Ok, into, |()| Ok("no reason given".to_owned()))
+///     .version_from(&TICKS_2)
+///     .build()?;
+///
 /// /// The sum of those ticks that have a counterpart.
-/// async fn sum(connection: &ConnectionWithMenu) -> Result<i64, CallError> {
-///     let ticks = caller_converts::PipeRpc::<i64, i64, String>::builder("ticks")
-///         .version(&TICKS_1, Ok, into, |()| Ok("no reason given".to_owned()))
-///         .version_from(&TICKS_2)
-///         .build()
-///         .expect("two versions of one name");
+/// async fn sum(
+///     ticks: &caller_converts::PipeRpc<i64, i64, String>,
+///     connection: &ConnectionWithMenu,
+/// ) -> Result<i64, CallError> {
 ///     let Ok(mut ticks) = ticks.dispatch(connection, 100).await? else {
 ///         return Ok(0);
 ///     };
@@ -50,7 +54,8 @@ pub(crate) use register::{operation, raw_operation};
 ///     }
 ///     Ok(sum)
 /// }
-/// # let _ = sum;
+/// # let _ = (ticks, sum);
+/// # Ok::<(), rpc_versioned::RegistrationError>(())
 /// ```
 pub struct PipeRpc<Q, U, E> {
     family: Family<Operation<Q, U, E>>,
@@ -163,8 +168,8 @@ impl<Q: 'static, U: Send + 'static, E: Send + 'static> PipeRpc<Q, U, E> {
     /// [`Connection::abort`] does, whatever its version was.
     ///
     /// # Errors
-    /// The callee has no version that the caller knows (rule V-CA-10); then there is no such
-    /// stream, either.
+    /// The callee has no version that the caller knows (rule V-CA-10); then nothing is sent,
+    /// and a stream that was opened by another menu stays open.
     pub fn abort(
         &self,
         connection: &ConnectionWithMenu,

@@ -32,19 +32,21 @@ use crate::registered::Registered;
 /// static PRICE_1: Rpc<String, i64> = Rpc::new("price", 1);
 /// static PRICE_2: Rpc<Query, i32> = Rpc::new("price", 2);
 ///
-/// fn price() -> caller_converts::Rpc<Query, i32> {
-///     caller_converts::Rpc::<Query, i32>::builder("price")
-///         .version(&PRICE_1, |query| Ok(query.symbol), try_into)
-///         .version_from(&PRICE_2)
-///         .build()
-///         .expect("two versions of one name")
-/// }
+/// // Built once, and kept by whoever asks.
+/// let price = caller_converts::Rpc::<Query, i32>::builder("price")
+///     .version(&PRICE_1, |query| Ok(query.symbol), try_into)
+///     .version_from(&PRICE_2)
+///     .build()?;
 ///
-/// async fn ask(connection: &ConnectionWithMenu) -> Result<i32, CallError> {
+/// async fn ask(
+///     price: &caller_converts::Rpc<Query, i32>,
+///     connection: &ConnectionWithMenu,
+/// ) -> Result<i32, CallError> {
 ///     let query = Query { symbol: "ABC".into(), currency: "USD".into() };
-///     price().dispatch(connection, query).await
+///     price.dispatch(connection, query).await
 /// }
-/// # let _ = ask;
+/// # let _ = (price, ask);
+/// # Ok::<(), rpc_versioned::RegistrationError>(())
 /// ```
 pub struct Rpc<Q, R> {
     family: Family<Operation<Q, R>>,

@@ -75,8 +75,8 @@ where
     /// [`Connection::abort`] does, whatever its version was.
     ///
     /// # Errors
-    /// The callee has no version that the caller knows (rule V-CA-10); then there is no such
-    /// stream, either.
+    /// The callee has no version that the caller knows (rule V-CA-10); then nothing is sent,
+    /// and a stream that was opened by another menu stays open.
     pub fn abort(
         &self,
         connection: &ConnectionWithMenu,

@@ -1,6 +1,7 @@
 //! Both halves in one value.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use futures_core::Stream;
@@ -8,6 +9,7 @@ use rpc_core::connection::Config;
 use rpc_core::{Connection, Implementations, OneWay, PipeRpc, Rpc, StateRpc};
 use rpc_versioned::convert::Unconvertible;
 use rpc_versioned::{CallError, ConnectionWithMenu, Converts, both_convert};
+use rpc_wire::{Description, Menu};
 
 use crate::pair::{assert_uncaught, serving, settle, updates};
 
@@ -126,6 +128,7 @@ static COUNT_2: PipeRpc<i64, i64, i64> = PipeRpc::new("count", 2);
 static COUNTER_1: StateRpc<i64, i64, i64, i64> = StateRpc::new("counter", 1);
 static COUNTER_2: StateRpc<i64, i64, i64, i64> = StateRpc::new("counter", 2);
 static LOG: OneWay<i64> = OneWay::new("log", 1);
+static LOG_2: OneWay<i64> = OneWay::new("log", 2);
 
 type Count = both_convert::PipeRpc<(), i64, i64, i64, i64, i64, i64>;
 type Counter = both_convert::StateRpc<(), i64, i64, i64, i64, i64, i64, i64, i64>;
@@ -249,6 +252,29 @@ async fn states_go_through_both_conversions() {
             .unwrap_err();
         assert_eq!(refusal, -9 + 77);
     }
+}
+
+/// V-BO-1, V-BO-2: the same of messages: of the highest version, and of the only one on a menu.
+#[tokio::test(start_paused = true)]
+async fn messages_go_through_both_conversions() {
+    type Logged = Arc<Mutex<Vec<(i64, i64)>>>;
+    let log = both_convert::OneWay::<Logged, i64, i64>::builder("log")
+        .version(&LOG, plus::<1>, plus::<10>)
+        .version_from(&LOG_2)
+        .build()
+        .unwrap();
+    let implementations = log.callee().implement(|logged: &Logged, version, number| {
+        logged.lock().unwrap().push((version, number));
+        async { Ok(()) }
+    });
+    let logged = Logged::default();
+    let (newer, _callee) = serving(implementations, logged.clone()).await;
+    let menu = Menu::new([Description::new("log", 1)]).unwrap();
+    let older = ConnectionWithMenu::new(newer.connection().clone(), menu);
+    log.caller().dispatch(&newer, 5).unwrap();
+    log.caller().dispatch(&older, 5).unwrap();
+    settle().await;
+    assert_eq!(*logged.lock().unwrap(), [(2, 5), (1, 16)]);
 }
 
 /// V-BO-2: the halves fail as callers and callees do.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use rpc_core::{Connection, Implementation, PipeCloseReason, PipeResponse, PipeRpc, Rpc};
+use rpc_core::{Connection, Implementation, PipeCloseReason, PipeResponse, PipeRpc, Rpc, StateRpc};
 use rpc_versioned::caller_converts::PipeMessage;
 use rpc_versioned::convert::Unconvertible;
 use rpc_versioned::{CallError, ConnectionWithMenu, Conversion, SelectionError, caller_converts};
@@ -11,9 +11,11 @@ use rpc_wire::Menu;
 use crate::pair::{assert_call, endless, serving, settle, updates};
 
 static COUNT: PipeRpc<i64, i64, String> = PipeRpc::new("count", 1);
+static COUNTER: StateRpc<i64, i64, i64, String> = StateRpc::new("counter", 1);
 static ECHO: Rpc<i64, i64> = Rpc::new("echo", 1);
 
 type Count = caller_converts::PipeRpc<i64, i64, String>;
+type Counter = caller_converts::StateRpc<i64, i64, i64, String>;
 
 /// What a callback was called with: updates, or what it was told of the end.
 #[derive(Clone, Debug, Default)]
@@ -49,8 +51,11 @@ async fn counting() -> (ConnectionWithMenu, Connection) {
             updates(1..=until)
         }))
     });
+    let counter = Implementation::state(&COUNTER, |(), state| async move {
+        Ok(Ok((state, endless(1..=9))))
+    });
     let echo = Implementation::blocking(&ECHO, |(), number| Ok(number));
-    serving([count, echo], ()).await
+    serving([count, counter, echo], ()).await
 }
 
 /// Fails of 3, panics of 4.
@@ -177,8 +182,8 @@ async fn raw_versions_have_no_callback() {
     assert_eq!(connection.connection().open_queries(), 0);
 }
 
-/// V-CA-10, ZV8: abort by id ends the stream; without a version in the menu it is an error, and does
-/// nothing.
+/// V-CA-10, ZV8: abort by id ends the stream, of pipes and of states; without a version in the menu it
+/// is an error, and does nothing.
 #[tokio::test(start_paused = true)]
 async fn abort_by_id_selects_anew() {
     let (connection, callee) = counting().await;
@@ -200,4 +205,24 @@ async fn abort_by_id_selects_anew() {
     settle().await;
     assert_eq!(callee.served_streams(), 0);
     assert!(heard.ended_after(&[1, 2, 3, 4, 5, 6, 7, 8, 9]).is_none());
+
+    let caller = Counter::builder("counter")
+        .version_from(&COUNTER)
+        .build()
+        .unwrap();
+    let opened = caller.dispatch(&connection, 5).await;
+    let (state, mut pipe) = opened.unwrap().unwrap();
+    assert_eq!(state, 5);
+    let error = caller.abort(&none, pipe.id()).unwrap_err();
+    assert!(matches!(error, SelectionError::UnknownRpc { .. }));
+    settle().await;
+    assert_eq!(callee.served_streams(), 1);
+    caller.abort(&connection, pipe.id()).unwrap();
+    settle().await;
+    assert_eq!(callee.served_streams(), 0);
+    for expected in 1..=9 {
+        assert_eq!(pipe.next().await.unwrap().unwrap(), expected);
+    }
+    assert!(pipe.next().await.is_none());
+    pipe.close_reason().await.into_result().unwrap();
 }

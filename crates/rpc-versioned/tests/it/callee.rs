@@ -168,7 +168,7 @@ async fn failed_conversions_are_uncaught_exceptions() {
     assert_uncaught(&error, "Response", &SQUARE_1.description());
 }
 
-/// V-CE-3: the policy is the table's, unless an implementation has its own.
+/// V-CE-3, V-BA-4: the policy is the table's, unless an implementation has its own.
 #[tokio::test(start_paused = true)]
 async fn policies_are_the_tables() {
     let family = callee_converts::Rpc::<(), i64, i64>::builder("square")

@@ -95,7 +95,7 @@ async fn rest(
 }
 
 /// V-CA-4, ZV5: one bad update is an error in its place, whether it fails or panics; the stream goes
-/// on.
+/// on. V-CA-11: why it ended is told by the pipe.
 #[tokio::test(start_paused = true)]
 async fn bad_update_is_an_error_in_its_place() {
     let (connection, callee) = counting().await;

@@ -4,6 +4,7 @@
 //! Every place is tried beside a stream and a pending call of the same connection, and beside those of
 //! another connection; all of them have to go on, and nothing may be left in any table.
 
+mod both;
 mod callee;
 mod callee_streams;
 mod caller;

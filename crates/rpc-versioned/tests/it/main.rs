@@ -13,6 +13,7 @@ mod failures;
 mod families;
 mod matrix;
 mod menu_model;
+mod menuless;
 mod menus;
 mod pair;
 mod preference;

@@ -104,9 +104,9 @@ async fn menu_is_asked_for_only_if_the_handshake_had_none() {
     }
 }
 
-/// V-RQ-1, ZV2: a peer that does not answer menu queries is an error, in the terms of the call.
+/// V-RQ-1: a peer that has the RPC, and fails to answer it, is an error in the terms of the call.
 #[tokio::test(start_paused = true)]
-async fn peer_without_menu_rpc_is_an_error() {
+async fn menu_rpc_that_fails_is_an_error() {
     let fails = Implementation::blocking(&MENU, |(), ()| Err(crate::pair::on_purpose()));
     let table = Implementations::builder()
         .implementation(fails)

@@ -65,8 +65,8 @@ async fn first_entry_on_the_menu_is_preferred() {
     assert_eq!(error.duplicates, [PRICE_7.description()]);
 }
 
-/// V-BA-1: query and response of a finished caller are mapped; failures are told as conversions of
-/// the version that was used (unlike V-BA-6).
+/// V-BA-1, decision 24: query and response of a finished caller are mapped; failures are told as
+/// conversions of the version that was used.
 #[tokio::test(start_paused = true)]
 async fn plain_callers_are_mapped() {
     let older = caller_converts::Rpc::<i64, i64>::builder("quote").version_from(&QUOTE_1);
@@ -168,7 +168,7 @@ fn text(number: i64) -> Result<String, Unconvertible> {
     }
 }
 
-/// V-BA-1: query, update and error of a finished pipe caller, with pipe and callback.
+/// V-BA-1, decision 24: query, update and error of a finished pipe caller, with pipe and callback.
 #[tokio::test(start_paused = true)]
 async fn pipe_callers_are_mapped() {
     use rpc_versioned::caller_converts::PipeMessage;
@@ -238,7 +238,7 @@ async fn pipe_callers_are_mapped() {
     assert!(heard.recv().await.is_none());
 }
 
-/// V-BA-1: query, state, update and error of a finished state caller.
+/// V-BA-1, decision 24: query, state, update and error of a finished state caller.
 #[tokio::test(start_paused = true)]
 async fn state_callers_are_mapped() {
     let caller = caller_converts::StateRpc::<i64, i64, i64, String>::builder("counter")

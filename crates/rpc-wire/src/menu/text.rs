@@ -65,7 +65,7 @@ impl Menu {
     }
 
     /// Each version with its digests, those of a name together (rule V-ME-6):
-    /// `((log ((1 (One_way (msg 698c…)))))))`.
+    /// `((log ((1 (One_way (msg 698c…))))))`.
     pub fn to_sexp_with_digests(&self) -> Sexp {
         let same = |a: &MenuEntry, b: &MenuEntry| a.description.name == b.description.name;
         Sexp::list(self.entries.chunk_by(same).map(|entries| {

@@ -64,7 +64,7 @@ fn raw_counter(how: How, whole: bool) -> Counter {
 }
 
 /// What is left of this stream, errors being those of this conversion.
-async fn rest(
+pub(super) async fn rest(
     mut pipe: caller_converts::Pipe<i64>,
     conversion: Conversion,
     rpc: &Description,
