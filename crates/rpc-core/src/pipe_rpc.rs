@@ -90,6 +90,11 @@ impl<Q, U, E, C> PipeRpc<Q, U, E, C> {
         self.version
     }
 
+    /// Whether a [`Pipe`] of it [pushes back](Self::client_pushes_back).
+    pub const fn pushes_back(&self) -> bool {
+        self.pushes_back
+    }
+
     /// Name and version.
     pub fn description(&self) -> Description {
         Description::new(self.name, self.version)

@@ -283,6 +283,46 @@ async fn demands_combine_as_results_do() {
     }
 }
 
+/// R-AU-8, as decided: of several demands that are not met, the first one is told, and those after
+/// it are not even asked.
+#[tokio::test(start_paused = true)]
+async fn first_of_several_unmet_demands_is_told() {
+    let asked = Notes::default();
+    let asking = asked.clone();
+    let echo = Implementation::blocking(&ECHO, |(): &(), text| Ok(text)).authorize(
+        move |met: &&'static [(&'static str, bool)], _| {
+            let demands = met.iter().map(|(name, is_met)| {
+                asking.push(*name);
+                is_met
+                    .then_some(())
+                    .ok_or_else(|| HandlerError::not_authorized(format!("no {name}")))
+            });
+            demands.collect::<Result<(), _>>()
+        },
+    );
+    let table = Implementations::builder()
+        .implementation(echo)
+        .build()
+        .unwrap();
+    let rows: [(&[(&str, bool)], Result<(), &str>); 3] = [
+        (&[("user", true), ("group", true)], Ok(())),
+        (
+            &[("user", true), ("group", false), ("host", true)],
+            Err("\"no group\""),
+        ),
+        (&[("user", false), ("group", false)], Err("\"no user\"")),
+    ];
+    for (demands, expected) in rows {
+        let (_connection, mut peer) = Peer::open(Config::default(), &table, demands, 11).await;
+        peer.query(1, &ECHO.description(), &"hello").await;
+        match expected {
+            Ok(()) => peer.expect_answer(1, &"hello").await,
+            Err(text) => check_refused(peer.expect_error(1).await, 11, "rpc", text),
+        }
+    }
+    assert_eq!(asked.take(), ["user", "group", "user", "group", "user"]);
+}
+
 /// A refusal is one also where a lift could only fail; its reason stays.
 #[tokio::test(start_paused = true)]
 async fn fallible_lift_may_refuse() {

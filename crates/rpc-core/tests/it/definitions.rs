@@ -6,9 +6,10 @@ use rpc_core::payload::Raw;
 use rpc_core::{
     Connection, Implementation, Implementations, OneWay, PipeRpc, Reply, Rpc, RpcShapes, StateRpc,
 };
-use rpc_wire::{RpcDigests, ShapeDigest};
+use rpc_wire::{QueryId, RpcDigests, ShapeDigest};
 
 use crate::pair::{CAPACITY, connect};
+use crate::peer::Peer;
 
 static PLAIN: Rpc<(i64, String), bool> = Rpc::new("plain", 1);
 static MESSAGE: OneWay<String> = OneWay::new("message", 2);
@@ -73,7 +74,7 @@ fn shapes_have_the_digests() {
     assert!(matches!(RAW.shapes(), RpcShapes::Unknown));
 }
 
-/// R-IM-7, R-SC-27: what a peer is told of them, direct writers and push-back making no difference.
+/// R-IM-7: what a peer is told of them, direct writers making no difference.
 #[tokio::test(start_paused = true)]
 async fn menu_carries_the_digests_of_the_definitions() {
     let table = Implementations::<()>::builder()
@@ -104,6 +105,42 @@ async fn menu_carries_the_digests_of_the_definitions() {
         digests,
         expected.map(|(name, digests)| (name.to_owned(), digests))
     );
+}
+
+/// R-SC-27: two definitions that differ in nothing else have one digest, and their calls and aborts
+/// the same bytes.
+#[tokio::test(start_paused = true)]
+async fn pushing_back_changes_nothing_on_the_wire() {
+    static CALM: PipeRpc<i64, String, bool> = PipeRpc::new("pipe", 3);
+    static CALM_STATE: StateRpc<i64, f64, String, bool> = StateRpc::new("state", 4);
+    static PUSHING_STATE: StateRpc<i64, f64, String, bool> = CALM_STATE.client_pushes_back();
+    assert!(PIPE.pushes_back() && !CALM.pushes_back());
+    assert!(PUSHING_STATE.pushes_back() && !CALM_STATE.pushes_back());
+    assert_eq!(PIPE.digests(), CALM.digests());
+    assert_eq!(PUSHING_STATE.digests(), CALM_STATE.digests());
+    for version in 1..=11 {
+        let mut frames = Vec::new();
+        for pushing in [false, true] {
+            let (connection, mut peer) = Peer::called_by_us(version).await;
+            let pipe = if pushing { &PIPE } else { &CALM };
+            let state = if pushing { &PUSHING_STATE } else { &CALM_STATE };
+            // Streams that are given up before their answers, each with its abort.
+            let opening = (
+                pipe.dispatch(&connection, &5),
+                state.dispatch(&connection, &6),
+            );
+            drop(opening);
+            for _ in 0..2 {
+                frames.push(peer.expect_frame().await);
+            }
+            for (id, answer) in [(1, b"\x00\x00".to_vec()), (2, [[0; 5], [0; 5]].concat())] {
+                peer.respond(QueryId::new(id), Ok(&answer)).await;
+                frames.push(peer.expect_frame().await);
+            }
+        }
+        let (calm, pushing) = frames.split_at(4);
+        assert_eq!(calm, pushing, "version {version}");
+    }
 }
 
 /// R-IM-7: an implementation has the shapes of its definition, if that has types: the digests, which

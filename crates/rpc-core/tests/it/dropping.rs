@@ -83,6 +83,18 @@ async fn plain_dispatch_can_be_dropped_at_any_poll() {
         yield_now().await;
     })
     .await;
+    check_dropped_anywhere(async |near| {
+        let answer = SLEEP.dispatch_map(near, &20, |millis| millis + 1);
+        assert_eq!(answer.await.unwrap(), 21);
+        yield_now().await;
+    })
+    .await;
+    check_dropped_anywhere(async |near| {
+        let answer = ECHO.dispatch_map(near, &"abc".to_owned(), |text| text.len());
+        assert_eq!(answer.await.unwrap(), 3);
+        yield_now().await;
+    })
+    .await;
 }
 
 /// R-PL-23, of calls that fail: by the handler, and for want of one; with metadata.
@@ -192,6 +204,23 @@ async fn dispatch_with_a_callback_can_be_dropped_at_any_poll() {
         assert_eq!(fold.await.unwrap(), 3);
     })
     .await;
+    // Each step has reading wait for a while.
+    check_dropped_anywhere(async |near| {
+        let opening = COUNTER.dispatch_fold(
+            near,
+            &3,
+            |_| 0,
+            |sum, update| {
+                let waiting = sleep(Duration::from_millis(10));
+                (sum + update, PipeResponse::wait(waiting))
+            },
+            |sum, _| sum,
+        );
+        let (_, fold) = opening.await.unwrap().unwrap();
+        assert_eq!(fold.await.unwrap(), 3);
+        yield_now().await;
+    })
+    .await;
     check_dropped_anywhere(async |near| {
         let opening = COUNT.dispatch_with(near, &-1, |_| ());
         opening.await.unwrap().err()
@@ -218,6 +247,14 @@ async fn expert_dispatch_can_be_dropped_at_any_poll() {
     check_dropped_anywhere(async |near| {
         let rpc = ExpertRpc::from(SLEEP.description());
         rpc.dispatch(near, &[20]).await.unwrap()
+    })
+    .await;
+    // By the form that sends just this metadata.
+    check_dropped_anywhere(async |near| {
+        let rpc = ExpertRpc::from(SLEEP.description())
+            .with_exact_metadata(QueryMetadata::new().with(0, "zero"));
+        assert_eq!(rpc.dispatch(near, &[20]).await.unwrap(), [20].as_slice());
+        yield_now().await;
     })
     .await;
     // The callback, which makes reading wait, is called whether or not anybody waits for it.

@@ -2,6 +2,7 @@
 
 mod grammar;
 mod listeners;
+mod order;
 mod plain;
 mod streams;
 mod two_ends;

@@ -442,7 +442,8 @@ async fn end_of_input_instead_of_metadata_is_an_end() {
 #[tokio::test(start_paused = true)]
 async fn frame_above_the_limit_ends_the_connection() {
     let length = frame::DEFAULT_LIMIT as u64 + 1;
-    let text = "frame of 104857601 bytes, allowed are 0 to 104857600";
+    let text = "frame of 104857601 bytes, allowed are 0 to 104857600; \
+                ASYNC_RPC_MAX_MESSAGE_SIZE raises the limit";
     check_ends(&length.to_le_bytes(), Waiting::Failed, text).await;
     check_ends(&length.to_le_bytes(), Waiting::Failed, FATAL).await;
 }

@@ -8,6 +8,7 @@ mod ending;
 mod flow;
 mod limits;
 mod runs;
+mod slow;
 
 use std::time::Duration;
 

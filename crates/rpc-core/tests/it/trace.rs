@@ -43,7 +43,8 @@ impl Trace {
     }
 }
 
-fn shorthand(event: &TracingEvent) -> String {
+/// The event as a line of the catalogue, its size at the end.
+pub(crate) fn shorthand(event: &TracingEvent) -> String {
     let bytes = event.payload_bytes;
     match &event.event {
         Event::Sent(kind) => format!("S {} {bytes}", sent(kind)),
