@@ -142,7 +142,7 @@ fn growth(before: State, after: State) -> f64 {
 
 async fn one(case: &'static Case, address: SocketAddr) -> Result<String> {
     let begin = Instant::now();
-    let outcome = timeout(Duration::from_secs(120), (case.run)(address)).await;
+    let outcome = timeout(Duration::from_secs(300), (case.run)(address)).await;
     let outcome = outcome.context("does not end").and_then(|outcome| outcome);
     let outcome = outcome.with_context(|| case.name)?;
     let seconds = begin.elapsed().as_secs_f64();

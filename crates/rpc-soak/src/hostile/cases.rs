@@ -51,7 +51,7 @@ pub(super) const CASES: &[Case] = &[
     case!("half open", half_open, true),
 ];
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(180);
 
 const ECHO: DescriptionRef<'static> = rpc("echo-string");
 const SUM: DescriptionRef<'static> = rpc("sum");
