@@ -8,7 +8,7 @@ use rpc_core::connection::Config;
 use rpc_core::{HandlerError, Implementation, Implementations, OneWay, PipeRpc, Rpc, Server};
 use rpc_versioned::{MenuWithShapes, SHAPE_MENU_RPC};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::process::Process;
 
@@ -381,7 +381,10 @@ fn failures_say_whose_they_are() {
     let (status, _, stderr) = menu(&["--timeout", "100", &address]);
     assert_eq!(status, Some(1));
     assert!(stderr.contains(&address), "{stderr}");
-    drop(silent);
+    // Bound, so that nobody else is there; and it does not listen.
+    let deaf = TcpSocket::new_v4().unwrap();
+    deaf.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = deaf.local_addr().unwrap().to_string();
     let (status, _, stderr) = menu(&[&address]);
     assert_eq!(status, Some(1));
     assert!(stderr.contains("cannot connect"), "{stderr}");
