@@ -7,7 +7,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cargo::{Cargo, root};
+use crate::cargo::Cargo;
 
 const PACKAGE: &str = "--release -p rpc-cli";
 
@@ -105,7 +105,7 @@ fn rpc(line: &str) -> Cargo {
 }
 
 /// A running server, killed when dropped.
-pub(crate) struct Server(Child);
+struct Server(Child);
 
 impl Server {
     fn start(line: &str) -> Result<Self> {
@@ -117,7 +117,7 @@ impl Server {
     ///
     /// # Errors
     /// It says something else.
-    pub(crate) fn address(&mut self) -> Result<String> {
+    fn address(&mut self) -> Result<String> {
         let stdout = self.0.stdout.take().context("the server has no output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
