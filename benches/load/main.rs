@@ -9,12 +9,15 @@
 
 #![expect(clippy::print_stdout, reason = "the table is the output")]
 
+use std::path::PathBuf;
+
 use anyhow::Result;
 use benches::load::{
     Plan, System,
     lasting::Lasting,
     ours::{Ours, Versioned},
     raw::Raw,
+    results::{self, Conditions, Results},
 };
 use clap::Parser;
 
@@ -23,10 +26,13 @@ use clap::Parser;
 struct Arguments {
     #[command(flatten)]
     plan: Plan,
+    /// Where everything goes that was found.
+    #[arg(long)]
+    json: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
-    let Arguments { plan } = Arguments::parse();
+    let Arguments { plan, json } = Arguments::parse();
     println!("{plan}\n");
     let systems: [&dyn System; 7] = [
         &Raw,
@@ -37,5 +43,14 @@ fn main() -> Result<()> {
         &Lasting::Durable,
         &Lasting::Followed,
     ];
-    plan.run(&systems, |table| print!("{table}"))
+    let conditions = Conditions::new(&plan);
+    let mut tables = Vec::new();
+    plan.run(&systems, |table| {
+        print!("{table}");
+        tables.push(table.results());
+    })?;
+    match json {
+        Some(path) => results::write(&path, &Results { conditions, tables }),
+        None => Ok(()),
+    }
 }

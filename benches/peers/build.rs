@@ -1,8 +1,21 @@
-//! The gRPC service, without needing protoc.
+//! The peers' services. gRPC does without protoc; Cap'n Proto needs its own compiler and standard
+//! schemas, which are in Debian's packages `capnproto` and `libcapnp-dev`.
 
+use anyhow::{Context as _, Result};
 use tonic_build::manual::{Builder, Method, Service};
 
-fn main() {
+fn main() -> Result<()> {
+    println!("cargo::rerun-if-changed=schema");
+    grpc();
+    capnpc::CompilerCommand::new()
+        .src_prefix("schema")
+        .default_parent_module(vec!["capnproto".to_owned()])
+        .file("schema/echo.capnp")
+        .run()
+        .context("the compiler of Cap'n Proto (packages capnproto and libcapnp-dev)")
+}
+
+fn grpc() {
     let method = |name: &str, route: &str, types: [&str; 2]| {
         Method::builder()
             .name(name)

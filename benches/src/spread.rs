@@ -1,7 +1,9 @@
 //! The middle of repeated measurements, and how far they lie apart.
 
+use serde::{Deserialize, Serialize};
+
 /// Median and extremes of the figures of all rounds; not numbers if there were none.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The smallest figure.
     pub min: f64,

@@ -15,7 +15,7 @@ pub(crate) struct Arguments {
     rest: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Which {
     /// Frames, headers and values beside other formats and beside a copy of the same bytes.
     Framing,
@@ -23,25 +23,60 @@ enum Which {
     Instructions,
     /// Calls and updates over TCP, beside a raw echo.
     Load,
-    /// The same, beside other RPC crates.
+    /// The same, beside other RPC crates. Needs the compiler of Cap'n Proto.
     Peers,
+    /// What idle connections and subscriptions keep in memory, ours and other RPC crates'.
+    Memory,
+    /// What calls and updates cost as there is more of something.
+    Curves,
     /// Ten thousand idle connections on one server, and a busy one beside them.
     Idle,
+    /// Charts and the table of targets, from the JSON in docs/performance.
+    Report,
+    /// Peers, memory and curves, written into docs/performance, and the report of them.
+    Measure,
 }
+
+/// Where JSON, charts and the table of targets are.
+const FOLDER: &str = "docs/performance";
+
+/// What the report is made of.
+const MEASURED: [(Which, &str); 3] = [
+    (Which::Peers, "peers.json"),
+    (Which::Memory, "memory.json"),
+    (Which::Curves, "curves.json"),
+];
 
 impl Which {
     /// Its command, up to the benchmark's own arguments.
     fn cargo(self) -> Cargo {
-        let (package, name) = match self {
+        let (package, name, arguments) = match self {
             // Its process counts what it allocates, and is not compared with anything.
             Self::Idle => return Cargo::new("run --release -p rpc-soak -- idle"),
-            Self::Framing => ("benches", "framing"),
-            Self::Instructions => ("benches", "instructions"),
-            Self::Load => ("benches", "load"),
-            Self::Peers => ("peers", "peers"),
+            Self::Framing => ("benches", "framing", None),
+            Self::Instructions => ("benches", "instructions", None),
+            Self::Load => ("benches", "load", None),
+            Self::Curves => ("benches", "curves", None),
+            Self::Peers => ("peers", "peers", None),
+            Self::Memory => ("peers", "peers", Some("memory")),
+            Self::Report | Self::Measure => ("benches", "report", Some(FOLDER)),
         };
-        in_benches(&format!("run --release --package {package} --bin {name}"))
-            .arguments(&["--".to_owned()])
+        let arguments: Vec<String> = ["--"]
+            .into_iter()
+            .chain(arguments)
+            .map(str::to_owned)
+            .collect();
+        in_benches(&format!("run --release --package {package} --bin {name}")).arguments(&arguments)
+    }
+
+    fn run(self, arguments: &[String]) -> Result<()> {
+        if self == Self::Measure {
+            for (which, file) in MEASURED {
+                let json = ["--json".to_owned(), format!("{FOLDER}/{file}")];
+                which.cargo().arguments(&json).run()?;
+            }
+        }
+        self.cargo().arguments(arguments).run()
     }
 }
 
@@ -55,17 +90,19 @@ fn in_benches(line: &str) -> Cargo {
 /// # Errors
 /// The command that failed.
 pub(crate) fn run(arguments: &Arguments) -> Result<()> {
-    let chosen = match arguments.which {
-        Some(which) => vec![which],
-        None => Which::value_variants().to_vec(),
-    };
-    chosen
-        .into_iter()
-        .try_for_each(|which| which.cargo().arguments(&arguments.rest).run())
+    match arguments.which {
+        Some(which) => which.run(&arguments.rest),
+        None => Which::value_variants()
+            .iter()
+            // What it measures has been measured by then, and nothing of it is kept.
+            .filter(|which| !matches!(which, Which::Report | Which::Measure))
+            .try_for_each(|which| which.run(&[])),
+    }
 }
 
 /// Everything that CI asks of the package: that each benchmark runs for a moment, which measures
-/// nothing, and that no hot path takes more instructions than before.
+/// nothing; that no hot path takes more instructions than before; and that charts and targets are
+/// what the JSON says.
 ///
 /// # Errors
 /// The command that failed.
@@ -76,14 +113,19 @@ pub(crate) fn smoke() -> Result<()> {
         .arguments(&["--", "-D", "warnings"].map(str::to_owned))
         .run()?;
     in_benches("test --release --workspace").run()?;
-    for which in Which::value_variants() {
-        let quick: &[String] = match which {
-            Which::Framing | Which::Load | Which::Peers => &["--quick".to_owned()],
-            Which::Idle => &["--connections", "500", "--seconds", "1"].map(str::to_owned),
+    for &which in Which::value_variants() {
+        let quick: &[&str] = match which {
+            Which::Framing | Which::Load | Which::Peers | Which::Curves => &["--quick"],
+            Which::Memory => &["--count", "50", "--rounds", "1"],
+            Which::Idle => &["--connections", "500", "--seconds", "1"],
             // Counts, which are the same on a busy machine.
             Which::Instructions => &[],
+            Which::Report => &["--check"],
+            // All of it has run.
+            Which::Measure => continue,
         };
-        which.cargo().arguments(quick).run()?;
+        let quick: Vec<String> = quick.iter().map(|&argument| argument.to_owned()).collect();
+        which.run(&quick)?;
     }
     Ok(())
 }

@@ -2,21 +2,18 @@
 
 mod news;
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    pin::Pin,
-    time::{Duration, Instant},
-};
+use std::{convert::Infallible, net::SocketAddr, pin::Pin, time::Duration};
 
-use anyhow::{Context as _, Result, bail, ensure};
+use anyhow::{Result, bail, ensure};
 use benches::load::{
-    Kind, Sample, System, Workload, check,
+    Kind, Sample, System, Workload,
+    caller::{self, Caller},
+    check,
     duel::{self, Tally},
     payload,
 };
 use futures_util::{Stream, StreamExt as _, stream};
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{
     Request, Response, Status,
@@ -95,13 +92,9 @@ impl System for Tonic {
         let bytes = workload.bytes;
         let serve = |listener| serve(listener, News::default());
         match workload.kind {
-            Kind::Calls { in_flight: 1 } => {
-                duel::run(duration, serve, move |to, tally| ping(to, tally, bytes))
+            Kind::Calls { .. } | Kind::Paced { .. } | Kind::Connect => {
+                caller::round::<Connected, _>(workload, duration, serve)
             }
-            Kind::Calls { in_flight } => duel::run(duration, serve, move |to, tally| {
-                tasks(to, tally, in_flight, bytes)
-            }),
-            Kind::Connect => duel::run(duration, serve, move |to, tally| connect(to, tally, bytes)),
             Kind::Stream => duel::run(duration, serve, receive),
             Kind::Group => duel::run(
                 duration,
@@ -113,7 +106,7 @@ impl System for Tonic {
     }
 }
 
-async fn serve(listener: TcpListener, news: News) -> Result<()> {
+pub(crate) async fn serve(listener: TcpListener, news: News) -> Result<()> {
     let incoming = TcpListenerStream::new(listener).map(|socket| {
         let socket = socket?;
         socket.set_nodelay(true)?;
@@ -127,7 +120,7 @@ async fn serve(listener: TcpListener, news: News) -> Result<()> {
     Ok(())
 }
 
-async fn caller(to: SocketAddr) -> Result<EchoClient<Channel>> {
+async fn client(to: SocketAddr) -> Result<EchoClient<Channel>> {
     let channel = Endpoint::from_shared(format!("http://{to}"))?
         .tcp_nodelay(true)
         .connect()
@@ -135,49 +128,25 @@ async fn caller(to: SocketAddr) -> Result<EchoClient<Channel>> {
     Ok(EchoClient::new(channel))
 }
 
-async fn call(client: &mut EchoClient<Channel>, number: u64, bytes: usize) -> Result<()> {
-    let query = Payload {
-        bytes: payload(number, bytes),
-    };
-    let response = client.echo(query).await?.into_inner();
-    check(&response.bytes, number, bytes)
-}
+#[derive(Clone)]
+pub(crate) struct Connected(EchoClient<Channel>);
 
-async fn ping(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> {
-    let mut client = caller(to).await?;
-    for number in 0.. {
-        let start = Instant::now();
-        call(&mut client, number, bytes).await?;
-        tally.add_round_trip(start.elapsed());
+impl Caller for Connected {
+    async fn connect(to: SocketAddr) -> Result<Self> {
+        Ok(Self(client(to).await?))
     }
-    bail!("out of numbers")
-}
 
-async fn tasks(to: SocketAddr, tally: Tally, in_flight: u64, bytes: usize) -> Result<Infallible> {
-    let client = caller(to).await?;
-    let mut tasks = JoinSet::new();
-    for number in 0..in_flight {
-        let (mut client, tally) = (client.clone(), tally.clone());
-        tasks.spawn(async move {
-            loop {
-                call(&mut client, number, bytes).await?;
-                tally.add(1);
-            }
-        });
+    async fn call(&mut self, number: u64, bytes: usize) -> Result<()> {
+        let query = Payload {
+            bytes: payload(number, bytes),
+        };
+        let response = self.0.echo(query).await?.into_inner();
+        check(&response.bytes, number, bytes)
     }
-    tasks.join_next().await.context("nothing in flight")??
-}
-
-async fn connect(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> {
-    for number in 0.. {
-        call(&mut caller(to).await?, number, bytes).await?;
-        tally.add(1);
-    }
-    bail!("out of numbers")
 }
 
 async fn receive(to: SocketAddr, tally: Tally) -> Result<Infallible> {
-    let mut numbers = caller(to).await?.count(Nothing {}).await?.into_inner();
+    let mut numbers = client(to).await?.count(Nothing {}).await?.into_inner();
     let mut received = 0;
     while let Some(Number { number }) = numbers.message().await? {
         ensure!(number == received, "{number} instead of {received}");
@@ -186,3 +155,16 @@ async fn receive(to: SocketAddr, tally: Tally) -> Result<Infallible> {
     }
     bail!("the stream ended")
 }
+
+/// Subscribes so often to what is never sent, on one connection.
+pub(crate) async fn subscribe_quietly(to: SocketAddr, count: usize) -> Result<Vec<Quiet>> {
+    let client = client(to).await?;
+    let mut subscriptions = Vec::with_capacity(count);
+    for _ in 0..count {
+        subscriptions.push(client.clone().news(Nothing {}).await?.into_inner());
+    }
+    Ok(subscriptions)
+}
+
+/// A subscription to what is never sent.
+pub(crate) type Quiet = tonic::Streaming<Payload>;

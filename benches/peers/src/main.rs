@@ -5,43 +5,95 @@
 
 #![expect(clippy::print_stdout, reason = "the table is the output")]
 
+mod capnproto;
 mod grpc;
+mod memory;
 mod tarpc_;
+mod thrift;
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context as _, Result};
-use benches::load::{Plan, System, ours::Ours, raw::Raw};
-use clap::Parser;
-use serde_json::json;
+use anyhow::Result;
+use benches::load::{
+    Plan, System,
+    ours::Ours,
+    raw::Raw,
+    results::{self, Conditions, Results},
+};
+use benches::memory::{self as idle, Bare, Side};
+use clap::{Parser, Subcommand};
 
-use crate::{grpc::Tonic, tarpc_::Tarpc};
+use crate::{capnproto::Capnp, grpc::Tonic, memory::Peer, tarpc_::Tarpc, thrift::Volo};
 
 /// Measures calls and updates over TCP, beside a raw echo and other RPC crates.
 #[derive(Debug, Parser)]
 struct Arguments {
     #[command(flatten)]
     plan: Plan,
-    /// Where every sample goes.
-    #[arg(long)]
+    /// Where everything goes that was found.
+    #[arg(long, global = true)]
     json: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure what idle connections and subscriptions keep in memory instead.
+    Memory(idle::Arguments),
+    /// One side of that; what this program starts itself with.
+    #[command(hide = true, subcommand)]
+    MemorySide(Side),
 }
 
 fn main() -> Result<()> {
-    let Arguments { plan, json } = Arguments::parse();
+    let Arguments {
+        plan,
+        json,
+        command,
+    } = Arguments::parse();
+    match command {
+        None => compare(&plan, json),
+        Some(Command::MemorySide(side)) => side.run(&IDLE),
+        Some(Command::Memory(arguments)) => {
+            let memory = idle::measure(&IDLE, &arguments)?;
+            print!("{memory}");
+            json.map_or(Ok(()), |path| results::write(&path, &memory))
+        }
+    }
+}
+
+const IDLE: [&dyn idle::System; 6] = [
+    &idle::Ours,
+    &Bare,
+    &Peer::Tarpc,
+    &Peer::Tonic,
+    &Peer::Capnp,
+    &Peer::Volo,
+];
+
+/// All systems, in all workloads that are asked for.
+fn compare(plan: &Plan, json: Option<PathBuf>) -> Result<()> {
     println!("{plan}\n");
-    let systems: [&dyn System; 5] = [&Raw, &Ours::Pipelined, &Ours::Tasks, &Tarpc, &Tonic];
+    let systems: [&dyn System; 7] = [
+        &Raw,
+        &Ours::Pipelined,
+        &Ours::Tasks,
+        &Tarpc,
+        &Tonic,
+        &Capnp,
+        &Volo,
+    ];
+    let conditions = Conditions::new(plan);
     let mut tables = Vec::new();
     plan.run(&systems, |table| {
         print!("{table}");
-        tables.push(table.to_json());
+        tables.push(table.results());
     })?;
-    if let Some(path) = json {
-        let all = json!({ "plan": plan.to_string(), "tables": tables });
-        let text = format!("{}\n", serde_json::to_string_pretty(&all)?);
-        fs::write(&path, text).with_context(|| format!("writing {}", path.display()))?;
+    match json {
+        Some(path) => results::write(&path, &Results { conditions, tables }),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -52,6 +104,6 @@ mod tests {
 
     #[test]
     fn every_workload_moves() {
-        assert_moves(&[&Tarpc, &Tonic]);
+        assert_moves(&[&Tarpc, &Tonic, &Capnp, &Volo]);
     }
 }

@@ -1,16 +1,12 @@
 //! tarpc, with bincode in length-delimited frames. It has no streams.
 
-use std::{
-    convert::Infallible,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use benches::load::{
-    Kind, Sample, System, Workload, check,
-    duel::{self, Tally},
-    payload,
+    Kind, Sample, System, Workload,
+    caller::{self, Caller},
+    check, duel, payload,
 };
 use futures_util::StreamExt as _;
 use tarpc::{
@@ -20,10 +16,7 @@ use tarpc::{
     tokio_serde::formats::Bincode,
     tokio_util::codec::LengthDelimitedCodec,
 };
-use tokio::{
-    net::{TcpListener, TcpStream},
-    task::JoinSet,
-};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Calls of tarpc.
 #[derive(Debug)]
@@ -49,21 +42,14 @@ impl System for Tarpc {
     }
 
     fn takes(&self, workload: Workload) -> bool {
-        matches!(workload.kind, Kind::Calls { .. } | Kind::Connect)
+        matches!(
+            workload.kind,
+            Kind::Calls { .. } | Kind::Paced { .. } | Kind::Connect
+        )
     }
 
     fn round(&self, workload: Workload, duration: Duration) -> Result<Sample> {
-        let bytes = workload.bytes;
-        match workload.kind {
-            Kind::Calls { in_flight: 1 } => {
-                duel::run(duration, serve, move |to, tally| ping(to, tally, bytes))
-            }
-            Kind::Calls { in_flight } => duel::run(duration, serve, move |to, tally| {
-                tasks(to, tally, in_flight, bytes)
-            }),
-            Kind::Connect => duel::run(duration, serve, move |to, tally| connect(to, tally, bytes)),
-            _ => bail!("tarpc has no streams"),
-        }
+        caller::round::<Connected, _>(workload, duration, serve)
     }
 }
 
@@ -78,7 +64,7 @@ where
     serde_transport::new(framed, Bincode::default())
 }
 
-async fn serve(listener: TcpListener) -> Result<()> {
+pub(crate) async fn serve(listener: TcpListener) -> Result<()> {
     loop {
         let socket = duel::accept(&listener).await?;
         let requests = BaseChannel::with_defaults(framed(socket)).execute(Server.serve());
@@ -88,48 +74,21 @@ async fn serve(listener: TcpListener) -> Result<()> {
     }
 }
 
-async fn caller(to: SocketAddr) -> Result<EchoClient> {
-    // As many as any workload has; the default is fewer.
-    let mut config = client::Config::default();
-    config.max_in_flight_requests = 1024;
-    config.pending_request_buffer = 1024;
-    Ok(EchoClient::new(config, framed(duel::connect(to).await?)).spawn())
-}
+#[derive(Clone)]
+pub(crate) struct Connected(EchoClient);
 
-async fn call(client: &EchoClient, number: u64, bytes: usize) -> Result<()> {
-    let response = client.echo(context::current(), payload(number, bytes));
-    check(&response.await?, number, bytes)
-}
-
-async fn ping(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> {
-    let client = caller(to).await?;
-    for number in 0.. {
-        let start = Instant::now();
-        call(&client, number, bytes).await?;
-        tally.add_round_trip(start.elapsed());
+impl Caller for Connected {
+    async fn connect(to: SocketAddr) -> Result<Self> {
+        // As many as any workload has; the default is fewer.
+        let mut config = client::Config::default();
+        config.max_in_flight_requests = 1024;
+        config.pending_request_buffer = 1024;
+        let socket = duel::connect(to).await?;
+        Ok(Self(EchoClient::new(config, framed(socket)).spawn()))
     }
-    bail!("out of numbers")
-}
 
-async fn tasks(to: SocketAddr, tally: Tally, in_flight: u64, bytes: usize) -> Result<Infallible> {
-    let client = caller(to).await?;
-    let mut tasks = JoinSet::new();
-    for number in 0..in_flight {
-        let (client, tally) = (client.clone(), tally.clone());
-        tasks.spawn(async move {
-            loop {
-                call(&client, number, bytes).await?;
-                tally.add(1);
-            }
-        });
+    async fn call(&mut self, number: u64, bytes: usize) -> Result<()> {
+        let response = self.0.echo(context::current(), payload(number, bytes));
+        check(&response.await?, number, bytes)
     }
-    tasks.join_next().await.context("nothing in flight")??
-}
-
-async fn connect(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> {
-    for number in 0.. {
-        call(&caller(to).await?, number, bytes).await?;
-        tally.add(1);
-    }
-    bail!("out of numbers")
 }

@@ -2,10 +2,10 @@
 
 use std::{
     convert::Infallible,
-    io, mem,
+    io,
     net::{Ipv4Addr, SocketAddr},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     thread,
@@ -13,26 +13,45 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, anyhow};
+use hdrhistogram::Histogram;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::{
     net::{TcpListener, TcpStream},
-    runtime::Runtime,
+    runtime::{LocalOptions, LocalRuntime},
     sync::oneshot,
+    task,
 };
 
-use super::Sample;
+use super::{Sample, others};
 
 /// The warm-up is the measured time divided by this.
 const WARM_UP_DIVISOR: u32 = 5;
 
+/// Significant digits of a latency.
+const DIGITS: u8 = 3;
+
+/// An empty histogram of latencies.
+pub fn latencies() -> Histogram<u64> {
+    Histogram::new(DIGITS).expect("no more digits than it can have")
+}
+
 /// What the caller has seen so far. Clones count together, on the caller's one thread.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Tally(Arc<Counters>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Counters {
     count: AtomicU64,
-    round_trips: Mutex<Vec<Duration>>,
+    latencies: Mutex<Histogram<u64>>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self(Arc::new(Counters {
+            count: AtomicU64::new(0),
+            latencies: Mutex::new(latencies()),
+        }))
+    }
 }
 
 impl Tally {
@@ -43,24 +62,26 @@ impl Tally {
         self.0.count.store(before + count, Ordering::Relaxed);
     }
 
-    /// Adds one call that took this long.
-    pub fn add_round_trip(&self, duration: Duration) {
+    /// Adds one call that took from then until now.
+    pub fn add_call_since(&self, start: Instant) {
+        let nanos = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.add(1);
-        self.0
-            .round_trips
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push(duration);
+        let recorded = self.latencies().record(nanos);
+        recorded.expect("a histogram that grows has room for any number");
     }
 
-    fn take_round_trips(&self) -> Vec<Duration> {
-        mem::take(
-            &mut self
-                .0
-                .round_trips
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        )
+    fn take_latencies(&self) -> Histogram<u64> {
+        let mut current = self.latencies();
+        let taken = current.clone();
+        current.reset();
+        taken
+    }
+
+    fn latencies(&self) -> MutexGuard<'_, Histogram<u64>> {
+        self.0
+            .latencies
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -76,8 +97,8 @@ pub fn run<Callee, Caller>(
     caller: impl FnOnce(SocketAddr, Tally) -> Caller,
 ) -> Result<Sample>
 where
-    Callee: Future<Output = Result<()>> + Send + 'static,
-    Caller: Future<Output = Result<Infallible>> + Send + 'static,
+    Callee: Future<Output = Result<()>> + 'static,
+    Caller: Future<Output = Result<Infallible>> + 'static,
 {
     let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
@@ -86,7 +107,7 @@ where
     thread::scope(|scope| {
         let callee_thread = scope.spawn(|| -> Result<()> {
             runtime()?.block_on(async {
-                let serving = tokio::spawn(callee(TcpListener::from_std(listener)?));
+                let serving = task::spawn_local(callee(TcpListener::from_std(listener)?));
                 tokio::select! {
                     ended = serving => ended?.context("callee"),
                     _ = stopped => Ok(()),
@@ -97,10 +118,10 @@ where
             let tally = Tally::default();
             let calling = caller(address, tally.clone());
             tokio::select! {
-                ended = tokio::spawn(calling) => {
+                ended = task::spawn_local(calling) => {
                     ended?.context("caller").map(|never| match never {})
                 }
-                sample = observe(duration, &tally) => Ok(sample),
+                sample = observe(duration, &tally) => sample,
             }
         });
         drop(stop);
@@ -135,43 +156,61 @@ pub async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     Ok(socket)
 }
 
-async fn observe(duration: Duration, tally: &Tally) -> Sample {
+/// How long may pass before anything has been counted.
+const SET_UP: Duration = Duration::from_secs(120);
+
+/// Measures, after a warm-up that begins when the caller has counted for the first time: until then
+/// it may have been setting up.
+async fn observe(duration: Duration, tally: &Tally) -> Result<Sample> {
+    let counted = async {
+        while tally.0.count.load(Ordering::Relaxed) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let set_up = tokio::time::timeout(SET_UP, counted).await;
+    set_up.map_err(|_| anyhow!("nothing was counted for {SET_UP:?}"))?;
     tokio::time::sleep(duration / WARM_UP_DIVISOR).await;
-    tally.take_round_trips();
-    let before = Moment::now(tally);
+    tally.take_latencies();
+    let before = Moment::now(tally)?;
     tokio::time::sleep(duration).await;
-    let after = Moment::now(tally);
-    Sample {
+    let after = Moment::now(tally)?;
+    let (wall, cpu) = (after.wall - before.wall, after.cpu - before.cpu);
+    Ok(Sample {
         count: after.count - before.count,
-        wall: after.wall - before.wall,
-        cpu: after.cpu - before.cpu,
-        round_trips: tally.take_round_trips(),
-    }
+        wall,
+        cpu,
+        others: others::share(after.busy - before.busy, cpu, wall),
+        latencies: tally.take_latencies(),
+    })
 }
 
-/// The three clocks of a measurement, read together.
+/// The clocks of a measurement, read together.
 struct Moment {
     count: u64,
     wall: Instant,
     cpu: Duration,
+    busy: Duration,
 }
 
 impl Moment {
-    fn now(tally: &Tally) -> Self {
+    fn now(tally: &Tally) -> Result<Self> {
+        let busy = others::busy()?;
         let cpu = clock_gettime(ClockId::ProcessCPUTime);
-        Self {
+        Ok(Self {
             count: tally.0.count.load(Ordering::Relaxed),
             wall: Instant::now(),
             // Never negative: the clock starts at zero with the process.
             cpu: Duration::try_from(cpu).unwrap_or_default(),
-        }
+            busy,
+        })
     }
 }
 
-fn runtime() -> Result<Runtime> {
+/// Of one thread, and for what never leaves it too: one of the peers is made of such.
+fn runtime() -> Result<LocalRuntime> {
     Ok(tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?)
+        .build_local(LocalOptions::default())?)
 }
 
 #[cfg(test)]
@@ -186,14 +225,24 @@ mod tests {
             SHORT,
             |_listener| std::future::pending(),
             |_address, tally| async move {
-                tally.add_round_trip(SHORT);
+                tally.add_call_since(Instant::now());
                 std::future::pending().await
             },
         )
         .unwrap();
         assert_eq!(sample.count, 0);
-        assert!(sample.round_trips.is_empty());
+        assert!(sample.latencies.is_empty());
         assert!(sample.wall >= SHORT);
+    }
+
+    #[test]
+    fn calls_take_what_has_passed() {
+        let tally = Tally::default();
+        tally.add_call_since(Instant::now() - SHORT);
+        let latencies = tally.take_latencies();
+        assert_eq!(latencies.len(), 1);
+        assert!(latencies.max() >= u64::try_from(SHORT.as_nanos()).unwrap());
+        assert!(tally.take_latencies().is_empty());
     }
 
     #[test]

@@ -124,7 +124,7 @@ async fn followed(to: SocketAddr, tally: Tally) -> Result<Infallible> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::system::assert_moves;
+    use super::super::assert_moves;
     use super::*;
 
     #[test]

@@ -1,6 +1,9 @@
 //! This workspace's connections, with their default configuration.
 
+mod beside;
+mod connected;
 mod group;
+mod quiet;
 mod versioned;
 
 use std::{
@@ -10,28 +13,33 @@ use std::{
     pin::Pin,
     sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use bin_prot::{ByteString, Int64Bits};
 use futures_core::Stream;
 use rpc_core::{
-    Connection, Implementations, OneWay, PipeMessage, PipeRpc, Rpc, TracingSubscription,
-    connection::Config,
+    Connection, Implementations, OneWay, PipeMessage, PipeRpc, Rpc, connection::Config,
 };
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
-    Kind, Sample, System, Workload, check,
+    Kind, MENU, Sample, System, Workload, caller, check,
     duel::{self, Tally},
     lasting, payload,
 };
 
+pub use beside::{Beside, keep_idle};
+pub use connected::Connected;
+use connected::{Heard, listen};
+use group::Shape;
+pub use quiet::{serve_quietly, subscribe_quietly};
 pub use versioned::Versioned;
 
 static ECHO: Rpc<ByteString, ByteString> = Rpc::new("echo", 1);
 static COUNT: PipeRpc<(), Int64Bits, String> = PipeRpc::new("count", 1);
+static QUIET: PipeRpc<(), Int64Bits, String> = PipeRpc::new("quiet", 1);
 static NOTE: OneWay<ByteString> = OneWay::new("note", 1);
 
 /// Bytes of one-way messages that may wait before their sender does.
@@ -68,18 +76,25 @@ impl System for Ours {
 
     fn round(&self, workload: Workload, duration: Duration) -> Result<Sample> {
         let (bytes, heard) = (workload.bytes, matches!(self, Self::Heard));
-        let serve = move |listener| serve(listener, heard);
+        let serve = move |listener| async move {
+            let others = if workload.kind == Kind::Connect {
+                MENU - OWN
+            } else {
+                0
+            };
+            serve(listener, &table(others)?, heard).await
+        };
         match workload.kind {
-            Kind::Calls { in_flight: 1 } => duel::run(duration, serve, move |to, tally| {
-                ping(to, tally, bytes, heard)
-            }),
-            Kind::Calls { in_flight } => match self {
-                Self::Pipelined | Self::Heard => duel::run(duration, serve, move |to, tally| {
+            Kind::Calls { in_flight } if in_flight > 1 && !matches!(self, Self::Tasks) => {
+                duel::run(duration, serve, move |to, tally| {
                     pipelined(to, tally, in_flight, bytes, heard)
-                }),
-                Self::Tasks => duel::run(duration, serve, move |to, tally| {
-                    tasks(to, tally, in_flight, bytes)
-                }),
+                })
+            }
+            Kind::Calls { .. } | Kind::Paced { .. } | Kind::Connect => match self {
+                Self::Heard => caller::round::<Heard, _>(workload, duration, serve),
+                Self::Pipelined | Self::Tasks => {
+                    caller::round::<Connected, _>(workload, duration, serve)
+                }
             },
             Kind::Stream => duel::run(duration, serve, move |to, tally| receive(to, tally, heard)),
             Kind::Callback => duel::run(duration, serve, called_back),
@@ -92,22 +107,11 @@ impl System for Ours {
             ),
             Kind::Group => duel::run(
                 duration,
-                move |listener| group::serve(listener, bytes),
-                move |to, tally| group::subscribe(to, tally, bytes),
+                move |listener| group::serve(listener, Shape::MANY, bytes),
+                move |to, tally| group::subscribe(to, tally, Shape::MANY, bytes),
             ),
-            Kind::Connect => duel::run(duration, serve, move |to, tally| connect(to, tally, bytes)),
         }
     }
-}
-
-/// Counts the events of a connection, if they are to be heard.
-fn listen(connection: &Connection, heard: bool) -> Option<TracingSubscription> {
-    let events = AtomicU64::new(0);
-    heard.then(|| {
-        connection.subscribe(move |_| {
-            events.fetch_add(1, Ordering::Relaxed);
-        })
-    })
 }
 
 /// A connection that calls.
@@ -115,11 +119,28 @@ async fn caller(to: SocketAddr) -> Result<Connection> {
     Ok(Connection::create(duel::connect(to).await?, Config::default()).await?)
 }
 
-async fn serve(listener: TcpListener, heard: bool) -> Result<()> {
-    let implementations = Implementations::<()>::builder()
+/// RPCs of [`table`] beside the others.
+const OWN: usize = 3;
+
+/// The calls and the pipe that are measured, a pipe that never says anything, and so many others
+/// that nobody calls.
+fn table(others: usize) -> Result<Implementations<()>> {
+    let mut table = Implementations::<()>::builder()
         .implement(&ECHO, |_state, query| async move { Ok(query) })
         .implement_pipe(&COUNT, |_state, ()| async { Ok(Ok(Counter(0))) })
-        .build()?;
+        .implement_pipe(&QUIET, |_state, ()| async { Ok(Ok(Silence)) });
+    for version in 1..=i64::try_from(others)? {
+        let other = Rpc::<ByteString, ByteString>::new("other", version);
+        table = table.implement(&other, |_state, query| async move { Ok(query) });
+    }
+    Ok(table.build()?)
+}
+
+async fn serve(
+    listener: TcpListener,
+    implementations: &Implementations<()>,
+    heard: bool,
+) -> Result<()> {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -152,29 +173,15 @@ impl Stream for Counter {
     }
 }
 
-async fn ping(to: SocketAddr, tally: Tally, bytes: usize, heard: bool) -> Result<Infallible> {
-    let connection = caller(to).await?;
-    let _listening = listen(&connection, heard);
-    for number in 0.. {
-        let start = Instant::now();
-        call(&connection, number, bytes).await?;
-        tally.add_round_trip(start.elapsed());
-    }
-    bail!("out of numbers")
-}
+/// Never an update.
+struct Silence;
 
-async fn call(connection: &Connection, number: u64, bytes: usize) -> Result<()> {
-    let query = ByteString(payload(number, bytes));
-    let ByteString(response) = ECHO.dispatch(connection, &query).await?;
-    check(&response, number, bytes)
-}
+impl Stream for Silence {
+    type Item = Int64Bits;
 
-async fn connect(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> {
-    for number in 0.. {
-        call(&caller(to).await?, number, bytes).await?;
-        tally.add(1);
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Int64Bits>> {
+        Poll::Pending
     }
-    bail!("out of numbers")
 }
 
 async fn pipelined(
@@ -186,7 +193,17 @@ async fn pipelined(
 ) -> Result<Infallible> {
     let connection = caller(to).await?;
     let _listening = listen(&connection, heard);
-    let dispatch = |number| ECHO.dispatch(&connection, &ByteString(payload(number, bytes)));
+    keep_in_flight(&connection, tally, in_flight, bytes).await
+}
+
+/// One task dispatches ahead, and takes the answers in order.
+async fn keep_in_flight(
+    connection: &Connection,
+    tally: Tally,
+    in_flight: u64,
+    bytes: usize,
+) -> Result<Infallible> {
+    let dispatch = |number| ECHO.dispatch(connection, &ByteString(payload(number, bytes)));
     let mut waiting: VecDeque<_> = (0..in_flight).map(dispatch).collect();
     for number in 0.. {
         let first = waiting.pop_front().context("nothing in flight")?;
@@ -196,21 +213,6 @@ async fn pipelined(
         waiting.push_back(dispatch(number + in_flight));
     }
     bail!("out of numbers")
-}
-
-async fn tasks(to: SocketAddr, tally: Tally, in_flight: u64, bytes: usize) -> Result<Infallible> {
-    let connection = caller(to).await?;
-    let mut tasks = JoinSet::new();
-    for number in 0..in_flight {
-        let (connection, tally) = (connection.clone(), tally.clone());
-        tasks.spawn(async move {
-            loop {
-                call(&connection, number, bytes).await?;
-                tally.add(1);
-            }
-        });
-    }
-    tasks.join_next().await.context("nothing in flight")??
 }
 
 async fn receive(to: SocketAddr, tally: Tally, heard: bool) -> Result<Infallible> {

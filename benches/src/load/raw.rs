@@ -1,6 +1,12 @@
 //! The limit: frames over TCP that nobody understands, read and written in batches.
 
-use std::{convert::Infallible, io, net::SocketAddr, time::Duration, time::Instant};
+use std::{
+    collections::VecDeque,
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use tokio::{
@@ -12,10 +18,11 @@ use tokio::{
 use super::{
     CONNECTIONS, Kind, MEMBERS, Sample, System, Workload, check,
     duel::{self, Tally},
+    pacer::Pacer,
 };
 
 /// How much is sent at once where nothing is waited for.
-const BATCH_BYTES: usize = 64 * 1024;
+pub(super) const BATCH_BYTES: usize = 64 * 1024;
 
 /// Room for what is read at once: several of the largest payloads.
 const INPUT_BYTES: usize = 256 * 1024;
@@ -45,6 +52,9 @@ impl System for Raw {
             }
             Kind::Calls { in_flight } => duel::run(duration, echo, move |to, tally| {
                 calls(to, tally, in_flight, bytes)
+            }),
+            Kind::Paced { per_second } => duel::run(duration, echo, move |to, tally| {
+                paced(to, tally, per_second, bytes)
             }),
             // Which side connects makes no difference.
             Kind::Stream | Kind::Callback | Kind::State | Kind::OneWay => duel::run(
@@ -110,9 +120,33 @@ async fn ping(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> 
     for number in 0.. {
         let start = Instant::now();
         io.call(number, bytes).await?;
-        tally.add_round_trip(start.elapsed());
+        tally.add_call_since(start);
     }
     bail!("out of numbers")
+}
+
+/// Sends frames when they are due, and takes those that come back.
+async fn paced(to: SocketAddr, tally: Tally, per_second: u32, bytes: usize) -> Result<Infallible> {
+    let mut io = Io::new(duel::connect(to).await?, usize::MAX);
+    let mut pacer = Pacer::new(per_second)?;
+    let mut waiting = VecDeque::new();
+    loop {
+        tokio::select! {
+            // What a turn has written and read stays where it is if the timer is first.
+            open = io.turn() => ensure!(open?, "the callee closed"),
+            due = pacer.due() => {
+                for (number, time) in due? {
+                    put_payload(&mut io.output, number, bytes);
+                    waiting.push_back((number, time));
+                }
+            }
+        }
+        while let Some(body) = io.input.next_frame()? {
+            let (number, time) = waiting.pop_front().context("more frames than were sent")?;
+            check(body, number, bytes)?;
+            tally.add_call_since(time);
+        }
+    }
 }
 
 /// Makes a connection, sends a frame, waits until it is back, closes, and so on.

@@ -54,8 +54,10 @@ impl Config {
     /// the subscription is made again after the delay. For callees that answer heartbeats, but are
     /// stuck otherwise. Default: never, as in the reference.
     ///
-    /// It must be longer than the callee may have nothing to say. Only a consumer that waits for
-    /// an event notices the silence.
+    /// It must be longer than the callee may have nothing to say. What counts is the time since a
+    /// consumer began to wait for the update that does not come: one that is slow does not make its
+    /// callee silent. One that [pushes back](rpc_core::PipeRpc::client_pushes_back), and is slow,
+    /// does so to the other streams of its connection, which is not read meanwhile.
     #[must_use]
     pub fn silence_limit(mut self, limit: Duration) -> Self {
         self.silence_limit = Some(limit);

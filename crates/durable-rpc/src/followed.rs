@@ -3,6 +3,7 @@
 mod current;
 mod folding;
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -84,8 +85,16 @@ where
         let monitor = self.monitor();
         let current = Current::unknown(monitor.clock().now());
         let (sender, current) = watch::channel(current);
-        let apply = move |state: &mut S, update| apply(state, update).into();
-        let task = Task::spawn(Folding::new(self, sender, Box::new(apply)).run());
+        let apply_all = move |state: &mut S, updates: &mut VecDeque<U>, fitting: &mut u64| {
+            for update in updates.drain(..) {
+                match apply(state, update).into() {
+                    Applied::Fits => *fitting += 1,
+                    refused @ Applied::Refused(_) => return refused,
+                }
+            }
+            Applied::Fits
+        };
+        let task = Task::spawn(Folding::new(self, sender, Box::new(apply_all)).run());
         Followed {
             current,
             _task: Arc::new(task),

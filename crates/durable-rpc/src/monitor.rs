@@ -69,7 +69,7 @@ pub enum Interruption {
     /// The consumer was too slow for the [bound](crate::Subscription::conflated) on the updates
     /// that wait for it.
     Overflowed {
-        /// How many updates it did not get.
+        /// How many updates it did not get, of those that had been taken from the stream.
         dropped_updates: usize,
     },
     /// An update [did not fit](crate::Applied::Refused) the state.
@@ -107,6 +107,20 @@ struct Told {
     status: Status,
     /// Without the updates, and without the time of the present stream.
     stats: Stats,
+}
+
+impl Interruption {
+    /// Whether a stream has ended, rather than an attempt to get one.
+    pub(crate) const fn is_loss(&self) -> bool {
+        match self {
+            Self::Lost
+            | Self::Silent
+            | Self::Resubscribed
+            | Self::Overflowed { .. }
+            | Self::Refused(_) => true,
+            Self::FailedToConnect(_) | Self::RpcError => false,
+        }
+    }
 }
 
 impl Monitor {
@@ -158,10 +172,17 @@ impl Monitor {
     }
 
     #[inline]
-    pub(crate) fn update(&self) {
+    pub(crate) fn updates(&self, count: u64) {
         // Only one thread at a time has the subscription.
         let updates = self.shared.updates.load(Ordering::Relaxed);
-        self.shared.updates.store(updates + 1, Ordering::Relaxed);
+        self.shared
+            .updates
+            .store(updates + count, Ordering::Relaxed);
+    }
+
+    /// An update did not fit. The loss of its stream is told of by itself.
+    pub(crate) fn refused(&self) {
+        self.told().stats.refused += 1;
     }
 
     pub(crate) fn attempting(&self, since: Instant) {

@@ -6,6 +6,7 @@ mod machine;
 mod silence;
 pub(crate) mod source;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -166,6 +167,11 @@ impl<S, U, E, M> Subscription<S, U, E, M> {
     /// too far behind. Does nothing between streams.
     pub fn resubscribe(&mut self) {
         self.resubscribe_because(Interruption::Resubscribed);
+    }
+
+    /// Moves updates that are there already to `updates`, as if they had been events.
+    pub(crate) fn take_ready(&mut self, updates: &mut VecDeque<U>, most: usize) {
+        self.machine.take_ready(updates, most);
     }
 
     pub(crate) fn resubscribe_because(&mut self, why: Interruption) {

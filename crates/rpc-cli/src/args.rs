@@ -11,6 +11,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use rpc_wire::ProtocolVersion;
 
 use crate::interop::cases::{CASES, Case};
+use crate::interop::prices::PriceVersions;
 
 pub(crate) use probe::{Events, Ping};
 
@@ -41,7 +42,7 @@ pub(crate) enum Command {
     /// Ask a server what it answers: names, versions, kinds, and digests of the types.
     ///
     /// Asks any Async_rpc server, in the handshake or by the menu RPC. Kinds and digests are known
-    /// only if the server tells them. Exits with 1 if there is no answer; with --diff, with 3 if the
+    /// only if the server tells them, there or by the shapes of its types. Exits with 1 if there is no answer; with --diff, with 3 if the
     /// second server is incompatible with callers of the first.
     Menu(Menu),
     /// Publish or watch the live state of a host.
@@ -230,6 +231,10 @@ pub(crate) struct InteropServe {
     /// How to introduce itself.
     #[arg(long, value_name = "TEXT", default_value = "interop-server")]
     pub(crate) identification: String,
+    /// The versions of `price` to implement, 1, 2 or 1,2; and implement its streams in these versions,
+    /// which are not part of the suite. Default: 1,2 of `price`, and no streams.
+    #[arg(long, value_name = "VERSIONS")]
+    pub(crate) price: Option<PriceVersions>,
 }
 
 /// Arguments of `rpc interop client`.
@@ -250,6 +255,10 @@ pub(crate) struct InteropClient {
     /// Fail unless this wire version is negotiated.
     #[arg(long, value_name = "V", value_parser = version)]
     pub(crate) expect_wire: Option<ProtocolVersion>,
+    /// The versions of `price` that the server has to implement; and run the cases of its streams, or
+    /// say that the server has none. Default: 1,2, and not these cases.
+    #[arg(long, value_name = "VERSIONS")]
+    pub(crate) price: Option<PriceVersions>,
     /// Instead of the cases: hold a durable subscription to the slow counter, and print each of
     /// its events as `SECONDS EVENT`.
     #[arg(long, conflicts_with = "only")]

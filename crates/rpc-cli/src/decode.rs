@@ -19,4 +19,4 @@ pub(crate) mod raw;
 pub(crate) mod recording;
 pub(crate) mod shapes;
 mod tcp;
-mod text;
+pub(crate) mod text;

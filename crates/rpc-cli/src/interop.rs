@@ -7,7 +7,7 @@ pub(crate) mod cases;
 mod check;
 pub(crate) mod client;
 pub(crate) mod durable;
-mod prices;
+pub(crate) mod prices;
 mod rpcs;
 pub(crate) mod run;
 pub(crate) mod server;

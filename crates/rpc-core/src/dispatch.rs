@@ -213,9 +213,10 @@ impl<R: Send + 'static> Receiver for PlainCall<R> {
 }
 
 /// Decodes what a callee sent.
+#[inline]
 pub(crate) fn decode<T>(
     data: Data<'_>,
-    decode: fn(&[u8]) -> Result<T, Undecodable>,
+    decode: impl Fn(&[u8]) -> Result<T, Undecodable>,
     location: &'static str,
 ) -> Result<T, DispatchError> {
     payload::read(data, decode).map_err(|error| undecodable(location, error))

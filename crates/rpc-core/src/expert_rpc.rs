@@ -181,11 +181,7 @@ impl ExpertRpc {
         query: &[u8],
     ) -> impl Future<Output = Result<Result<(Bytes, Pipe<Bytes>), Bytes>, DispatchError>> + Send + use<>
     {
-        let queue = Queue {
-            state: copy,
-            update: copy,
-            pushes_back: false,
-        };
+        let queue = Queue::new(copy, copy, false);
         let definition = self.definition(queue);
         let asking = self.asking(connection);
         let opening = open(connection, asking, definition, query.len(), |buffer| {

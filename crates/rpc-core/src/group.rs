@@ -173,7 +173,7 @@ impl<U, C> Group<U, C> {
 
     /// Whether every member, if there are any, is closed.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        !self.lock().members.any_open()
     }
 
     /// The members that are not closed, in no particular order.
@@ -249,7 +249,7 @@ impl State {
     }
 
     fn has_no_use_for_updates(&self) -> bool {
-        self.members.is_empty() && matches!(self.last, Last::NotSent)
+        self.members.are_none() && matches!(self.last, Last::NotSent)
     }
 
     fn send(&mut self) {

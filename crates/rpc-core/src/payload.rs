@@ -14,7 +14,7 @@ mod prost;
 mod raw;
 
 use std::fmt;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bin_prot::shape::{Digest, Shape};
 use bin_prot::{BinReadOwned, BinShape, BinWrite, ReadError, ReadErrorKind, WriteError};
@@ -125,16 +125,32 @@ impl<T: BinReadOwned + BinWrite + BinShape> Codec<T> for BinProt {
 
 /// Reads a payload with a codec's function. One whose length passes its frame is undecodable
 /// (rule C-RD-14); and so is one at which the codec, which is the user's, panics.
+#[inline]
 pub(crate) fn read<T>(
     data: Data<'_>,
-    read: fn(&[u8]) -> Result<T, Undecodable>,
+    read: impl Fn(&[u8]) -> Result<T, Undecodable>,
 ) -> Result<T, Undecodable> {
     let bytes = data.bytes().map_err(Undecodable::wrong_length)?;
-    catch_unwind(|| read(bytes)).unwrap_or_else(|panic| {
+    caught(|| read(bytes))
+}
+
+/// Runs something that decodes, by a codec that is the user's.
+#[inline]
+pub(crate) fn caught<T>(decode: impl FnOnce() -> Result<T, Undecodable>) -> Result<T, Undecodable> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
         let panic = HandlerError::from_panic(&*panic);
         Err(Undecodable::new(format_args!("decoder panicked: {panic}")))
     })
 }
+
+/// A codec's function, as a type of its own where that can be: whatever calls it is then compiled
+/// for it.
+pub(crate) trait Decode<T>:
+    Fn(&[u8]) -> Result<T, Undecodable> + Send + Sync + 'static
+{
+}
+
+impl<T, F> Decode<T> for F where F: Fn(&[u8]) -> Result<T, Undecodable> + Send + Sync + 'static {}
 
 /// Why a payload could not be decoded, for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -164,11 +164,8 @@ where
         query: &Q,
     ) -> impl Future<Output = Result<Result<Pipe<U>, E>, DispatchError>> + Send + use<Q, U, E, C>
     {
-        let queue = Queue {
-            state: <BinProt as Codec<()>>::read,
-            update: <C as Codec<U>>::read,
-            pushes_back: self.pushes_back,
-        };
+        let (state, update) = (<BinProt as Codec<()>>::read, <C as Codec<U>>::read);
+        let queue = Queue::new(state, update, self.pushes_back);
         let definition = Definition {
             name: Name::Defined(self.description_ref()),
             sink: queue,

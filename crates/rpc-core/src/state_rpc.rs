@@ -97,11 +97,8 @@ where
         query: &Q,
     ) -> impl Future<Output = Result<Result<(T, Pipe<U>), E>, DispatchError>> + Send + use<Q, T, U, E, C>
     {
-        let queue = Queue {
-            state: <C as Codec<T>>::read,
-            update: <C as Codec<U>>::read,
-            pushes_back: self.pushes_back,
-        };
+        let (state, update) = (<C as Codec<T>>::read, <C as Codec<U>>::read);
+        let queue = Queue::new(state, update, self.pushes_back);
         let definition = Definition {
             name: Name::Defined(self.description_ref()),
             sink: queue,

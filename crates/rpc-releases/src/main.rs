@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use rpc_core::connection::Config;
 use rpc_core::{Client, Connection, Implementations, Server};
 use rpc_releases::{release_1, release_2, release_3};
-use rpc_versioned::ConnectionWithMenu;
+use rpc_versioned::{ConnectionWithMenu, Registered};
 use tokio::net::TcpListener;
 
 #[tokio::main]
@@ -17,7 +17,7 @@ async fn main() -> anyhow::Result<()> {
     match args[..] {
         ["1", "serve"] => serve(release_1::table()?).await,
         ["2", "serve"] => serve(release_2::table(say_version)?).await,
-        ["3", "serve"] => serve(release_3::table()?).await,
+        ["3", "serve"] => serve(release_3::table(say_version)?).await,
         ["1", "price", address, symbol, "USD", "1"] => {
             let connection = connect(address).await?;
             let cents = release_1::ask(&connection, symbol.to_owned()).await?;
@@ -44,12 +44,12 @@ async fn main() -> anyhow::Result<()> {
         }
         ["2", "stock", address, symbol] => {
             let connection = connect_with_menu(address).await?;
-            let pieces = release_2::ask_stock(&connection, symbol.to_owned()).await??;
+            let pieces = release_2::ask_stock(&connection, symbol.to_owned()).await?;
             say(format_args!("{pieces}"))
         }
         ["3", "stock", address, symbol] => {
             let connection = connect_with_menu(address).await?;
-            let stock = release_3::ask_stock(&connection, symbol.to_owned()).await??;
+            let stock = release_3::ask_stock(&connection, symbol.to_owned()).await?;
             say(format_args!("{} {}", stock.pieces, stock.place))
         }
         _ => bail!("this release does not know that: {}", args.join(" ")),
@@ -82,9 +82,9 @@ async fn connect_with_menu(address: &str) -> anyhow::Result<ConnectionWithMenu> 
     Ok(ConnectionWithMenu::request(connect(address).await?).await?)
 }
 
-fn say_version(version: i64) {
+fn say_version(rpc: &Registered) {
     // Nobody may be there any more who reads it.
-    let _nobody = say(format_args!("version {version} is in use"));
+    let _nobody = say(format_args!("{rpc:?} is in use"));
 }
 
 fn say(text: std::fmt::Arguments<'_>) -> anyhow::Result<()> {

@@ -1,10 +1,12 @@
 //! The second release: prices have a currency, and servers ask each other.
 
+use std::sync::LazyLock;
+
 use bin_prot::BinProt;
 use rpc_core::{Implementations, Rpc};
 use rpc_versioned::convert::Unconvertible;
 use rpc_versioned::{
-    CallError, ConnectionWithMenu, RegistrationError, both_convert, callee_converts,
+    CallError, ConnectionWithMenu, Registered, RegistrationError, both_convert, callee_converts,
     caller_converts,
 };
 
@@ -49,10 +51,7 @@ fn in_dollars(symbol: String) -> Result<Query, Unconvertible> {
 }
 
 /// How the client asks by either version.
-///
-/// # Errors
-/// None: the versions differ.
-pub fn price_caller() -> Result<caller_converts::Rpc<Query, Price>, RegistrationError> {
+pub static PRICE_CALLER: LazyLock<caller_converts::Rpc<Query, Price>> = LazyLock::new(|| {
     caller_converts::Rpc::builder("price")
         .version(&PRICE_1, of_dollars, |cents| {
             let currency = "USD".to_owned();
@@ -60,7 +59,8 @@ pub fn price_caller() -> Result<caller_converts::Rpc<Query, Price>, Registration
         })
         .version_from(&PRICE_2)
         .build()
-}
+        .expect("two versions of one name")
+});
 
 /// A server of release 1 has no other currency; pretending would be worse than failing.
 fn of_dollars(query: Query) -> Result<String, Unconvertible> {
@@ -75,33 +75,28 @@ fn of_dollars(query: Query) -> Result<String, Unconvertible> {
 pub static STOCK_1: Rpc<String, i64> = Rpc::new("stock", 1);
 
 /// Both sides of it.
-pub type Stock = both_convert::Rpc<(), String, i64, String, i64>;
+pub type StockRpc = both_convert::Rpc<(), String, i64, String, i64>;
 
 /// The versions of it.
-///
-/// # Errors
-/// None: there is but one.
-pub fn stock() -> Result<Stock, RegistrationError> {
-    Stock::builder("stock").version_from(&STOCK_1).build()
-}
+pub static STOCK: LazyLock<StockRpc> = LazyLock::new(|| {
+    let stock = StockRpc::builder("stock").version_from(&STOCK_1);
+    stock.build().expect("one version")
+});
 
 /// What the server answers. `on_version` hears of each version when it is first asked for.
 ///
 /// # Errors
 /// None: names and versions differ.
 pub fn table(
-    on_version: impl Fn(i64) + Send + Sync + 'static,
+    on_version: impl Fn(&Registered) + Clone + Send + Sync + 'static,
 ) -> anyhow::Result<Implementations<()>> {
-    let price = price_callee()?.on_new_version(move |rpc| on_version(rpc.version()));
+    let price = price_callee()?.on_new_version(on_version.clone());
+    let stock = STOCK.callee().clone().on_new_version(on_version);
     let table = Implementations::builder()
         .implementations(
             price.implement(|(), _version, query: Query| async move { Ok(price_of(query)) }),
         )
-        .implementations(
-            stock()?
-                .callee()
-                .implement(|(), _version, symbol| async move { Ok(pieces(&symbol)) }),
-        )
+        .implementations(stock.implement(|(), _version, symbol| async move { Ok(pieces(&symbol)) }))
         .build()?;
     Ok(table)
 }
@@ -110,19 +105,16 @@ pub fn table(
 ///
 /// # Errors
 /// Those of the dispatch; of any currency but the dollar, if the server is of release 1.
-pub async fn ask(connection: &ConnectionWithMenu, query: Query) -> anyhow::Result<Price> {
-    Ok(price_caller()?.dispatch(connection, query).await?)
+pub async fn ask(connection: &ConnectionWithMenu, query: Query) -> Result<Price, CallError> {
+    PRICE_CALLER.dispatch(connection, query).await
 }
 
 /// What a server asks another one.
 ///
 /// # Errors
 /// Those of the dispatch.
-pub async fn ask_stock(
-    connection: &ConnectionWithMenu,
-    symbol: String,
-) -> anyhow::Result<Result<i64, CallError>> {
-    Ok(stock()?.caller().dispatch(connection, symbol).await)
+pub async fn ask_stock(connection: &ConnectionWithMenu, symbol: String) -> Result<i64, CallError> {
+    STOCK.caller().dispatch(connection, symbol).await
 }
 
 fn price_of(query: Query) -> Price {

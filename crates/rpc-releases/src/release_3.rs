@@ -1,11 +1,13 @@
 //! The third release: prices depend on how much is bought, version 1 is gone, and stock is in a
 //! place.
 
+use std::sync::LazyLock;
+
 use bin_prot::BinProt;
 use rpc_core::{Implementations, Rpc};
 use rpc_versioned::convert::{Unconvertible, into};
 use rpc_versioned::{
-    CallError, ConnectionWithMenu, RegistrationError, both_convert, callee_converts,
+    CallError, ConnectionWithMenu, Registered, RegistrationError, both_convert, callee_converts,
     caller_converts,
 };
 
@@ -48,16 +50,14 @@ pub fn price_callee() -> Result<callee_converts::Rpc<(), Query, Price>, Registra
 }
 
 /// How the client asks: as release 2 did, where the server is not newer than that.
-///
-/// # Errors
-/// None: the versions differ.
-pub fn price_caller() -> Result<caller_converts::Rpc<Query, Price>, RegistrationError> {
-    let older = release_2::price_caller()?.map_query(of_one_piece);
+pub static PRICE_CALLER: LazyLock<caller_converts::Rpc<Query, Price>> = LazyLock::new(|| {
+    let older = release_2::PRICE_CALLER.map_query(of_one_piece);
     caller_converts::Rpc::builder("price")
         .version_from(&PRICE_3)
         .include(&older)
         .build()
-}
+        .expect("three versions of one name")
+});
 
 /// Older servers know the price of one piece.
 fn of_one_piece(query: Query) -> Result<release_2::Query, Unconvertible> {
@@ -88,10 +88,7 @@ pub static STOCK_2: Rpc<String, Stock> = Rpc::new("stock", 2);
 pub type StockRpc = both_convert::Rpc<(), String, Stock, String, Stock>;
 
 /// The versions of it, for both sides at once.
-///
-/// # Errors
-/// None: the versions differ.
-pub fn stock() -> Result<StockRpc, RegistrationError> {
+pub static STOCK: LazyLock<StockRpc> = LazyLock::new(|| {
     let somewhere = |pieces| Stock {
         pieces,
         place: "somewhere".to_owned(),
@@ -106,26 +103,25 @@ pub fn stock() -> Result<StockRpc, RegistrationError> {
         )
         .version_from(&STOCK_2)
         .build()
-}
+        .expect("two versions of one name")
+});
 
-/// What the server answers.
+/// What the server answers. `on_version` hears of each version when it is first asked for.
 ///
 /// # Errors
 /// None: names and versions differ.
-pub fn table() -> anyhow::Result<Implementations<()>> {
+pub fn table(
+    on_version: impl Fn(&Registered) + Clone + Send + Sync + 'static,
+) -> anyhow::Result<Implementations<()>> {
+    let price = price_callee()?.on_new_version(on_version.clone());
+    let stock = STOCK.callee().clone().on_new_version(on_version);
     let table = Implementations::builder()
-        .implementations(
-            price_callee()?.implement(|(), _version, query| async move { Ok(price_of(query)) }),
-        )
-        .implementations(
-            stock()?
-                .callee()
-                .implement(|(), _version, symbol| async move {
-                    let place = "Leipzig".to_owned();
-                    let pieces = 7 * i64::try_from(symbol.len())?;
-                    Ok(Stock { pieces, place })
-                }),
-        )
+        .implementations(price.implement(|(), _version, query| async move { Ok(price_of(query)) }))
+        .implementations(stock.implement(|(), _version, symbol| async move {
+            let place = "Leipzig".to_owned();
+            let pieces = 7 * i64::try_from(symbol.len())?;
+            Ok(Stock { pieces, place })
+        }))
         .build()?;
     Ok(table)
 }
@@ -134,8 +130,8 @@ pub fn table() -> anyhow::Result<Implementations<()>> {
 ///
 /// # Errors
 /// Those of the dispatch.
-pub async fn ask(connection: &ConnectionWithMenu, query: Query) -> anyhow::Result<Price> {
-    Ok(price_caller()?.dispatch(connection, query).await?)
+pub async fn ask(connection: &ConnectionWithMenu, query: Query) -> Result<Price, CallError> {
+    PRICE_CALLER.dispatch(connection, query).await
 }
 
 /// What a server asks another one.
@@ -145,8 +141,8 @@ pub async fn ask(connection: &ConnectionWithMenu, query: Query) -> anyhow::Resul
 pub async fn ask_stock(
     connection: &ConnectionWithMenu,
     symbol: String,
-) -> anyhow::Result<Result<Stock, CallError>> {
-    Ok(stock()?.caller().dispatch(connection, symbol).await)
+) -> Result<Stock, CallError> {
+    STOCK.caller().dispatch(connection, symbol).await
 }
 
 fn price_of(query: Query) -> Price {

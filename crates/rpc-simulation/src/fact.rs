@@ -60,7 +60,9 @@ pub enum Fact {
     QuerySent(LinkName, SubscriptionName, i64),
     /// The client's end sent an abort of the stream with this id.
     AbortSent(LinkName, i64),
-    /// A update of the stream with this id arrived at the client's end.
+    /// The answer to the query with this id arrived: a stream begins.
+    StreamAgreed(LinkName, i64),
+    /// An update of the stream with this id arrived at the client's end.
     UpdateArrived(LinkName, i64),
     /// The last message of the stream with this id, or in place of it, arrived.
     StreamOver(LinkName, i64),
@@ -164,6 +166,8 @@ pub struct Folded {
     pub stream: StreamName,
     /// What was published with the last one.
     pub number: i64,
+    /// How many of them there are.
+    pub updates: u64,
 }
 
 /// What there is at some time.
@@ -233,6 +237,7 @@ impl fmt::Display for Fact {
                 write!(f, "{subscription} sent query {id} over {link}")
             }
             Self::AbortSent(link, id) => write!(f, "abort of {id} sent over {link}"),
+            Self::StreamAgreed(link, id) => write!(f, "the answer to {id} arrived over {link}"),
             Self::UpdateArrived(link, id) => write!(f, "update for {id} arrived over {link}"),
             Self::StreamOver(link, id) => write!(f, "the end of {id} arrived over {link}"),
             Self::Asked(server, subscription, intact) => {

@@ -4,6 +4,7 @@
 //! They know of the code under test only what a consumer, a server or the network can see.
 
 mod answers;
+mod arrivals;
 mod backlog;
 mod cause;
 mod closing;

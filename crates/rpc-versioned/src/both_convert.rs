@@ -8,7 +8,7 @@
 //!
 //! A version is added to both sides at once, so that no version can be known to one of them only
 //! (rule V-BO-3). The conversions are given in the order in which a call goes through them: there,
-//! and back. The two halves are a [caller](crate::caller_converts) and a
+//! and back. All of them are cheap to clone. The two halves are a [caller](crate::caller_converts) and a
 //! [callee](crate::callee_converts) like any others (rule V-BO-2).
 
 mod one_way;

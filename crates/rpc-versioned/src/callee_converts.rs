@@ -18,6 +18,7 @@ pub(crate) mod one_way;
 pub(crate) mod pipe_rpc;
 pub(crate) mod rpc;
 pub(crate) mod state_rpc;
+mod streaming;
 mod updates;
 
 use std::pin::Pin;

@@ -254,7 +254,7 @@ pub fn append_like(
     let buffer = &mut *guard.buffer;
     buffer.reserve(head.len() + payload);
     let before = head.len();
-    buffer.extend_from_within(head);
+    extend_like(buffer, head);
     write(buffer)?;
     let written = buffer.len() - keep - before;
     if written != payload {
@@ -266,6 +266,27 @@ pub fn append_like(
     }
     std::mem::forget(guard);
     Ok(())
+}
+
+/// Appends a copy of these bytes of the buffer. What precedes a small payload has 16 to 32 bytes:
+/// two pieces of a fixed length, which may overlap, cost no call.
+#[inline]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "a head that is not in the buffer is a mistake of the caller's"
+)]
+fn extend_like(buffer: &mut Vec<u8>, head: Range<usize>) {
+    const PIECE: usize = 16;
+    let bytes = &buffer[head.clone()];
+    match (bytes.first_chunk::<PIECE>(), bytes.last_chunk::<PIECE>()) {
+        (Some(&first), Some(&last)) if head.len() <= 2 * PIECE => {
+            let end = buffer.len() + head.len();
+            buffer.extend_from_slice(&first);
+            buffer.truncate(end - PIECE);
+            buffer.extend_from_slice(&last);
+        }
+        _ => buffer.extend_from_within(head),
+    }
 }
 
 /// Cuts the buffer to `keep` bytes when dropped, also while unwinding.
@@ -348,6 +369,16 @@ mod tests {
         assert_eq!(buffer, before);
         append_like(&mut buffer, 10..20, 1, write(b"d")).unwrap();
         assert_eq!(buffer, framed(&[b"ab", b"abc", b"abd"]));
+    }
+
+    #[test]
+    fn bytes_are_repeated_however_many_they_are() {
+        for length in 0..50 {
+            let mut buffer: Vec<u8> = (0..60).collect();
+            extend_like(&mut buffer, 3..3 + length);
+            let (before, copy) = buffer.split_at(60);
+            assert_eq!(copy, &before[3..3 + length], "{length}");
+        }
     }
 
     #[test]

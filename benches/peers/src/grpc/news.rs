@@ -21,7 +21,7 @@ pub(super) type Updates = ReceiverStream<Result<Payload, Status>>;
 
 /// The subscribers.
 #[derive(Clone, Default)]
-pub(super) struct News(Arc<Mutex<Vec<mpsc::Sender<Result<Payload, Status>>>>>);
+pub(crate) struct News(Arc<Mutex<Vec<mpsc::Sender<Result<Payload, Status>>>>>);
 
 impl News {
     pub(super) fn subscribe(&self) -> Updates {
@@ -68,7 +68,7 @@ pub(super) async fn serve(listener: TcpListener, bytes: usize) -> Result<()> {
 pub(super) async fn subscribe(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> {
     let mut subscriptions = JoinSet::new();
     for _ in 0..CONNECTIONS {
-        let client = super::caller(to).await?;
+        let client = super::client(to).await?;
         for _ in 0..MEMBERS / CONNECTIONS {
             let (mut client, tally) = (client.clone(), tally.clone());
             subscriptions.spawn(async move {

@@ -13,12 +13,31 @@ use super::super::{
     CONNECTIONS, MEMBERS, check,
     duel::{self, Tally},
     payload,
+    raw::BATCH_BYTES,
 };
+
+/// What precedes an update in its frame, about.
+const FRAME_BYTES: usize = 24;
 
 static NEWS: PipeRpc<(), ByteString, String> = PipeRpc::new("news", 1);
 
+/// How many subscribe, and over how many connections.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shape {
+    pub(super) members: usize,
+    pub(super) connections: usize,
+}
+
+impl Shape {
+    /// That of the workload.
+    pub(super) const MANY: Self = Self {
+        members: MEMBERS,
+        connections: CONNECTIONS,
+    };
+}
+
 /// Waits until all have subscribed, and then writes as fast as every connection takes it.
-pub(super) async fn serve(listener: TcpListener, bytes: usize) -> Result<()> {
+pub(super) async fn serve(listener: TcpListener, shape: Shape, bytes: usize) -> Result<()> {
     let group = Arc::new(Group::<ByteString>::new());
     let joined = group.clone();
     let implementations = Implementations::<()>::builder()
@@ -28,18 +47,24 @@ pub(super) async fn serve(listener: TcpListener, bytes: usize) -> Result<()> {
         })
         .build()?;
     let mut connections = Vec::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..shape.connections {
         let socket = duel::accept(&listener).await?;
         let config = Config::default();
         connections.push(Connection::serve(socket, config, &implementations, |_| ()).await?);
     }
-    while group.len() < MEMBERS {
+    while group.len() < shape.members {
         tokio::task::yield_now().await;
     }
+    // As much for a connection at once as raw has.
+    let at_once = BATCH_BYTES * shape.connections / (shape.members * (FRAME_BYTES + bytes));
     let mut number = 0;
     while !group.is_empty() {
-        let update = ByteString(payload(number, bytes));
-        group.write_with_pushback(&update)?.await;
+        for _ in 1..at_once {
+            group.write(&ByteString(payload(number, bytes)))?;
+            number += 1;
+        }
+        let last = ByteString(payload(number, bytes));
+        group.write_with_pushback(&last)?.await;
         number += 1;
     }
     drop(connections);
@@ -47,14 +72,19 @@ pub(super) async fn serve(listener: TcpListener, bytes: usize) -> Result<()> {
 }
 
 /// Takes every update where it is read.
-pub(super) async fn subscribe(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> {
+pub(super) async fn subscribe(
+    to: SocketAddr,
+    tally: Tally,
+    shape: Shape,
+    bytes: usize,
+) -> Result<Infallible> {
     let mut connections = JoinSet::new();
-    for _ in 0..CONNECTIONS {
+    for _ in 0..shape.connections {
         let connection = super::caller(to).await?;
         let tally = tally.clone();
         connections.spawn(async move {
             let mut subscriptions = Vec::new();
-            for _ in 0..MEMBERS / CONNECTIONS {
+            for _ in 0..shape.members / shape.connections {
                 let (tally, mut next) = (tally.clone(), 0);
                 let on_message = move |message| {
                     if let PipeMessage::Update(ByteString(update)) = message {

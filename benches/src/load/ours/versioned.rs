@@ -39,7 +39,12 @@ impl System for Versioned {
         match workload.kind {
             Kind::Calls { .. } => workload.bytes == 32,
             Kind::Stream => true,
-            Kind::Callback | Kind::OneWay | Kind::Group | Kind::Connect | Kind::State => false,
+            Kind::Paced { .. }
+            | Kind::Callback
+            | Kind::OneWay
+            | Kind::Group
+            | Kind::Connect
+            | Kind::State => false,
         }
     }
 
@@ -53,7 +58,12 @@ impl System for Versioned {
                 pipelined(to, tally, in_flight, bytes)
             }),
             Kind::Stream => duel::run(duration, serve, receive),
-            kind @ (Kind::Callback | Kind::OneWay | Kind::Group | Kind::Connect | Kind::State) => {
+            kind @ (Kind::Paced { .. }
+            | Kind::Callback
+            | Kind::OneWay
+            | Kind::Group
+            | Kind::Connect
+            | Kind::State) => {
                 bail!("{kind:?} is not taken")
             }
         }
@@ -110,7 +120,7 @@ async fn ping(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> 
         let query = ByteString(payload(number, bytes));
         let ByteString(response) = echo.dispatch(&connection, query).await?;
         check(&response, number, bytes)?;
-        tally.add_round_trip(start.elapsed());
+        tally.add_call_since(start);
     }
     bail!("out of numbers")
 }
@@ -154,7 +164,7 @@ async fn receive(to: SocketAddr, tally: Tally) -> Result<Infallible> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::system::assert_moves;
+    use super::super::super::assert_moves;
     use super::*;
 
     #[test]

@@ -28,6 +28,9 @@ struct Inner<S, U, E, M> {
 /// An update for which there is no place.
 pub(super) struct Full<U>(pub(super) U);
 
+/// The consumer wants no more.
+pub(super) struct Ended;
+
 impl<S, U, E, M> Queue<S, U, E, M> {
     pub(super) fn new(bound: NonZeroUsize) -> Self {
         Self {
@@ -71,11 +74,18 @@ impl<S, U, E, M> Queue<S, U, E, M> {
 
     /// Waits until the round is taken, if it is over; and until there is room for an update, if
     /// `for_update` says so.
-    pub(super) fn poll_room(&self, for_update: bool, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_room(
+        &self,
+        for_update: bool,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Ended>> {
         let mut inner = self.lock();
+        if inner.is_ended {
+            return Poll::Ready(Err(Ended));
+        }
         let bound = if for_update { self.bound } else { usize::MAX };
         if inner.has_room(bound) {
-            return Poll::Ready(());
+            return Poll::Ready(Ok(()));
         }
         inner.producer = Some(cx.waker().clone());
         Poll::Pending

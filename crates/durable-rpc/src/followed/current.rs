@@ -35,7 +35,8 @@ pub enum Freshness {
     Stale {
         /// When the last one was lost; if there has been none, when the following began.
         since: Instant,
-        /// What happened last: the loss, or why the latest attempt failed.
+        /// What happened last: the loss, or why the latest attempt failed. If an update
+        /// [did not fit](crate::Applied::Refused), that stands for the loss of its stream.
         why: Interruption,
     },
 }
@@ -89,9 +90,9 @@ impl<S> Current<S> {
         self.state.as_mut()
     }
 
-    /// An update is in the state.
-    pub(super) const fn count(&mut self) {
-        self.updates += 1;
+    /// So many more updates are in the state.
+    pub(super) const fn count(&mut self, updates: u64) {
+        self.updates += updates;
     }
 
     /// A stream has begun; the state before, which is to be dropped elsewhere.
@@ -105,6 +106,11 @@ impl<S> Current<S> {
     /// The stream is lost, or none could be made.
     pub(super) fn stop(&mut self, now: Instant, why: Interruption) {
         let since = match self.freshness {
+            // The loss of a stream that brought what does not fit says less than that.
+            Freshness::Stale {
+                why: Interruption::Refused(_),
+                ..
+            } if why.is_loss() => return,
             Freshness::Fresh { .. } => now,
             Freshness::Awaited { since } | Freshness::Stale { since, .. } => since,
         };

@@ -1,11 +1,14 @@
 //! The task that folds a subscription's updates into the state.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
 use futures_core::Stream;
 use tokio::sync::watch;
+use tokio::task::coop::consume_budget;
+use tokio::task::yield_now;
 
 use super::{Applied, Current};
 use crate::durable::panic_text;
@@ -19,10 +22,15 @@ const BATCH: usize = 256;
 pub(super) struct Folding<S, U, E, M> {
     subscription: Subscription<S, U, E, M>,
     current: watch::Sender<Current<S>>,
-    apply: Box<dyn FnMut(&mut S, U) -> Applied + Send>,
+    apply_all: ApplyAll<S, U>,
 }
 
-/// What `apply` panicked with.
+/// Folds these updates in, until one does not fit, and counts those that do. One call for many, so
+/// that the user's function can be part of the loop.
+pub(super) type ApplyAll<S, U> =
+    Box<dyn FnMut(&mut S, &mut VecDeque<U>, &mut u64) -> Applied + Send>;
+
+/// What the function panicked with.
 #[derive(Debug, thiserror::Error)]
 #[error("applying an update panicked: {0}")]
 struct ApplyPanicked(String);
@@ -31,30 +39,21 @@ impl<S, U, E, M> Folding<S, U, E, M> {
     pub(super) const fn new(
         subscription: Subscription<S, U, E, M>,
         current: watch::Sender<Current<S>>,
-        apply: Box<dyn FnMut(&mut S, U) -> Applied + Send>,
+        apply_all: ApplyAll<S, U>,
     ) -> Self {
         Self {
             subscription,
             current,
-            apply,
+            apply_all,
         }
     }
 
     /// Until the subscription gives up.
     pub(super) async fn run(mut self) {
-        let mut updates = Vec::new();
+        let mut updates = VecDeque::new();
         while let Some(event) = self.subscription.next().await {
-            // A source that always has more would keep this task from being ended.
-            tokio::task::coop::consume_budget().await;
-            let mut event = Some(event);
-            // What is there already is taken in at once: whoever waits is woken once for it.
-            while let Some(Event::Update(update)) = event {
-                updates.push(update);
-                event = None;
-                if updates.len() < BATCH {
-                    event = self.ready().await;
-                }
-            }
+            let event = self.collect(event, &mut updates).await;
+            let may_be_more = updates.len() == BATCH;
             if !updates.is_empty() {
                 self.take_in(&mut updates);
             }
@@ -64,8 +63,36 @@ impl<S, U, E, M> Folding<S, U, E, M> {
                     self.stop();
                 }
                 Some(Event::AttemptingNewConnection | Event::ConnectionSuccess(_)) | None => {}
-                Some(Event::Update(_)) => unreachable!("updates have been taken in"),
+                Some(Event::Update(_)) => unreachable!("updates have been collected"),
             }
+            // A source that always has more would keep this task from being ended, and others from
+            // their turns.
+            if may_be_more {
+                yield_now().await;
+            } else {
+                consume_budget().await;
+            }
+        }
+    }
+
+    /// The updates from this event on that are there already, and the event behind them, if that is
+    /// there, too. They are taken in at once: whoever waits is woken once for them.
+    async fn collect(
+        &mut self,
+        first: Event<S, U, E, M>,
+        updates: &mut VecDeque<U>,
+    ) -> Option<Event<S, U, E, M>> {
+        let mut event = first;
+        loop {
+            let Event::Update(update) = event else {
+                return Some(event);
+            };
+            updates.push_back(update);
+            self.subscription.take_ready(updates, BATCH);
+            if updates.len() == BATCH {
+                return None;
+            }
+            event = self.ready().await?;
         }
     }
 
@@ -91,31 +118,31 @@ impl<S, U, E, M> Folding<S, U, E, M> {
 
     /// The state is changed under the watch's lock: whoever looks sees all of an update, or
     /// nothing of it. Nothing is taken in after one that does not fit.
-    fn take_in(&mut self, updates: &mut Vec<U>) {
-        let apply = &mut self.apply;
-        let clock = self.subscription.monitor().clock().clone();
+    fn take_in(&mut self, updates: &mut VecDeque<U>) {
+        let apply_all = &mut self.apply_all;
+        let monitor = self.subscription.monitor();
         let mut refused = None;
         self.current.send_modify(|current| {
-            for update in updates.drain(..) {
-                let Some(state) = current.state_mut() else {
-                    return;
-                };
-                let applied = catch_unwind(AssertUnwindSafe(|| apply(state, update)));
-                let applied = applied.unwrap_or_else(|panic| {
-                    let text = panic_text(&*panic).to_owned();
-                    Err(ApplyPanicked(text)).into()
-                });
-                match applied {
-                    Applied::Fits => current.count(),
-                    Applied::Refused(error) => {
-                        let why = Interruption::Refused(error);
-                        current.stop(clock.now(), why.clone());
-                        refused = Some(why);
-                        return;
-                    }
-                }
+            let Some(state) = current.state_mut() else {
+                return;
+            };
+            let mut fitting = 0;
+            let applied =
+                catch_unwind(AssertUnwindSafe(|| apply_all(state, updates, &mut fitting)));
+            let applied = applied.unwrap_or_else(|panic| {
+                let text = panic_text(&*panic).to_owned();
+                Err(ApplyPanicked(text)).into()
+            });
+            current.count(fitting);
+            if let Applied::Refused(error) = applied {
+                let why = Interruption::Refused(error);
+                current.stop(monitor.clock().now(), why.clone());
+                // Before anybody can see the state, who may ask how often this has happened.
+                monitor.refused();
+                refused = Some(why);
             }
         });
+        updates.clear();
         if let Some(why) = refused {
             self.subscription.resubscribe_because(why);
         }

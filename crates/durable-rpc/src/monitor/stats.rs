@@ -22,9 +22,13 @@ pub struct Stats {
     pub silences: u64,
     /// Updates that were handed out.
     pub updates: u64,
-    /// Updates that a consumer who was too slow did not get, and was told so:
-    /// [`Interruption::Overflowed`].
+    /// Updates that had been taken from their stream for a consumer who was too slow, which did not
+    /// get them, and was told so: [`Interruption::Overflowed`]. What the callee has sent beyond them
+    /// is not known.
     pub dropped_updates: u64,
+    /// Updates that [did not fit](crate::Applied::Refused) the state that they were for. Counted at
+    /// once, and never forgotten, whatever happens next.
+    pub refused: u64,
     /// For how long there was a stream, the present one included.
     pub connected: Duration,
 }

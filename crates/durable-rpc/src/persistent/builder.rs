@@ -104,7 +104,8 @@ where
         self.retry_delay_by(move || delay)
     }
 
-    /// The same, asked before each attempt.
+    /// The same, asked before each attempt. If the function panics, that is logged, and the default
+    /// stands in for what it would have said.
     #[must_use]
     pub fn retry_delay_by(mut self, delay: impl Fn() -> Duration + Send + Sync + 'static) -> Self {
         self.delay.delay = Box::new(delay);

@@ -5,11 +5,13 @@ use std::fmt::{Debug, Display};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use super::Shared;
 use super::builder::Builder;
 use super::closable::Closable;
 use super::context::ConnectContext;
+use super::delay::DEFAULT_DELAY;
 use super::event::Event;
 use super::failure::AttemptPanicked;
 use super::progress::Stop;
@@ -56,7 +58,7 @@ where
             error: None,
         };
         while !self.is_stopping() {
-            let delay = self.parts.delay.next();
+            let delay = self.delay();
             // Before the attempt, whose time is part of the delay (rule P-CY-6).
             let clock = &self.parts.clock;
             let retry = clock.timer(clock.after(delay));
@@ -67,6 +69,16 @@ where
             self.wait(retry).await;
         }
         None
+    }
+
+    /// How far the beginning of the next attempt is away, at least.
+    fn delay(&mut self) -> Duration {
+        self.parts.delay.next().unwrap_or_else(|panic| {
+            let persistent_connection_to = &*self.parts.server_name;
+            let error = panic_text(&*panic);
+            tracing::error!(persistent_connection_to, error, "retry delay panicked");
+            DEFAULT_DELAY
+        })
     }
 
     async fn attempt(&self, told: &mut Told<A, E>) -> Result<C, E> {

@@ -28,6 +28,7 @@ use super::silence::Silence;
 use super::source::Updates;
 use crate::clock::{AnyClock, Timer};
 use crate::config::Config;
+use crate::durable::panic_text;
 use crate::event::{AttemptError, Event};
 use crate::monitor::{Interruption, Monitor};
 use crate::retry::Trouble;
@@ -117,12 +118,23 @@ impl<S, U, E, M> Machine<S, U, E, M> {
     #[inline]
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<S, U, E, M>>> {
         if let State::Streaming(streaming) = &mut self.state
-            && let Some(update) = ready!(streaming.poll_next(&self.config.clock, cx))
+            && let Some(update) = ready!(streaming.poll_next(&self.monitor, cx))
         {
-            self.monitor.update();
+            self.monitor.updates(1);
             return Poll::Ready(Some(Event::Update(update)));
         }
         self.poll_status(cx)
+    }
+
+    /// Moves updates that have been taken from the stream already to `updates`, at most until there
+    /// are so many of them: whoever wants many is spared an event for each.
+    pub(super) fn take_ready(&mut self, updates: &mut VecDeque<U>, most: usize) {
+        if let State::Streaming(streaming) = &mut self.state {
+            let room = most.saturating_sub(updates.len());
+            let count = streaming.ready.len().min(room);
+            updates.extend(streaming.ready.drain(..count));
+            self.monitor.updates(count as u64);
+        }
     }
 
     #[inline(never)]
@@ -203,14 +215,13 @@ impl<S, U, E, M> Machine<S, U, E, M> {
     fn begun(&self, subscribed: Subscribed<S, Updates<U>, M>) -> Begun<S, U, M> {
         let now = self.clock().now();
         self.monitor.subscribed(now);
-        let silence = |limit| Silence::new(limit, self.clock());
         Begun {
             state: subscribed.state,
             metadata: subscribed.metadata,
             streaming: Streaming {
                 ready: VecDeque::new(),
                 source: Source::Open(subscribed.updates),
-                silence: self.config.silence_limit.map(silence),
+                silence: self.config.silence_limit.map(Silence::new),
                 subscribed: now,
             },
         }
@@ -229,14 +240,19 @@ impl<S, U, E, M> Machine<S, U, E, M> {
     }
 
     /// What begins a stream is handed out all the same.
-    pub(super) fn resubscribe(&mut self, why: Interruption) {
-        match &mut self.state {
+    pub(super) fn resubscribe(&mut self, mut why: Interruption) {
+        let streaming = match &mut self.state {
             State::Established(Begun { streaming, .. })
             | State::Succeeded(Begun { streaming, .. })
             | State::Opening(_, streaming)
-            | State::Streaming(streaming) => streaming.give_up(why),
-            State::Check | State::Dispatching(_) | State::Delay(_) | State::Closed => {}
+            | State::Streaming(streaming) => streaming,
+            State::Check | State::Dispatching(_) | State::Delay(_) | State::Closed => return,
+        };
+        if let Interruption::Overflowed { dropped_updates } = &mut why {
+            // Those that would have come next as well.
+            *dropped_updates += streaming.ready.len();
         }
+        streaming.give_up(why);
     }
 
     pub(super) fn close(&mut self) {
@@ -252,21 +268,21 @@ impl<S, U, E, M> Machine<S, U, E, M> {
 impl<U> Streaming<U> {
     /// The next update; `None` when there will be none any more.
     #[inline]
-    fn poll_next(&mut self, clock: &AnyClock, cx: &mut Context<'_>) -> Poll<Option<U>> {
+    fn poll_next(&mut self, monitor: &Monitor, cx: &mut Context<'_>) -> Poll<Option<U>> {
         while self.ready.is_empty() {
-            if !ready!(self.poll_more(clock, cx)) {
+            if !ready!(self.poll_more(monitor, cx)) {
                 return Poll::Ready(None);
             }
         }
         if let Some(silence) = &mut self.silence {
-            silence.heard(clock);
+            silence.heard();
         }
         Poll::Ready(self.ready.pop_front())
     }
 
     /// Whether there are more updates now, or will never be.
     #[inline(never)]
-    fn poll_more(&mut self, clock: &AnyClock, cx: &mut Context<'_>) -> Poll<bool> {
+    fn poll_more(&mut self, monitor: &Monitor, cx: &mut Context<'_>) -> Poll<bool> {
         let (Source::Open(updates), ready) = (&mut self.source, &mut self.ready) else {
             return Poll::Ready(false);
         };
@@ -278,16 +294,21 @@ impl<U> Streaming<U> {
                 let Some(silence) = &mut self.silence else {
                     return Poll::Pending;
                 };
-                ready!(silence.poll_too_long(clock, cx));
+                ready!(silence.poll_too_long(monitor.clock(), cx));
                 Interruption::Silent
             }
-            Ok(Poll::Ready(false)) | Err(_) => Interruption::Lost,
+            Ok(Poll::Ready(false)) => Interruption::Lost,
+            Err(panic) => {
+                let error = panic_text(&*panic);
+                tracing::error!(parent: monitor.span(), error, "stream of updates panicked");
+                Interruption::Lost
+            }
         };
         self.source.give_up(why_ended);
         Poll::Ready(false)
     }
 
-    /// Nothing more is wanted of it.
+    /// Nothing more is wanted of it, what it has given included.
     fn give_up(&mut self, why: Interruption) {
         self.ready.clear();
         self.source.give_up(why);

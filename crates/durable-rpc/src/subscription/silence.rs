@@ -7,36 +7,41 @@ use tokio::time::Instant;
 
 use crate::clock::{AnyClock, Timer};
 
-/// Notices that a stream has brought nothing for too long.
+/// Notices that somebody has waited in vain for too long.
+///
+/// Only waiting counts. While the consumer is busy, a stream whose client
+/// [pushes back](rpc_core::PipeRpc::client_pushes_back) is not read, however much its callee says;
+/// once somebody waits, whatever arrives is taken.
 pub(super) struct Silence {
     limit: Duration,
-    /// When the stream brought something last.
-    heard: Instant,
-    /// Armed while somebody waits. It may have been set before the stream was last heard, and is
+    /// When somebody began to wait for the next update.
+    waiting_since: Option<Instant>,
+    /// Armed while somebody waits. It may have been set for an update that came meanwhile, and is
     /// then set again when it expires: an update does not touch it.
     timer: Option<Timer>,
 }
 
 impl Silence {
-    pub(super) fn new(limit: Duration, clock: &AnyClock) -> Self {
+    pub(super) const fn new(limit: Duration) -> Self {
         Self {
             limit,
-            heard: clock.now(),
+            waiting_since: None,
             timer: None,
         }
     }
 
     /// The stream has brought something.
-    pub(super) fn heard(&mut self, clock: &AnyClock) {
-        self.heard = clock.now();
+    pub(super) const fn heard(&mut self) {
+        self.waiting_since = None;
     }
 
-    /// To be asked when the stream has nothing: then nothing has arrived since it was last heard,
-    /// since otherwise it would be waiting there.
+    /// To be asked when the stream has nothing. From the first time on, nothing arrives unnoticed,
+    /// also if whoever waits gives up for a while.
     pub(super) fn poll_too_long(&mut self, clock: &AnyClock, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             let now = clock.now();
-            let left = self.limit.saturating_sub(now - self.heard);
+            let since = *self.waiting_since.get_or_insert(now);
+            let left = self.limit.saturating_sub(now - since);
             if left.is_zero() {
                 return Poll::Ready(());
             }

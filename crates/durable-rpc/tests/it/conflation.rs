@@ -183,6 +183,22 @@ async fn stream_with_too_many_updates_is_made_again() {
     assert_eq!((server.aborts(), server.connects()), (1, 1));
 }
 
+/// Also of those that had come together with the one that found no place.
+#[tokio::test(start_paused = true)]
+async fn every_update_that_is_dropped_is_counted() {
+    let mut server = Server::start();
+    let mut counts = conflated(&server.durable(), Overflow::Resubscribe);
+    let feed = begin(&mut server, 7).await;
+    for update in 0..10 {
+        feed.send(update);
+    }
+    feed.aborted().await;
+    let stats = counts.monitor().stats();
+    assert_eq!((stats.dropped_updates, stats.losses), (10, 1));
+    expect(&mut counts, &BEGUN).await;
+    expect(&mut counts, &["lost"]).await;
+}
+
 /// At the bound nothing happens yet; who takes one makes room for one.
 #[tokio::test(start_paused = true)]
 async fn bound_is_exact() {
@@ -215,6 +231,7 @@ async fn panic_while_merging_gives_the_stream_up() {
         feed.send(update);
     }
     feed.aborted().await;
+    assert_eq!(counts.monitor().stats().dropped_updates, BOUND as u64 + 1);
     expect(&mut counts, &BEGUN).await;
     expect(&mut counts, &["lost"]).await;
     let _feed = begin(&mut server, 8).await;

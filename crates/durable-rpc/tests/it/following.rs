@@ -222,8 +222,37 @@ async fn update_that_does_not_fit_ends_the_stream() {
         assert_eq!(log(&followed), Some(vec![10, 12]));
         assert!(followed.borrow().is_fresh());
         assert_eq!((server.aborts(), server.connects()), (1, 1));
-        assert_eq!(followed.monitor().stats().losses, 1);
+        let stats = followed.monitor().stats();
+        assert_eq!((stats.losses, stats.refused), (1, 1));
     }
+}
+
+/// What does not fit is told and counted, also if the stream's end comes with it; and what is counted
+/// stays so, when there is something else to tell.
+#[tokio::test(start_paused = true)]
+async fn refused_update_is_not_forgotten_over_what_follows() {
+    let mut server = Server::start();
+    let followed = even(&server.durable(), false);
+    let feed = begin(&mut server, 7).await;
+    feed.send(5);
+    feed.end();
+    settle().await;
+    assert!(matches!(stale(&followed).1, Interruption::Refused(_)));
+    server.stop();
+    sleep(DELAY).await;
+    assert!(matches!(
+        stale(&followed).1,
+        Interruption::FailedToConnect(_)
+    ));
+    assert_eq!(followed.monitor().stats().refused, 1);
+    server.restart();
+    let feed = begin(&mut server, 8).await;
+    assert!(followed.borrow().is_fresh());
+    assert_eq!(followed.monitor().stats().refused, 1);
+    feed.end();
+    settle().await;
+    assert!(matches!(stale(&followed).1, Interruption::Lost));
+    assert_eq!(followed.monitor().stats().refused, 1);
 }
 
 /// There is no moment at which a stale state is said to be fresh.

@@ -69,6 +69,13 @@ impl Entry {
     }
 }
 
+impl Entry {
+    /// What it says, apart from its fields.
+    pub(crate) fn message(&self) -> &str {
+        self.fields.0.get("message").map_or("", String::as_str)
+    }
+}
+
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.0.insert(field.name(), value.to_owned());

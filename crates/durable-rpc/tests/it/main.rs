@@ -11,6 +11,7 @@ mod closing;
 mod conflation;
 mod dispatched;
 mod durable_value;
+mod endless;
 mod events;
 mod failures;
 mod following;

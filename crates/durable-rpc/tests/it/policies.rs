@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use durable_rpc::{Clock, Config, Interruption, Retry, Status, state, subscribe};
+use rpc_core::StateRpc;
 use tokio::join;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
@@ -169,6 +170,51 @@ async fn slow_consumer_does_not_make_a_stream_silent() {
     let start = Instant::now();
     events.expect(&["lost"]).await;
     assert_eq!(start.elapsed(), LIMIT, "since the last update was taken");
+}
+
+static PUSHING: StateRpc<i64, i64, i64, String> = StateRpc::new("count", 1).client_pushes_back();
+
+/// Nor is a consumer that pushes back and is slow: its connection is not read meanwhile, so that
+/// nothing arrives, although the callee is well.
+#[tokio::test(start_paused = true)]
+async fn consumer_that_pushes_back_does_not_make_a_stream_silent() {
+    // As many as are kept at most.
+    const FULL: i64 = 100;
+    // Less than it takes for the connection to miss its peer's heartbeats.
+    const SHORT: Duration = Duration::from_secs(5);
+    let mut server = Server::start();
+    let config = Config::new(DELAY).silence_limit(SHORT);
+    let subscription = state::create(&PUSHING, &server.durable(), 42, config);
+    let mut events = Checked::new(subscription, DELAY);
+    let feed = begin(&mut events, &mut server, 7).await;
+    let updates = 10 * FULL;
+    for update in 0..updates {
+        feed.send(update);
+    }
+    for update in 0..updates {
+        events.expect(&[&format!("update {update}")]).await;
+        if (update + 1) % FULL == 0 {
+            // Nothing of what follows has been read.
+            sleep(2 * SHORT).await;
+        }
+    }
+    let start = Instant::now();
+    events.expect(&["lost"]).await;
+    assert_eq!(start.elapsed(), SHORT, "since somebody waited");
+}
+
+/// Who gives up waiting and comes back has waited all the time: what had arrived would be there.
+#[tokio::test(start_paused = true)]
+async fn waiting_for_an_update_may_be_interrupted() {
+    let mut server = Server::start();
+    let mut events = silent(&server);
+    let _feed = begin(&mut events, &mut server, 7).await;
+    sleep(LONG).await;
+    events.expect_silence(LIMIT / 2).await;
+    sleep(LIMIT).await;
+    let start = Instant::now();
+    events.expect(&["lost"]).await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }
 
 /// By default a stream may be silent for ever.

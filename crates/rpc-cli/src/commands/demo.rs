@@ -46,23 +46,20 @@ pub(crate) async fn run(args: Demo) -> anyhow::Result<ExitCode> {
         records: records.clone(),
         notes,
     };
-    let story = tokio::spawn(async move {
-        if args.interactive {
+    let story = async {
+        let Err(error) = if args.interactive {
             story.by_key(pressed).await
         } else {
             story.by_the_clock(times).await
-        }
-    });
+        };
+        error.context("the demo cannot go on")
+    };
     let outside = Outside { notes: noted, keys };
-    let watched = watch(&target, args.view, length, outside).await;
-    // With the story ends its server. It only ends by itself when it failed.
-    story.abort();
-    match story.await {
-        Ok(outcome) => outcome?,
-        Err(error) if error.is_cancelled() => {}
-        Err(error) => return Err(error.into()),
-    }
-    let (monitor, watched) = watched?;
+    let (monitor, watched) = tokio::select! {
+        // With the story ends its server, and the view gives the terminal back.
+        watched = watch(&target, args.view, length, outside) => watched?,
+        error = story => return Err(error),
+    };
     let summary = monitor.summary(watched);
     let report = Report::new(&records.all(), &summary);
     let mut out = std::io::stdout();

@@ -11,9 +11,10 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::args::{InteropClient, InteropServe};
-use crate::interop::cases::CASES;
+use crate::interop::cases::{CASES, Case};
+use crate::interop::prices::PriceVersions;
 use crate::interop::run::{Target, config};
-use crate::interop::server::{Tallies, table};
+use crate::interop::server::{Tallies, table, table_with_price_streams};
 use crate::interop::{client, durable};
 
 /// Serves until it is told to stop. Says what there is of it whenever it is sent `SIGUSR1`.
@@ -24,12 +25,16 @@ pub(crate) async fn serve(args: InteropServe) -> anyhow::Result<ExitCode> {
     let config = config(args.wire.map(|wire| wire.0))
         .identification(args.identification)
         .provide_shapes(true);
+    let table = match args.price {
+        Some(versions) => table_with_price_streams(&versions)?,
+        None => table(&PriceVersions::default())?,
+    };
     let tallies = Tallies::default();
     // All before anybody is told that the server listens: who is told may end it at once.
     let mut interrupted = signal(SignalKind::interrupt())?;
     let mut terminated = signal(SignalKind::terminate())?;
     let mut asked = signal(SignalKind::user_defined1())?;
-    let server = Server::builder(table()?, move |_, _| tallies.clone())
+    let server = Server::builder(table, move |_, _| tallies.clone())
         .config(config)
         .serve(listener)?;
     let mut out = io::stdout();
@@ -52,21 +57,26 @@ pub(crate) async fn serve(args: InteropServe) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Runs the cases, all of them if none was picked; or holds the durable subscription.
+/// Runs the cases, all that the suite's page has if none was picked; or holds the durable subscription.
 pub(crate) async fn client(args: InteropClient) -> anyhow::Result<ExitCode> {
+    let with_streams = args.price.is_some();
     let target = Target {
         address: args.address,
         wire: args.wire.map(|wire| wire.0),
         identification: args.identification,
         expect_wire: args.expect_wire,
+        price: args.price.unwrap_or_default(),
     };
     let mut out = io::stdout();
     if args.durable {
         durable::run(target, Duration::from_secs(args.seconds), &mut out).await?;
         return Ok(ExitCode::SUCCESS);
     }
-    let picked = |name| args.only.is_empty() || args.only.iter().any(|case| case.name == name);
-    let cases = CASES.iter().filter(|case| picked(case.name));
+    let picked = |case: &&Case| match args.only.as_slice() {
+        [] => with_streams || case.needs.is_none(),
+        only => only.iter().any(|one| one.name == case.name),
+    };
+    let cases = CASES.iter().filter(picked);
     let tally = client::run(target, cases, &mut out).await?;
     Ok(if tally.failed == 0 {
         ExitCode::SUCCESS

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::args::Menu;
 use crate::menu::diff::Diff;
-use crate::menu::offer::Offer;
+use crate::menu::offer::{Offer, Shapes};
 use crate::menu::{json, text};
 
 /// The status when the second server is incompatible with callers of the first.
@@ -38,7 +38,7 @@ pub(crate) async fn run(args: &Menu) -> anyhow::Result<ExitCode> {
         None => {
             let offer = ask(args, &args.address).await?;
             match (args.json, args.shapes) {
-                (true, _) => json::offer(&offer, &mut out)?,
+                (true, with_shapes) => json::offer(&offer, with_shapes, &mut out)?,
                 (false, true) => text::shapes(&offer, &mut out)?,
                 (false, false) => text::offer(&offer, &mut out)?,
             }
@@ -55,7 +55,11 @@ async fn ask(args: &Menu, address: &str) -> anyhow::Result<Offer> {
         .handshake_timeout(args.timeout);
     let asked = async {
         let connection = Client::new().config(config).connect(address).await?;
-        Offer::ask(connection, args.shapes).await
+        let shapes = match args.shapes {
+            true => Shapes::Wanted,
+            false => Shapes::AsNeeded,
+        };
+        Offer::ask(connection, shapes).await
     };
     let asked = timeout(args.timeout, asked).await;
     let nothing = || format!("{address}: nothing within {} ms", args.timeout.as_millis());

@@ -139,7 +139,9 @@ pub(crate) async fn watch(
         host.tell(now, &mut monitor);
         display.show(now, &monitor)?;
     }
-    Ok((monitor, start.elapsed()))
+    let watched = start.elapsed();
+    host.tell(watched, &mut monitor);
+    Ok((monitor, watched))
 }
 
 /// Where the view goes.

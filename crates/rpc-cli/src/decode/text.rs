@@ -4,7 +4,7 @@ use bin_prot::Sexp;
 
 /// The bytes on one line of at most about `limit` characters: what a terminal would act upon or
 /// hide is escaped, as are bytes that are no UTF-8. What is cut off is shown as `…`.
-pub(super) fn shown(bytes: &[u8], limit: usize) -> String {
+pub(crate) fn shown(bytes: &[u8], limit: usize) -> String {
     let mut shown = String::new();
     for chunk in bytes.utf8_chunks() {
         for char in chunk.valid().chars() {

@@ -1,5 +1,6 @@
 //! What happens when: by the clock, or by the user's keys.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -80,11 +81,11 @@ pub(crate) struct Story {
 }
 
 impl Story {
-    /// One fault after the other, at these times; then nothing.
+    /// One fault after the other, at these times; then nothing, for ever.
     ///
     /// # Errors
     /// Something cannot be made to happen.
-    pub(crate) async fn by_the_clock(mut self, times: Times) -> anyhow::Result<()> {
+    pub(crate) async fn by_the_clock(mut self, times: Times) -> anyhow::Result<Infallible> {
         self.begin();
         for (number, fault) in (0..).zip(Fault::ALL) {
             sleep_until(self.start + times.fault(number)).await;
@@ -96,14 +97,14 @@ impl Story {
         std::future::pending().await
     }
 
-    /// Faults as they are chosen.
+    /// Faults as they are chosen, for ever.
     ///
     /// # Errors
     /// Something cannot be made to happen.
     pub(crate) async fn by_key(
         mut self,
         mut keys: mpsc::UnboundedReceiver<char>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<Infallible> {
         self.begin();
         let choices = Fault::ALL.map(|fault| format!("{}: {}", fault.key(), fault.name()));
         self.note(format!("press a key - {}; q: leave", choices.join("; ")));

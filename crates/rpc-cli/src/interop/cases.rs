@@ -15,6 +15,7 @@ mod state;
 mod streams;
 mod timing;
 mod values;
+mod versioned;
 mod wire;
 
 use std::fmt;
@@ -27,6 +28,8 @@ use super::run::Run;
 #[derive(Clone, Copy)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
+    /// An RPC that the suite's page does not have, and without which there is nothing to check.
+    pub(crate) needs: Option<&'static str>,
     pub(super) check: for<'a> fn(&'a mut Run) -> Checking<'a>,
 }
 
@@ -38,10 +41,20 @@ impl fmt::Debug for Case {
     }
 }
 
+macro_rules! needs {
+    () => {
+        None
+    };
+    ($needs:literal) => {
+        Some($needs)
+    };
+}
+
 macro_rules! cases {
-    ($($name:literal => $check:path,)*) => {
+    ($($name:literal $(if $needs:literal)? => $check:path,)*) => {
         &[$(Case {
             name: $name,
+            needs: needs!($($needs)?),
             check: |run| Box::pin($check(run)),
         }),*]
     };
@@ -74,7 +87,9 @@ pub(crate) static CASES: &[Case] = cases![
     "unimplemented" => errors::unimplemented,
     "bad-query" => errors::bad_query,
     "menu" => menu::menu,
-    "versioned" => menu::versioned,
+    "versioned" => versioned::plain,
+    "versioned-pipe" if "price-pipe" => versioned::pipe,
+    "versioned-state" if "price-state" => versioned::state,
     "ident" => handshake::ident,
     "metadata" => metadata::metadata,
     "out-of-order" => timing::out_of_order,

@@ -1,21 +1,51 @@
-//! The two versions of `price`, and how each becomes the other: the model is that of version 2.
+//! The versions of `price`, and of its two streams: which of them an end knows, and how each becomes
+//! the other. The model is that of version 2.
+
+mod callees;
+mod callers;
+
+use std::str::FromStr;
 
 use bin_prot::ByteString;
 use rpc_versioned::convert::Unconvertible;
-use rpc_versioned::{Builder, RegistrationError, callee_converts, caller_converts};
 
-use super::rpcs::{PRICE_1, PRICE_2, Price, PriceQuery};
+use super::rpcs::{Price, PriceQuery};
 
-pub(crate) fn caller() -> Builder<caller_converts::Rpc<PriceQuery, Price>> {
-    caller_converts::Rpc::builder(PRICE_1.name())
+pub(crate) use callees::{callee, pipe_callee, state_callee};
+pub(crate) use callers::{caller, pipe_caller, state_caller};
+
+/// The versions that an end of the suite can know.
+const ALL: [i64; 2] = [1, 2];
+
+/// Those that one does know: ascending, each once, and at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PriceVersions(Vec<i64>);
+
+impl PriceVersions {
+    pub(crate) fn numbers(&self) -> &[i64] {
+        &self.0
+    }
 }
 
-pub(crate) fn callee<S: Send + 'static>()
--> Result<callee_converts::Rpc<S, PriceQuery, Price>, RegistrationError> {
-    callee_converts::Rpc::builder(PRICE_1.name())
-        .version(&PRICE_1, in_default_currency, |price: Price| Ok(price.px))
-        .version_from(&PRICE_2)
-        .build()
+impl Default for PriceVersions {
+    fn default() -> Self {
+        Self(ALL.to_vec())
+    }
+}
+
+/// `1`, `2`, or `1,2`.
+impl FromStr for PriceVersions {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = |text: &str| text.parse().ok().filter(|number| ALL.contains(number));
+        let numbers = text.split(',').map(known).collect::<Option<Vec<_>>>();
+        let mut numbers =
+            numbers.ok_or_else(|| "versions of price are 1, 2, and 1,2".to_owned())?;
+        numbers.sort_unstable();
+        numbers.dedup();
+        Ok(Self(numbers))
+    }
 }
 
 pub(crate) fn query(symbol: &str, currency: Option<&str>) -> PriceQuery {
@@ -26,7 +56,7 @@ pub(crate) fn query(symbol: &str, currency: Option<&str>) -> PriceQuery {
 }
 
 /// Version 1 cannot ask for a currency.
-pub(crate) fn symbol(query: PriceQuery) -> Result<ByteString, Unconvertible> {
+fn symbol(query: PriceQuery) -> Result<ByteString, Unconvertible> {
     Ok(query.symbol)
 }
 
@@ -38,7 +68,39 @@ fn in_default_currency(symbol: ByteString) -> Result<PriceQuery, Unconvertible> 
 }
 
 /// What version 1 answers is in dollars.
-pub(crate) fn in_dollars(px: i64) -> Result<Price, Unconvertible> {
+fn in_dollars(px: i64) -> Result<Price, Unconvertible> {
     let ccy = "USD".into();
     Ok(Price { px, ccy })
+}
+
+fn without_currency(price: Price) -> Result<i64, Unconvertible> {
+    Ok(price.px)
+}
+
+/// Version 1 of the streams refuses without a reason.
+fn no_reason(_: ByteString) -> Result<(), Unconvertible> {
+    Ok(())
+}
+
+fn unknown_reason((): ()) -> Result<ByteString, Unconvertible> {
+    Ok("no reason given".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_some_of_those_there_are() {
+        let check = |text: &str, expected: Option<&[i64]>| {
+            let versions = text.parse::<PriceVersions>().ok();
+            assert_eq!(versions.as_ref().map(PriceVersions::numbers), expected);
+        };
+        check("1", Some(&[1]));
+        check("2", Some(&[2]));
+        check("2,1,2", Some(&[1, 2]));
+        for text in ["", "3", "1,", "1;2", "1-2"] {
+            check(text, None);
+        }
+    }
 }

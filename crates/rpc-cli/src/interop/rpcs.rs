@@ -59,3 +59,12 @@ pub(crate) static ECHO_METADATA: Rpc<(), Option<ByteString>> = Rpc::new("echo-me
 pub(crate) static SLEEP: Rpc<i64, i64> = Rpc::new("sleep", 1);
 pub(crate) static PRICE_1: Rpc<ByteString, i64> = Rpc::new("price", 1);
 pub(crate) static PRICE_2: Rpc<PriceQuery, Price> = Rpc::new("price", 2);
+
+/// Ours, beyond the suite's page. Symbols without letters are refused.
+pub(crate) static PRICE_PIPE_1: PipeRpc<ByteString, i64, ()> = PipeRpc::new("price-pipe", 1);
+pub(crate) static PRICE_PIPE_2: PipeRpc<PriceQuery, Price, ByteString> =
+    PipeRpc::new("price-pipe", 2);
+pub(crate) static PRICE_STATE_1: StateRpc<ByteString, i64, i64, ()> =
+    StateRpc::new("price-state", 1);
+pub(crate) static PRICE_STATE_2: StateRpc<PriceQuery, Price, Price, ByteString> =
+    StateRpc::new("price-state", 2);

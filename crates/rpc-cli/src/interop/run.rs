@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use rpc_core::connection::{Config, heartbeat};
 use rpc_core::{Client, ConnectError, Connection};
+use rpc_versioned::ConnectionWithMenu;
 use rpc_wire::ProtocolVersion;
 use tokio::net::TcpStream;
 
-use super::check::{Failure, Outcome};
+use super::check::{Failure, Outcome, within};
+use super::prices::PriceVersions;
 use super::tap::{Seen, Tap};
 use crate::environment;
 
@@ -37,6 +39,8 @@ pub(crate) struct Target {
     pub(crate) identification: String,
     /// The version that has to be negotiated.
     pub(crate) expect_wire: Option<ProtocolVersion>,
+    /// The versions of `price` that the server has to have.
+    pub(crate) price: PriceVersions,
 }
 
 impl Target {
@@ -109,6 +113,13 @@ impl Run {
                 Ok(self.connection.insert(connection).clone())
             }
         }
+    }
+
+    /// Whether the server implements an RPC of this name, in whichever version.
+    pub(crate) async fn is_offered(&mut self, name: &str) -> Outcome<bool> {
+        let connection = self.connection().await?;
+        let connection = within("menu", ConnectionWithMenu::request(connection)).await??;
+        Ok(connection.menu().has_name(name.as_bytes()))
     }
 
     /// Takes another connection for what follows.

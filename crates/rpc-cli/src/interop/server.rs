@@ -1,5 +1,6 @@
 //! The suite's callee: what each RPC does.
 
+mod prices;
 mod updates;
 
 use std::sync::Arc;
@@ -8,15 +9,17 @@ use std::time::Duration;
 
 use bin_prot::{ByteString, Sexp};
 use rpc_core::{
-    DirectStreamWriter, HandlerError, Implementation, Implementations, OnException, OnUnknownRpc,
+    Builder, DirectStreamWriter, HandlerError, Implementation, Implementations, OnException,
+    OnUnknownRpc,
 };
+use rpc_versioned::RegistrationError;
 use rpc_wire::DEFAULT_KEY;
 
-use super::prices;
+use super::prices::{PriceVersions, callee, pipe_callee, state_callee};
 use super::rpcs::{
     BIG, BOOM_PIPE, COUNT, COUNT_DIRECT, COUNTER, CountQuery, DIVIDE, ECHO_METADATA, ECHO_STRING,
-    FAIL, FORBIDDEN, FORBIDDEN_PIPE, LIVE_TICKS, LOG, LOG_BOOM, LOG_COUNT, Price, PriceQuery,
-    SLEEP, SUM, TICKS, ZOO, ZOO2,
+    FAIL, FORBIDDEN, FORBIDDEN_PIPE, LIVE_TICKS, LOG, LOG_BOOM, LOG_COUNT, SLEEP, SUM, TICKS, ZOO,
+    ZOO2,
 };
 use updates::{AtTheEnd, Updates};
 
@@ -47,12 +50,32 @@ impl Drop for LiveTicks {
     }
 }
 
-/// The table of the suite's implementations.
+/// The table of the suite's implementations, with these versions of `price`.
 ///
 /// # Errors
 /// Only if this file names one of them twice.
-pub(crate) fn table() -> anyhow::Result<Implementations<Tallies>> {
-    let table = Implementations::builder()
+pub(crate) fn table(price: &PriceVersions) -> anyhow::Result<Implementations<Tallies>> {
+    Ok(suite(price)?.build()?)
+}
+
+/// The same with the streams of `price`, in these versions, too.
+///
+/// # Errors
+/// Only if this file names one of them twice.
+pub(crate) fn table_with_price_streams(
+    price: &PriceVersions,
+) -> anyhow::Result<Implementations<Tallies>> {
+    let (pipe, state) = (pipe_callee(price)?, state_callee(price)?);
+    let table = suite(price)?
+        .implementations(pipe.implement(|_, _version, query| async { Ok(prices::pipe(query)) }))
+        .implementations(state.implement(|_, _version, query| async { Ok(prices::state(query)) }))
+        .build()?;
+    Ok(table)
+}
+
+fn suite(price: &PriceVersions) -> Result<Builder<Tallies>, RegistrationError> {
+    let price = callee(price)?;
+    let builder = Implementations::builder()
         .implement_blocking(&ECHO_STRING, |_, text| Ok(text))
         .implement_blocking(&SUM, |_, numbers| Ok(sum(&numbers)))
         .implement_blocking(&FAIL, |_, text| Err(failure(text)))
@@ -109,12 +132,9 @@ pub(crate) fn table() -> anyhow::Result<Implementations<Tallies>> {
             tokio::time::sleep(duration).await;
             Ok(milliseconds)
         })
-        .implementations(
-            prices::callee()?.implement_blocking(|_, _version, query| Ok(price(query))),
-        )
-        .on_unknown_rpc(OnUnknownRpc::Continue)
-        .build()?;
-    Ok(table)
+        .implementations(price.implement_blocking(|_, _version, query| Ok(prices::price(query))))
+        .on_unknown_rpc(OnUnknownRpc::Continue);
+    Ok(builder)
 }
 
 /// `(Failure TEXT)`, with any bytes as its text.
@@ -195,14 +215,6 @@ fn big(size: i64) -> Result<ByteString, HandlerError> {
     }
 }
 
-fn price(query: PriceQuery) -> Price {
-    let letters = i64::try_from(query.symbol.as_bytes().len()).unwrap_or(i64::MAX);
-    Price {
-        px: wrapped(letters.wrapping_mul(100)),
-        ccy: query.currency.unwrap_or_else(|| "USD".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -218,19 +230,5 @@ mod tests {
         assert_eq!(sum(&[]), 0);
         assert_eq!(sum(&[-LEAST - 1, 1]), LEAST);
         assert_eq!(sum(&[LEAST, LEAST]), 0);
-    }
-
-    #[test]
-    fn price_of_a_symbol() {
-        let check = |symbol: &str, currency: Option<&str>, px, ccy: &str| {
-            let query = PriceQuery {
-                symbol: symbol.into(),
-                currency: currency.map(ByteString::from),
-            };
-            let ccy = ccy.into();
-            assert_eq!(price(query), Price { px, ccy });
-        };
-        check("ABC", None, 300, "USD");
-        check("", Some("EUR"), 0, "EUR");
     }
 }

@@ -48,6 +48,13 @@ impl Seen {
         messages(&self.lock().written, look);
     }
 
+    /// How many of them are queries, of whatever kind.
+    pub(super) fn queries_sent(&self) -> usize {
+        let mut count = 0;
+        self.sent(|message| count += usize::from(matches!(message, Message::Query(_))));
+        count
+    }
+
     /// Calls `look` with each message that was received after the header.
     pub(super) fn received(&self, look: impl FnMut(Message<'_>)) {
         messages(&self.lock().read, look);

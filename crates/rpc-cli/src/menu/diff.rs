@@ -70,7 +70,16 @@ impl Diff {
         diff
     }
 
-    /// Whether every caller of the first server can go on, as far as the servers tell.
+    /// Number of RPCs that both have and that cannot be compared.
+    pub(crate) fn not_told(&self) -> usize {
+        let changes = self.changes.iter();
+        changes
+            .filter(|(_, change)| *change == Change::NotTold)
+            .count()
+    }
+
+    /// Whether every caller of the first server can go on, as far as the servers tell: of the types of
+    /// those that are [not told](Self::not_told) nothing is known.
     pub(crate) fn is_compatible(&self) -> bool {
         self.changes
             .iter()
@@ -127,7 +136,7 @@ mod tests {
             (6, &Change::Added(of(6))),
         ];
         assert_eq!(changes, expected);
-        assert_eq!(diff.same, 1);
+        assert_eq!((diff.same, diff.not_told()), (1, 2));
         assert!(!diff.is_compatible());
     }
 

@@ -8,13 +8,15 @@ use serde_json::{Map, Value, json};
 
 use super::diff::{Change, Diff};
 use super::offer::{Offer, named};
+use crate::decode::text::shown;
 
-/// `{"name":…,"version":…,"kind":…,"digests":{…}}` for each RPC, with `"shapes"` where they are known.
-pub(crate) fn offer(offer: &Offer, out: &mut impl Write) -> io::Result<()> {
+/// `{"name":…,"version":…,"kind":…,"digests":{…}}` for each RPC; `"shapes"`, too, if they are wanted and
+/// known.
+pub(crate) fn offer(offer: &Offer, with_shapes: bool, out: &mut impl Write) -> io::Result<()> {
     for offered in &offer.rpcs {
         let mut object = rpc(&offered.rpc);
         object.extend(types(&offered.digests));
-        if let Some(shapes) = &offered.shapes {
+        if let (true, Some(shapes)) = (with_shapes, &offered.shapes) {
             object.insert("shapes".to_owned(), shapes_object(shapes));
         }
         writeln!(out, "{}", Value::Object(object))?;
@@ -23,7 +25,7 @@ pub(crate) fn offer(offer: &Offer, out: &mut impl Write) -> io::Result<()> {
 }
 
 /// `{"name":…,"version":…,"change":…}` for each change, with `"before"` and `"after"`, and at the end
-/// `{"compatible":…}`.
+/// `{"compatible":…,"not_told":…}`, with the number of those that could not be compared.
 pub(crate) fn diff(diff: &Diff, out: &mut impl Write) -> io::Result<()> {
     for (description, change) in &diff.changes {
         let (what, before, after) = match change {
@@ -41,11 +43,15 @@ pub(crate) fn diff(diff: &Diff, out: &mut impl Write) -> io::Result<()> {
         }
         writeln!(out, "{}", Value::Object(object))?;
     }
-    writeln!(out, "{}", json!({ "compatible": diff.is_compatible() }))
+    let compatible = diff.is_compatible();
+    let not_told = diff.not_told();
+    let verdict = json!({ "compatible": compatible, "not_told": not_told });
+    writeln!(out, "{verdict}")
 }
 
 fn rpc(rpc: &Description) -> Map<String, Value> {
-    let name = rpc.name.to_string();
+    // As `rpc decode --json` tells it.
+    let name = shown(rpc.name.as_bytes(), usize::MAX);
     let pairs = [("name", name.into()), ("version", rpc.version.into())];
     pairs
         .map(|(key, value)| (key.to_owned(), value))

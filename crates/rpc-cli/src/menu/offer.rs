@@ -14,27 +14,43 @@ pub(crate) struct Offer {
 pub(crate) struct Offered {
     pub(crate) rpc: Description,
     pub(crate) digests: RpcDigests,
-    /// There only if they were asked for.
+    /// There only if the server was asked for them.
     pub(crate) shapes: Option<RpcShapes>,
 }
 
+/// Whether a server is asked for the shapes of its types, which are long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shapes {
+    /// If the menu does not tell all digests, and the server offers the shapes. Those that it does not
+    /// give are not told, then.
+    AsNeeded,
+    /// In any case.
+    Wanted,
+}
+
 impl Offer {
-    /// Asks a server. If it offers shapes, and they are asked for, then kinds and digests are those
-    /// of the shapes where the menu does not tell them.
-    pub(crate) async fn ask(connection: Connection, shapes: bool) -> anyhow::Result<Self> {
+    /// Asks a server. Kinds and digests that its menu does not tell are those of the shapes.
+    pub(crate) async fn ask(connection: Connection, shapes: Shapes) -> anyhow::Result<Self> {
         let connection = ConnectionWithMenu::request(connection).await?;
-        if !shapes {
-            return Ok(Self::of(connection.menu()));
+        let mut offer = Self::of(connection.menu());
+        let shape_menu = SHAPE_MENU_RPC.description();
+        // Asking all the same would make some servers close the connection.
+        let is_offered = connection.menu().contains(shape_menu.as_ref());
+        match shapes {
+            Shapes::Wanted if !is_offered => {
+                bail!("the server does not offer the shapes of its types");
+            }
+            Shapes::Wanted => {
+                offer.add(&MenuWithShapes::request(connection.connection()).await?)?;
+            }
+            Shapes::AsNeeded if is_offered && !offer.is_told() => {
+                if let Ok(shapes) = MenuWithShapes::request(connection.connection()).await {
+                    offer.add(&shapes)?;
+                }
+            }
+            Shapes::AsNeeded => {}
         }
-        if !connection
-            .menu()
-            .contains(SHAPE_MENU_RPC.description().as_ref())
-        {
-            // Asking all the same would make some servers close the connection.
-            bail!("the server does not offer the shapes of its types");
-        }
-        let shapes = MenuWithShapes::request(connection.connection()).await?;
-        Self::with_shapes(connection.menu(), &shapes)
+        Ok(offer)
     }
 
     pub(crate) fn of(menu: &Menu) -> Self {
@@ -48,18 +64,30 @@ impl Offer {
         }
     }
 
-    fn with_shapes(menu: &Menu, shapes: &MenuWithShapes) -> anyhow::Result<Self> {
-        let mut offer = Self::of(menu);
-        for offered in &mut offer.rpcs {
+    /// Whether the types of all RPCs are known.
+    fn is_told(&self) -> bool {
+        let mut rpcs = self.rpcs.iter();
+        rpcs.all(|offered| offered.digests != RpcDigests::Unknown)
+    }
+
+    /// Adds what the answer to [`SHAPE_MENU_RPC`] tells. That does not list the RPC itself (rule V-RQ-5),
+    /// but shows its types.
+    fn add(&mut self, shapes: &MenuWithShapes) -> anyhow::Result<()> {
+        let shape_menu = SHAPE_MENU_RPC.description();
+        for offered in &mut self.rpcs {
+            let is_unknown = offered.digests == RpcDigests::Unknown;
+            if is_unknown && offered.rpc == shape_menu {
+                offered.digests = SHAPE_MENU_RPC.digests();
+            }
             let Some(shapes) = shapes.shapes(offered.rpc.as_ref()) else {
                 continue;
             };
-            if offered.digests == RpcDigests::Unknown {
+            if is_unknown {
                 offered.digests = shapes.digests()?;
             }
             offered.shapes = Some(shapes.clone());
         }
-        Ok(offer)
+        Ok(())
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn shapes(offer: &Offer, out: &mut impl Write) -> io::Result<()> {
 
 /// A line for each change, and the verdict.
 pub(crate) fn diff(diff: &Diff, out: &mut impl Write) -> io::Result<()> {
-    let (mut added, mut removed, mut changed, mut not_told) = (0_usize, 0_usize, 0_usize, 0_usize);
+    let (mut added, mut removed, mut changed) = (0_usize, 0_usize, 0_usize);
     for (rpc, change) in &diff.changes {
         let what = format!("{} version {}", name(rpc), rpc.version);
         match change {
@@ -64,16 +64,14 @@ pub(crate) fn diff(diff: &Diff, out: &mut impl Write) -> io::Result<()> {
                 changed += 1;
                 writeln!(out, "! {what}: {}", difference(before, after))?;
             }
-            Change::NotTold => {
-                not_told += 1;
-                writeln!(out, "? {what}: types are not told")?;
-            }
+            Change::NotTold => writeln!(out, "? {what}: types are not told")?,
         }
     }
-    let verdict = if diff.is_compatible() {
-        "compatible"
-    } else {
-        "incompatible"
+    let not_told = diff.not_told();
+    let verdict = match (diff.is_compatible(), not_told) {
+        (true, 0) => "compatible",
+        (true, _) => "compatible as far as told",
+        (false, _) => "incompatible",
     };
     writeln!(
         out,

@@ -2,7 +2,9 @@
 //! recordings of the reference.
 
 mod both_ends;
+mod client;
 mod durable;
+mod price;
 mod recorded_callees;
 mod recorded_callers;
 mod script;

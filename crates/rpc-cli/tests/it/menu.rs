@@ -1,9 +1,12 @@
 //! `rpc menu`, as a process that asks servers.
 
+mod guide;
+
 use std::process::{Command, Output};
 
 use rpc_core::connection::Config;
-use rpc_core::{Implementation, Implementations, OneWay, PipeRpc, Rpc, Server};
+use rpc_core::{HandlerError, Implementation, Implementations, OneWay, PipeRpc, Rpc, Server};
+use rpc_versioned::{MenuWithShapes, SHAPE_MENU_RPC};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -17,6 +20,7 @@ static ECHO_1: Rpc<String, String> = Rpc::new("echo", 1);
 static ECHO_2: Rpc<String, i64> = Rpc::new("echo", 2);
 static ECHO_2_OF_INT: Rpc<i64, i64> = Rpc::new("echo", 2);
 static NASTY: OneWay<i64> = OneWay::new("na\u{1b}sty (one)", -1);
+static HIDDEN: OneWay<i64> = OneWay::new("back\\slash\u{202e}", 1);
 static NASTY_PIPE: PipeRpc<i64, i64, i64> = PipeRpc::new("na\u{1b}sty (one)", -1);
 
 #[track_caller]
@@ -56,7 +60,10 @@ impl Servers {
         implementations: [Implementation<()>; N],
     ) -> String {
         let table = Implementations::builder().implementations(implementations);
-        let table = table.build().unwrap();
+        self.start_table(shapes, table.build().unwrap())
+    }
+
+    fn start_table(&self, shapes: bool, table: Implementations<()>) -> String {
         self.0.block_on(async {
             let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
             let server = Server::builder(table, |_, _| ())
@@ -133,8 +140,17 @@ fn names_are_escaped() {
         table.contains("\"na\\027sty (one)\"       -1  One_way"),
         "{table}"
     );
-    let object: Value = serde_json::from_str(&printed(&["--json", &address])).unwrap();
+    let json = printed(&["--json", &address]);
+    let object: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(object["version"], -1);
+    assert_eq!(object["name"], "na\\u{1b}sty (one)");
+
+    let hidden = Implementation::one_way(&HIDDEN, |(), _| async { Ok(()) });
+    let address = servers.start(true, [hidden]);
+    let json = printed(&["--json", &address]);
+    assert!(json.is_ascii(), "{json:?}");
+    let object: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(object["name"], "back\\\\slash\\u{202e}");
 }
 
 #[test]
@@ -259,6 +275,76 @@ fn differences_between_two_servers() {
     );
 }
 
+/// Where the types are not told, nothing is said of them; and nothing at all is, if none are.
+#[test]
+fn what_is_not_told_is_not_compared() {
+    let servers = Servers::new();
+    let echo = || Implementation::blocking(&ECHO_2, |(), _| Ok(0));
+    let changed = Implementation::blocking(&ECHO_2_OF_INT, |(), _| Ok(0));
+    let old = servers.start(false, [echo()]);
+    let new = servers.start(false, [changed]);
+    assert_eq!(
+        printed(&["--diff", &old, &new]),
+        "? echo version 2: types are not told\n\
+         compatible as far as told: 0 added, 0 removed, 0 changed, 0 the same, 1 not told\n"
+    );
+}
+
+/// V-RQ-5: a server that tells no digests, but offers the shapes of its types, is asked for these: its
+/// table is as full, and what has changed is found.
+#[test]
+fn digests_that_are_not_on_the_menu_are_those_of_the_shapes() {
+    let servers = Servers::new();
+    let echo = || Implementation::blocking(&ECHO_2, |(), _| Ok(0));
+    let changed = Implementation::blocking(&ECHO_2_OF_INT, |(), _| Ok(0));
+    let with_shapes = |implementation: Implementation<()>| {
+        let shapes = MenuWithShapes::of([&implementation]).unwrap();
+        servers.start(false, [shapes.implementation(), implementation])
+    };
+    let (old, new) = (with_shapes(echo()), with_shapes(changed));
+    let (string, int) = (&STRING[..8], &INT[..8]);
+    for wire in ["1-11", "1"] {
+        let table = printed(&["--wire", wire, &old]);
+        let row = table
+            .lines()
+            .find(|line| line.starts_with("echo "))
+            .unwrap();
+        let row: Vec<_> = row.split_whitespace().collect();
+        assert_eq!(row, ["echo", "2", "Rpc", "query", string, "response", int]);
+        assert!(!table.contains("Unknown"), "{table}");
+        let objects = printed(&["--wire", wire, "--json", &old]);
+        assert!(!objects.contains("shapes\":"), "{objects}");
+        let same = printed(&["--wire", wire, "--diff", &old, &old]);
+        let counts = "compatible: 0 added, 0 removed, 0 changed, 2 the same, 0 not told\n";
+        assert_eq!(same, counts);
+        let (status, stdout, _) = menu(&["--wire", wire, "--diff", &old, &new]);
+        assert_eq!(status, Some(3));
+        assert_eq!(
+            stdout,
+            format!(
+                "! echo version 2: query {STRING} is now {INT}\n\
+                 incompatible: 0 added, 0 removed, 1 changed, 1 the same, 0 not told\n"
+            )
+        );
+    }
+}
+
+/// One that offers shapes and does not give them (V-RQ-7) has not told its types.
+#[test]
+fn shapes_that_are_refused_are_not_told() {
+    let servers = Servers::new();
+    let echo = Implementation::blocking(&ECHO_2, |(), _| Ok(0));
+    let refusing = Implementation::blocking(&SHAPE_MENU_RPC, |(), ()| {
+        Err(HandlerError::new("not today"))
+    });
+    let address = servers.start(false, [echo, refusing]);
+    let table = printed(&[&address]);
+    assert_eq!(table.matches("Unknown").count(), 2, "{table}");
+    let (status, _, stderr) = menu(&["--shapes", &address]);
+    assert_eq!(status, Some(1));
+    assert!(stderr.contains("cannot request the menu"), "{stderr}");
+}
+
 #[test]
 fn differences_as_objects() {
     let servers = Servers::new();
@@ -281,7 +367,7 @@ fn differences_as_objects() {
             "change": "added",
             "after": { "kind": null, "digests": {} },
         }),
-        json!({ "compatible": true }),
+        json!({ "compatible": true, "not_told": 1 }),
     ];
     assert_eq!(objects, expected);
 }

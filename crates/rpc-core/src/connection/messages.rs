@@ -23,7 +23,7 @@ use crate::implementation::{
 };
 use crate::implementations::{Find, Serve};
 use crate::query_context::QueryContext;
-use crate::tracing_event::{Event, Kind};
+use crate::tracing_event::{Event, Kind, Turn};
 
 /// Handles a message that is neither query nor response.
 #[cold]
@@ -82,7 +82,7 @@ pub(super) fn updates(
     receiver: Arc<dyn Receiver>,
     reader: &mut Reader,
 ) -> Result<(), End> {
-    let after = receiver.updates(&mut Run::new(reader, id, shared));
+    let after = receiver.updates(&mut Run::new(reader.unread(), id, shared));
     follow(shared, tasks, id, receiver, after)
 }
 
@@ -167,20 +167,13 @@ pub(super) fn query(
     call.renew(called, query.header.id, menu_index);
     let shared = call.shared();
     let kind = || found.map_or(HandlerKind::Expert, |index| callee.kind(index));
-    shared.events.tell(call.rpc(), call.id(), body, || {
-        let abort =
-            kind() == HandlerKind::Streaming && query.data.bytes().is_ok_and(stream::is_abort);
-        Event::Received(match abort {
-            true => Kind::AbortStreamingRpcQuery,
-            false => Kind::Query,
-        })
-    });
+    if let Some(turn) = shared.events.turn() {
+        tell_of_query(&turn, call, kind(), query.data, body);
+    }
     if let Some(limit) = admission.refuses(tasks.len()) {
-        // What ends a stream makes room.
         let kind = kind();
-        let ends_stream =
-            kind == HandlerKind::Streaming && query.data.bytes().is_ok_and(stream::is_abort);
-        if !ends_stream {
+        // What ends a stream makes room.
+        if !is_abort(kind, query.data) {
             call.refuse(kind, limit);
             return None;
         }
@@ -218,4 +211,19 @@ pub(super) fn query(
         }
         Started::Stop(stop) => Some(stop.into()),
     }
+}
+
+/// Whether a query to a handler of this kind asks for the end of a stream.
+fn is_abort(kind: HandlerKind, data: Data<'_>) -> bool {
+    kind == HandlerKind::Streaming && data.bytes().is_ok_and(stream::is_abort)
+}
+
+/// Tells of a query in a frame of `body` bytes (rules T-S1 to T-S21).
+#[cold]
+fn tell_of_query(turn: &Turn<'_>, call: &Call, kind: HandlerKind, data: Data<'_>, body: usize) {
+    let event = Event::Received(match is_abort(kind, data) {
+        true => Kind::AbortStreamingRpcQuery,
+        false => Kind::Query,
+    });
+    turn.tell(call.rpc(), call.id(), body, &event);
 }

@@ -1,11 +1,15 @@
 //! Reading: one buffer, filled by one read, out of which every whole frame is handled in place.
 
+mod unread;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use rpc_wire::frame;
 use tokio::io::{AsyncRead, ReadBuf};
+
+pub(crate) use unread::Unread;
 
 /// What the buffer has at first.
 const FIRST_CAPACITY: usize = 4 * 1024;
@@ -23,21 +27,6 @@ pub(crate) struct Reader {
     end: usize,
     limit: usize,
     bytes_read: u64,
-}
-
-/// Where in the buffer the first bytes of a frame are, and how many follow them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Head {
-    start: usize,
-    end: usize,
-    tail: usize,
-}
-
-impl Head {
-    /// Size of the frame's body.
-    pub(crate) fn body(self) -> usize {
-        self.end - self.start - frame::LENGTH_BYTES + self.tail
-    }
 }
 
 impl Reader {
@@ -96,43 +85,10 @@ impl Reader {
         }
     }
 
-    /// The body of a frame that was handed over, if nothing has been read since.
-    pub(crate) fn body(&self, of: Head) -> Option<&[u8]> {
-        self.buffer
-            .get(of.start + frame::LENGTH_BYTES..of.end + of.tail)
-    }
-
-    /// The end of the next frame's body: what `accept` makes of it, unless the frame begins as
-    /// `like` does, one before it with nothing read in between. If it is nothing, the frame stays
-    /// where it is.
-    #[inline]
-    pub(crate) fn next_tail(
-        &mut self,
-        like: Option<Head>,
-        accept: impl FnOnce(&[u8]) -> Option<&[u8]>,
-    ) -> Option<(Head, &[u8])> {
-        let unread = self.buffer.get(self.start..self.end)?;
-        let same = like.filter(|like| {
-            let head = self.buffer.get(like.start..like.end).unwrap_or_default();
-            unread.starts_with(head) && unread.len() >= head.len() + like.tail
-        });
-        let (head, tail) = match same {
-            Some(like) => (like.end - like.start, like.tail),
-            None => {
-                let (body, _) = frame::split(unread, self.limit).ok()??;
-                let tail = accept(body)?.len();
-                (frame::LENGTH_BYTES + body.len() - tail, tail)
-            }
-        };
-        let end = self.start + head;
-        let found = Head {
-            start: self.start,
-            end,
-            tail,
-        };
-        self.start = end + tail;
-        self.bytes_read += found.body() as u64;
-        Some((found, self.buffer.get(end..end + tail)?))
+    /// The frames that are there, to take several of them.
+    pub(crate) fn unread(&mut self) -> Unread<'_> {
+        let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
+        Unread::new(unread, self.limit, &mut self.start, &mut self.bytes_read)
     }
 
     /// Reads once. `Ok(0)` is the end of the input.

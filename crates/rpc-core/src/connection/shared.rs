@@ -248,10 +248,10 @@ impl Shared {
             header.write_before(payload, buffer)?;
             write(buffer)
         });
-        if let Some(turn) = turn {
-            tell_of_query(&turn, purpose, rpc, id, size, &sent);
+        match turn {
+            None => sent,
+            Some(turn) => told_of_query(&turn, purpose, rpc, id, size, sent),
         }
-        sent
     }
 
     /// What the dispatch was given and what the hooks say.
@@ -337,16 +337,18 @@ impl Shared {
 
 /// Tells of a query that was sent, or refused for its size (rules T-C1 to T-C6, T-C20). A query
 /// that could not be sent because the connection is closed or the output full never was one.
+///
+/// The result goes through here by value, so that without a listener it need not be in memory.
 #[cold]
-fn tell_of_query(
+fn told_of_query(
     turn: &Turn<'_>,
     purpose: Purpose,
     rpc: DescriptionRef<'_>,
     id: QueryId,
     body: usize,
-    sent: &Result<(), SendError>,
-) {
-    match sent {
+    sent: Result<(), SendError>,
+) -> Result<(), SendError> {
+    match &sent {
         Ok(()) => {
             turn.tell(rpc, id, body, &Event::Sent(purpose.kind()));
             if purpose != Purpose::Call {
@@ -360,4 +362,5 @@ fn tell_of_query(
         }
         Err(SendError::Frame(_) | SendError::Closed(_) | SendError::Overfull { .. }) => {}
     }
+    sent
 }

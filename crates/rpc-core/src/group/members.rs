@@ -2,7 +2,9 @@
 //! lock.
 
 use std::collections::{HashMap, HashSet};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use super::AddError;
 use crate::connection::Shared;
@@ -43,8 +45,16 @@ fn connection(handle: &Handle) -> &Arc<Shared> {
 }
 
 impl Members {
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether there is no member, not even a closed one.
+    pub(super) fn are_none(&self) -> bool {
         self.present.is_empty()
+    }
+
+    /// Whether a member is not closed.
+    pub(super) fn any_open(&self) -> bool {
+        let connections = self.connections.values();
+        let mut handles = connections.flat_map(|connected| &connected.handles);
+        handles.any(|handle| !handle.direct.is_closed())
     }
 
     pub(super) fn add(&mut self, handle: &Arc<Handle>) -> Result<(), AddError> {
@@ -125,21 +135,39 @@ impl Members {
 
     /// What waits until everything that was sent so far is taken by the members' transports.
     pub(super) fn flushed(&self) -> Flushed {
-        let mut waiting = Vec::with_capacity(self.present.len());
-        for connected in self.connections.values() {
-            let mark = connected.shared.output.mark();
-            let streams = connected.handles.iter().map(|handle| handle.direct.clone());
-            waiting.extend(streams.map(|direct| (direct, mark)));
-        }
+        let connections = self.connections.values();
+        let waiting: Vec<_> = connections.map(Connected::flushed_or_closed).collect();
         Flushed::new(async move {
-            for (direct, mark) in waiting {
-                direct.flushed_or_closed(mark).await;
+            for connection in waiting {
+                connection.await;
             }
         })
     }
 }
 
 impl Connected {
+    /// Waits until the transport has taken what was sent so far, or every member is closed. Members
+    /// are looked at as long as the transport has not, and no more than one at a time.
+    fn flushed_or_closed(&self) -> impl Future<Output = ()> + Send + use<> {
+        let shared = self.shared.clone();
+        let mark = shared.output.mark();
+        let streams: Vec<_> = self.handles.iter().map(|it| it.direct.clone()).collect();
+        async move {
+            let all_closed = async {
+                for stream in streams {
+                    stream.closed().await;
+                }
+            };
+            let mut flushed = pin!(shared.output.flushed_to(mark));
+            let mut closed = pin!(all_closed);
+            std::future::poll_fn(|cx| match flushed.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(()),
+                Poll::Pending => closed.as_mut().poll(cx),
+            })
+            .await;
+        }
+    }
+
     /// Whether a member was found closed.
     fn write(&self, payload: &[u8]) -> bool {
         let at_once = (APPEND_AT_ONCE / (payload.len() + HEADER)).max(1);

@@ -165,9 +165,10 @@ impl Call {
             self.header.write_before(payload, buffer)?;
             write(buffer)
         });
-        if let Some(turn) = turn {
-            self.tell_of_response(&turn, size, &sent, kind);
-        }
+        let sent = match turn {
+            None => sent,
+            Some(turn) => self.told_of_response(&turn, size, sent, kind),
+        };
         sent.inspect_err(|error| self.give_up_slow_reader(error))
     }
 
@@ -228,10 +229,25 @@ impl Call {
 
     /// Tells the listeners that nothing is sent in answer to a one-way query (rule T-S8), or that
     /// an expert handler has answered (rules T-S11, T-S15).
+    #[inline]
     pub(crate) fn tell(&self, kind: SentResponse) {
-        self.shared.events.tell(self.rpc(), self.id(), 0, || {
-            Event::Sent(Kind::Response(kind))
-        });
+        if let Some(turn) = self.shared.events.turn() {
+            turn.tell(self.rpc(), self.id(), 0, &Event::Sent(Kind::Response(kind)));
+        }
+    }
+
+    /// [Tells of a response](Self::tell_of_response), whose result goes through here by value:
+    /// without a listener it need not be in memory.
+    #[cold]
+    fn told_of_response(
+        &self,
+        turn: &Turn<'_>,
+        body: usize,
+        sent: Result<Option<usize>, SendError>,
+        kind: impl FnOnce() -> SentResponse,
+    ) -> Result<Option<usize>, SendError> {
+        self.tell_of_response(turn, body, &sent, kind);
+        sent
     }
 
     /// Tells of a response of `body` bytes that was sent or refused (rules T-S1 to T-S7). None is

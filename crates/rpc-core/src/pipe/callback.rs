@@ -8,9 +8,10 @@ use rpc_wire::Data;
 use super::item::{INITIAL, UPDATE};
 use super::sink::{Next, Sink};
 use super::{PipeMessage, PipeResponse};
+use crate::connection::run::OpenRun;
 use crate::dispatch::{decode, undecodable};
 use crate::error::{DispatchError, HandlerError};
-use crate::payload::Undecodable;
+use crate::payload::{Decode, Undecodable};
 
 /// The initial value is the dispatch's result, and the updates go to `call`, which decodes them.
 pub(crate) struct Callback<T, F> {
@@ -22,12 +23,12 @@ pub(crate) struct Callback<T, F> {
 /// Hands decoded updates to `on_message`.
 pub(crate) fn updates_to<T, U: 'static, R: Into<PipeResponse> + 'static>(
     initial: fn(&[u8]) -> Result<T, Undecodable>,
-    update: fn(&[u8]) -> Result<U, Undecodable>,
+    update: impl Decode<U>,
     mut on_message: impl FnMut(PipeMessage<U>) -> R + Send + 'static,
 ) -> Callback<T, impl Call> {
     Callback::new(initial, move |message: PipeMessage<Data<'_>>| {
         let message = match message {
-            PipeMessage::Update(data) => PipeMessage::Update(decode(data, update, UPDATE)?),
+            PipeMessage::Update(data) => PipeMessage::Update(decode(data, &update, UPDATE)?),
             PipeMessage::Closed(result) => PipeMessage::Closed(result),
         };
         Ok(on_message(message).into())
@@ -97,6 +98,23 @@ impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
 
     fn keep(&self, (): &mut (), next: Next) -> Next {
         next
+    }
+
+    fn take_run(&self, run: &mut OpenRun<'_, '_>, (): &mut ()) -> Result<Next, DispatchError> {
+        let mut call = self.lock();
+        let Some(call) = &mut *call else {
+            return Ok(Next::Continue);
+        };
+        caught(|| {
+            while let Some(update) = run.next() {
+                let response = call(PipeMessage::Update(Data::new(update)))?;
+                match response.into_next()? {
+                    Next::Continue => {}
+                    next => return Ok(next),
+                }
+            }
+            Ok(Next::Continue)
+        })?
     }
 
     fn takes_runs(&self) -> bool {

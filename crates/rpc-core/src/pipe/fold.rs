@@ -11,6 +11,7 @@ use super::PipeResponse;
 use super::callback::{caught, log_failure};
 use super::item::{INITIAL, UPDATE};
 use super::sink::{Next, Sink};
+use crate::connection::run::OpenRun;
 use crate::dispatch::decode;
 use crate::error::{ConnectionClosed, DispatchError};
 use crate::payload::Undecodable;
@@ -51,6 +52,25 @@ struct Progress<A, R, I, S, F> {
     /// There between `init` and a function that panics.
     accumulator: Option<A>,
     result: oneshot::Sender<Result<R, DispatchError>>,
+}
+
+impl<A, R, I, S, F> Progress<A, R, I, S, F> {
+    /// Folds one update.
+    fn step<U, P>(&mut self, update: U) -> Result<Next, DispatchError>
+    where
+        P: Into<PipeResponse>,
+        S: FnMut(A, U) -> (A, P),
+    {
+        let Some(accumulator) = self.accumulator.take() else {
+            return Ok(Next::Continue);
+        };
+        let (accumulator, response) = caught(|| {
+            let (accumulator, response) = (self.step)(accumulator, update);
+            (accumulator, response.into())
+        })?;
+        self.accumulator = Some(accumulator);
+        response.into_next()
+    }
 }
 
 impl<T, U, A, R, I, S, F> Folding<T, U, A, R, I, S, F> {
@@ -108,23 +128,29 @@ where
 
     fn update(&self, update: Data<'_>) -> Result<Next, DispatchError> {
         let update = decode(update, self.update, UPDATE)?;
-        let mut progress = self.lock();
-        let Some(progress) = &mut *progress else {
-            return Ok(Next::Continue);
-        };
-        let Some(accumulator) = progress.accumulator.take() else {
-            return Ok(Next::Continue);
-        };
-        let (accumulator, response) = caught(|| {
-            let (accumulator, response) = (progress.step)(accumulator, update);
-            (accumulator, response.into())
-        })?;
-        progress.accumulator = Some(accumulator);
-        response.into_next()
+        match &mut *self.lock() {
+            Some(progress) => progress.step(update),
+            None => Ok(Next::Continue),
+        }
     }
 
     fn keep(&self, (): &mut (), next: Next) -> Next {
         next
+    }
+
+    fn take_run(&self, run: &mut OpenRun<'_, '_>, (): &mut ()) -> Result<Next, DispatchError> {
+        let mut progress = self.lock();
+        let Some(progress) = &mut *progress else {
+            return Ok(Next::Continue);
+        };
+        while let Some(update) = run.next() {
+            let update = decode(Data::new(update), self.update, UPDATE)?;
+            match progress.step(update)? {
+                Next::Continue => {}
+                next => return Ok(next),
+            }
+        }
+        Ok(Next::Continue)
     }
 
     fn takes_runs(&self) -> bool {

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use rpc_wire::{Data, QueryId, RpcError};
+use rpc_wire::{QueryId, RpcError};
 
 use super::item::Item;
 use super::sink::{Next, Sink};
@@ -413,36 +413,21 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
     }
 
     fn updates(&self, run: &mut Run<'_>) -> After {
-        let sink = &self.definition.sink;
         let mut apart = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = Next::Continue;
-        let mut failed = None;
-        let mut any = false;
-        while matches!(next, Next::Continue)
-            && self.is_open()
-            && let Some(update) = run.next()
-        {
-            match sink.update(Data::new(update)) {
-                Ok(update) => {
-                    any = true;
-                    next = sink.keep(&mut apart, update);
-                }
-                Err(error) => {
-                    run.keep_undecodable(&error);
-                    failed = Some(error);
-                    break;
-                }
-            }
-        }
-        let taken = (any && S::KEEPS).then(|| self.take_in(&mut apart));
+        let mut open = run.while_open(&self.open);
+        let next = self.definition.sink.take_run(&mut open, &mut apart);
+        let taken = (run.has_begun() && S::KEEPS).then(|| self.take_in(&mut apart));
         drop(apart);
         if let Some((sleepers, unwanted)) = taken {
             drop(unwanted);
             sleepers.wake();
         }
-        match (failed, next) {
-            (Some(error), _) => self.accept(Item::Failed(error), &run.note()),
-            (None, next) => self.after(next, &run.note()),
+        match next {
+            Ok(next) => self.after(next, &run.note()),
+            Err(error) => {
+                run.keep_undecodable(&error);
+                self.accept(Item::Failed(error), &run.note())
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use super::sink::Sink;
 use super::{Pipe, PipeMetadata, Queue};
 use crate::connection::Asking;
 use crate::connection::waiting::Answers;
-use crate::payload::Undecodable;
+use crate::payload::{Decode, Undecodable};
 use crate::{Connection, DispatchError};
 
 /// Name and version of an RPC.
@@ -83,7 +83,13 @@ impl<S: Sink, E: Send + 'static> Opening<S, E> {
     }
 }
 
-impl<T: Send + 'static, U: Send + 'static, E: Send + 'static> Opening<Queue<T, U>, E> {
+impl<T, U, D, E> Opening<Queue<T, U, D>, E>
+where
+    T: Send + 'static,
+    U: Send + 'static,
+    D: Decode<U>,
+    E: Send + 'static,
+{
     /// The same, with a pipe.
     pub(crate) async fn pipe(self) -> Result<Result<(T, Pipe<U>), E>, DispatchError> {
         let initial = std::future::poll_fn(|cx| self.incoming.poll_answer(cx)).await?;

@@ -1,6 +1,7 @@
 //! Updates that wait in a queue for their pipe.
 
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 use std::task::{Context, Poll};
 
 use rpc_wire::Data;
@@ -9,9 +10,10 @@ use super::PipeCloseReason;
 use super::incoming::{End, Incoming};
 use super::item::{INITIAL, UPDATE};
 use super::sink::{Next, Sink};
-use crate::dispatch::decode;
+use crate::connection::run::OpenRun;
+use crate::dispatch::{decode, undecodable};
 use crate::error::DispatchError;
-use crate::payload::Undecodable;
+use crate::payload::{self, Decode, Undecodable};
 
 /// Updates in a pipe at which a client that pushes back stops reading (rule R-SC-25).
 const FULL: usize = 100;
@@ -28,13 +30,31 @@ fn shrink<U>(empty: &mut VecDeque<U>) {
 }
 
 /// The initial value is the dispatch's result, and the updates are kept.
-pub(crate) struct Queue<T, U> {
-    pub(crate) state: fn(&[u8]) -> Result<T, Undecodable>,
-    pub(crate) update: fn(&[u8]) -> Result<U, Undecodable>,
-    pub(crate) pushes_back: bool,
+///
+/// The decoder of updates is part of the type, and so of the loop that takes a run of them.
+pub(crate) struct Queue<T, U, D> {
+    state: fn(&[u8]) -> Result<T, Undecodable>,
+    update: D,
+    pushes_back: bool,
+    updates: PhantomData<fn() -> U>,
 }
 
-impl<T: Send + 'static, U: Send + 'static> Sink for Queue<T, U> {
+impl<T, U, D: Decode<U>> Queue<T, U, D> {
+    pub(crate) fn new(
+        state: fn(&[u8]) -> Result<T, Undecodable>,
+        update: D,
+        pushes_back: bool,
+    ) -> Self {
+        Self {
+            state,
+            update,
+            pushes_back,
+            updates: PhantomData,
+        }
+    }
+}
+
+impl<T: Send + 'static, U: Send + 'static, D: Decode<U>> Sink for Queue<T, U, D> {
     type Initial = T;
     type Update = U;
     type Kept = VecDeque<U>;
@@ -46,7 +66,21 @@ impl<T: Send + 'static, U: Send + 'static> Sink for Queue<T, U> {
     }
 
     fn update(&self, update: Data<'_>) -> Result<U, DispatchError> {
-        decode(update, self.update, UPDATE)
+        decode(update, &self.update, UPDATE)
+    }
+
+    fn take_run(
+        &self,
+        run: &mut OpenRun<'_, '_>,
+        apart: &mut VecDeque<U>,
+    ) -> Result<Next, DispatchError> {
+        let decoded = payload::caught(|| {
+            while let Some(update) = run.next() {
+                apart.push_back((self.update)(update)?);
+            }
+            Ok(Next::Continue)
+        });
+        decoded.map_err(|error| undecodable(UPDATE, error))
     }
 
     #[inline]
@@ -86,8 +120,9 @@ pub(crate) trait Updates<U>: End {
     fn close(&self);
 }
 
-impl<T, U, E> Updates<U> for Incoming<Queue<T, U>, E>
+impl<T, U, D, E> Updates<U> for Incoming<Queue<T, U, D>, E>
 where
+    D: Decode<U>,
     T: Send + 'static,
     U: Send + 'static,
     E: Send + 'static,

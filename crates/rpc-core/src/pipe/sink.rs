@@ -2,6 +2,7 @@
 
 use rpc_wire::Data;
 
+use crate::connection::run::OpenRun;
 use crate::error::DispatchError;
 use crate::implementation::BoxFuture;
 
@@ -30,6 +31,14 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// Whether updates that follow one another may be kept apart, without the lock, and moved
     /// under it together.
     fn takes_runs(&self) -> bool;
+
+    /// Takes the updates of a run, as long as nothing else is to be done, and keeps them apart. If
+    /// one fails, those before it are kept.
+    fn take_run(
+        &self,
+        run: &mut OpenRun<'_, '_>,
+        apart: &mut Self::Kept,
+    ) -> Result<Next, DispatchError>;
 
     /// Moves what was kept apart, which may leave anything that is empty there.
     fn keep_run(kept: &mut Self::Kept, run: &mut Self::Kept);

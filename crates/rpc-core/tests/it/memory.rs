@@ -6,6 +6,9 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::task::Poll;
 
 use rpc_core::connection::Config;
 use rpc_core::{DirectStreamWriter, Group, Implementations, PipeRpc, StateRpc};
@@ -106,6 +109,38 @@ async fn pipe_that_was_read_late_gives_its_room_back() {
         }
         assert!(now(&mut Box::pin(pipe.next())).is_pending());
         // Buffers of bytes have grown to what is read and written at once.
+        let kept = HELD.get() - before;
+        assert!(kept < 256 * 1024, "{kept} bytes in round {round}");
+    }
+    drop(pipe);
+    peer.expect_abort(id).await;
+    peer.end_stream(id).await;
+    settle().await;
+    assert_over(&connection, &mut peer).await;
+}
+
+/// The same of a consumer that takes many at once: the room of a large batch, its own included, is
+/// given back by asking for more, also if there are none.
+#[tokio::test(start_paused = true)]
+async fn batch_that_was_large_gives_its_room_back() {
+    let (connection, mut peer, mut pipe, id) = started(11).await;
+    let before = HELD.get();
+    let mut batch = VecDeque::new();
+    for round in 0..2 {
+        for update in 0..50_000_i64 {
+            peer.update(id, &update).await;
+        }
+        settle().await;
+        let mut taken = Vec::new();
+        while taken.len() < 50_000 {
+            let more = poll_fn(|cx| pipe.poll_next_many(&mut batch, cx)).await;
+            assert!(more);
+            taken.extend(batch.drain(..));
+        }
+        assert!(taken.drain(..).eq(0..50_000));
+        drop(taken);
+        let more = poll_fn(|cx| Poll::Ready(pipe.poll_next_many(&mut batch, cx))).await;
+        assert!(more.is_pending());
         let kept = HELD.get() - before;
         assert!(kept < 256 * 1024, "{kept} bytes in round {round}");
     }

@@ -108,13 +108,16 @@ fn old_and_new_callers_with_the_callee_of_both_versions() {
         THREE,
         Err("prices of several pieces need version 3"),
     );
-    assert_eq!(server.end(), ["version 2 is in use"]);
+    assert_eq!(server.end(), ["price version 2 is in use"]);
 
     let server = Server::start(2);
     check(2, &server, EUROS, Ok("117 EUR"));
     check(1, &server, DOLLARS, Ok("131 USD"));
     check(1, &server, DOLLARS, Ok("131 USD"));
-    assert_eq!(server.end(), ["version 2 is in use", "version 1 is in use"]);
+    assert_eq!(
+        server.end(),
+        ["price version 2 is in use", "price version 1 is in use"]
+    );
 }
 
 /// The server that has dropped the first version: clients of the first release learn that it is
@@ -127,22 +130,25 @@ fn callee_without_the_first_version() {
     check(2, &server, EUROS, Ok("117 EUR"));
     check(3, &server, EUROS, Ok("117 EUR"));
     check(3, &server, THREE, Ok("351 EUR"));
-    server.end();
+    assert_eq!(
+        server.end(),
+        ["price version 2 is in use", "price version 3 is in use"]
+    );
 }
 
 /// Programs that convert on both sides, rolled out one by one: each asks each.
 #[test]
 fn both_sides_are_rolled_out_one_by_one() {
-    for (caller, callee, expected) in [
-        (2, 2, "14"),
-        (2, 3, "14"),
-        (3, 2, "14 somewhere"),
-        (3, 3, "14 Leipzig"),
+    for (caller, callee, expected, version) in [
+        (2, 2, "14", 1),
+        (2, 3, "14", 1),
+        (3, 2, "14 somewhere", 1),
+        (3, 3, "14 Leipzig", 2),
     ] {
         let server = Server::start(callee);
         let answer = ask(caller, &server, "stock", &["AB"]);
         assert_eq!(answer.as_deref(), Ok(expected), "{caller} asks {callee}");
-        server.end();
+        assert_eq!(server.end(), [format!("stock version {version} is in use")]);
     }
     let oldest = Server::start(1);
     let error = ask(3, &oldest, "stock", &["AB"]).unwrap_err();

@@ -24,16 +24,46 @@ pub(super) struct Closing {
     connections: BTreeMap<DurableName, LinkName>,
     /// The last query of each subscription, unless its stream is over or has been aborted.
     queries: BTreeMap<SubscriptionName, (LinkName, i64)>,
-    /// Until when the callee of a query has to be told to stop.
+    /// Since when the callee of a query is to be told to stop.
     owed: BTreeMap<(LinkName, i64), Duration>,
+    /// The callee was not told before its answer was there. That is right only if the connection was
+    /// ending; when the answer came.
+    late: BTreeMap<(LinkName, i64), Duration>,
 }
 
 impl Closing {
     /// Nobody wants what comes of the subscription's query.
     fn owe(&mut self, subscription: SubscriptionName, at: Duration) {
         if let Some(query) = self.queries.remove(&subscription) {
-            self.owed.insert(query, at + UNTIL_ABORT);
+            self.owed.insert(query, at);
         }
+    }
+
+    /// Nothing is in the way of an abort that is sent at once: what a client sends is little.
+    fn answered(&mut self, query: (LinkName, i64), at: Duration) {
+        if self.owed.get(&query).is_some_and(|since| *since < at) {
+            self.owed.remove(&query);
+            self.late.insert(query, at);
+        }
+    }
+
+    /// Nothing can be sent any more.
+    fn ended(&mut self, link: LinkName) {
+        self.settle(|other, _| other == link);
+        self.late.retain(|(other, _), _| *other != link);
+    }
+
+    fn overdue(&self, at: Duration) -> Result<(), String> {
+        let overdue = |(query, since): (&(LinkName, i64), &Duration)| {
+            (*since + UNTIL_ABORT < at).then_some(*query)
+        };
+        if let Some((link, id)) = self.owed.iter().find_map(overdue) {
+            return Err(format!("the abort of {id} was not sent over {link}"));
+        }
+        if let Some((link, id)) = self.late.iter().find_map(overdue) {
+            return Err(format!("{link} waited for the answer to {id}"));
+        }
+        Ok(())
     }
 
     fn settle(&mut self, is_settled: impl Fn(LinkName, i64) -> bool) {
@@ -80,11 +110,7 @@ impl Invariant for Closing {
     }
 
     fn see(&mut self, at: Duration, fact: &Fact) -> Result<(), String> {
-        for ((link, id), until) in &self.owed {
-            if *until < at {
-                return Err(format!("the abort of {id} was not sent over {link}"));
-            }
-        }
+        self.overdue(at)?;
         match fact {
             Fact::Closed(subscription) | Fact::NotSubscribed(subscription, _) => {
                 self.closed.insert(*subscription, at);
@@ -93,7 +119,8 @@ impl Invariant for Closing {
             Fact::AbortSent(link, id) | Fact::StreamOver(link, id) => {
                 self.settle(|other, number| (other, number) == (*link, *id));
             }
-            Fact::LinkLeft(link) => self.settle(|other, _| other == *link),
+            Fact::StreamAgreed(link, id) => self.answered((*link, *id), at),
+            Fact::LinkLeft(link) => self.ended(*link),
             Fact::Saw(subscription, seen) if self.closed.contains_key(subscription) => {
                 return Err(format!("{subscription} {seen}, after it was closed"));
             }
@@ -117,7 +144,7 @@ impl Invariant for Closing {
             }
             // If its client has ended it for another reason than subscriptions, too.
             Fact::LinkEnded(link) | Fact::LinkSilent(link) => {
-                self.settle(|other, _| other == *link);
+                self.ended(*link);
                 self.connections.retain(|_, present| present != link);
             }
             Fact::Census(census) => return self.census(census),
@@ -178,6 +205,29 @@ mod tests {
             let facts = facts.into_iter().flatten();
             let mut facts: Vec<_> = facts.map(|fact| (Duration::ZERO, fact)).collect();
             facts.push((UNTIL_ABORT + Duration::from_millis(1), Fact::Calm));
+            check_timed(Closing::default(), &facts, is_right);
+        }
+    }
+
+    /// Not only when it answers; unless the connection ends anyway.
+    #[test]
+    fn who_closes_does_not_wait_for_the_answer() {
+        let (agreed, abort) = (Fact::StreamAgreed(LINK, 1), Fact::AbortSent(LINK, 1));
+        let rows = [
+            (vec![abort.clone(), agreed.clone()], true),
+            (vec![agreed.clone(), abort.clone()], false),
+            (vec![agreed, abort, Fact::LinkLeft(LINK)], true),
+        ];
+        for (facts, is_right) in rows {
+            let begin = [
+                Fact::QuerySent(LINK, SUBSCRIPTION, 1),
+                Fact::Closed(SUBSCRIPTION),
+            ];
+            let begin = begin.into_iter().map(|fact| (Duration::ZERO, fact));
+            let later = Duration::from_millis(1);
+            let facts = facts.into_iter().map(|fact| (later, fact));
+            let last = (UNTIL_ABORT + 2 * later, Fact::Calm);
+            let facts: Vec<_> = begin.chain(facts).chain([last]).collect();
             check_timed(Closing::default(), &facts, is_right);
         }
     }

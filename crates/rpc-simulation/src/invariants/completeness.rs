@@ -1,32 +1,29 @@
 //! All updates that arrived before the end are delivered before *Lost*.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Invariant;
-use crate::fact::{Fact, Seen};
-use crate::names::{DurableName, LinkName, StreamName, SubscriptionName};
+use super::arrivals::Arrivals;
+use crate::fact::{Fact, Folded, Seen};
+use crate::names::{StreamName, SubscriptionName};
 use crate::plan::Form;
 
-/// Rule D-EV-2, judged by the bytes that arrived at the client's end of the network.
+/// Rule D-EV-2, judged by the bytes that arrived at the client's end of the network. What arrived
+/// is part of a followed state before that is stale.
 #[derive(Debug, Default)]
 pub(super) struct Completeness {
-    links: BTreeMap<StreamName, LinkName>,
+    arrivals: Arrivals,
     /// After so many updates comes what is none.
     garbled: BTreeMap<StreamName, u64>,
-    arrived: BTreeMap<(LinkName, i64), u64>,
-    aborted: BTreeSet<(LinkName, i64)>,
-    rounds: BTreeMap<SubscriptionName, Round>,
-    /// Whose updates may be dropped.
-    dropping: BTreeSet<SubscriptionName>,
-    users: BTreeMap<SubscriptionName, DurableName>,
-    /// Connections that are held up by a reader: what has arrived may not have been looked at.
-    held_up: BTreeSet<DurableName>,
+    readers: BTreeMap<SubscriptionName, Reader>,
 }
 
+/// Who reads the present stream, and what has been read of it.
 #[derive(Debug)]
-struct Round {
-    query: i64,
+struct Reader {
+    form: Form,
+    /// Of a stream without a state and without an update nobody knows which it is.
     stream: Option<StreamName>,
     delivered: u64,
     /// Whether the consumer did not want the rest.
@@ -35,29 +32,74 @@ struct Round {
 
 impl Completeness {
     fn lost(&self, subscription: SubscriptionName) -> Result<(), String> {
-        let Some(round) = self.rounds.get(&subscription) else {
+        let Some(reader) = self.readers.get(&subscription) else {
             return Ok(());
         };
-        // Of a stream without a state and without an update nobody knows where it came from.
-        let Some(stream) = round.stream else {
+        let Some(stream) = reader.stream else {
             return Ok(());
         };
-        let Some(link) = self.links.get(&stream) else {
-            return Ok(());
-        };
-        let arrived = self.arrived.get(&(*link, round.query)).copied();
-        let arrived = arrived.unwrap_or_default();
-        let garbled = self.garbled.get(&stream).copied();
-        let due = garbled.map_or(arrived, |after| after.min(arrived));
-        let durable = self.users.get(&subscription);
-        let may_miss = round.dropped
-            || self.dropping.contains(&subscription)
-            || durable.is_some_and(|durable| self.held_up.contains(durable));
-        if round.delivered > due || (round.delivered < due && !may_miss) {
+        let (delivered, due) = (reader.delivered, self.due(stream));
+        // Who is too slow misses more than its bound, or nothing.
+        let overflowed =
+            matches!(reader.form, Form::Dropping(bound) if due > delivered + bound as u64);
+        let may_miss = reader.dropped || overflowed || self.arrivals.is_held_up(subscription);
+        if delivered > due || (delivered < due && !may_miss) {
             return Err(format!(
-                "{subscription} lost {stream} after {} updates, when {due} had arrived",
-                round.delivered
+                "{subscription} lost {stream} after {delivered} updates, when {due} had arrived"
             ));
+        }
+        Ok(())
+    }
+
+    fn follow(
+        &self,
+        subscription: SubscriptionName,
+        fresh: bool,
+        folded: Folded,
+    ) -> Result<(), String> {
+        let due = self.due(folded.stream);
+        let may_miss = fresh || self.arrivals.is_held_up(subscription);
+        if folded.updates > due || (folded.updates < due && !may_miss) {
+            return Err(format!(
+                "{subscription} is {folded:?}, when {due} updates had arrived"
+            ));
+        }
+        Ok(())
+    }
+
+    /// How many updates of the stream have arrived.
+    fn due(&self, stream: StreamName) -> u64 {
+        let arrived = self.arrivals.updates(stream);
+        let garbled = self.garbled.get(&stream).copied();
+        garbled.map_or(arrived, |after| after.min(arrived))
+    }
+
+    fn saw(&mut self, subscription: SubscriptionName, seen: &Seen) -> Result<(), String> {
+        let Some(reader) = self.readers.get_mut(&subscription) else {
+            return Ok(());
+        };
+        match seen {
+            Seen::Success(_) => {
+                (reader.stream, reader.delivered, reader.dropped) = (None, 0, false);
+            }
+            Seen::State { stream, .. } => reader.stream = Some(*stream),
+            Seen::Update {
+                stream,
+                indices: (first, last),
+                ..
+            } => {
+                reader.stream = Some(*stream);
+                reader.delivered += (last - first).unsigned_abs() + 1;
+            }
+            Seen::Current {
+                fresh,
+                folded: Some(folded),
+            } => return self.follow(subscription, *fresh, *folded),
+            Seen::Lost => return self.lost(subscription),
+            Seen::Current { folded: None, .. }
+            | Seen::Attempting
+            | Seen::Failed(_)
+            | Seen::RpcError(_) => {}
         }
         Ok(())
     }
@@ -68,67 +110,28 @@ impl Invariant for Completeness {
         "completeness"
     }
 
-    fn see(&mut self, _: Duration, fact: &Fact) -> Result<(), String> {
+    fn see(&mut self, at: Duration, fact: &Fact) -> Result<(), String> {
+        self.arrivals.see(at, fact);
         match fact {
-            Fact::StreamOpened(stream, _, link) => {
-                self.links.insert(*stream, *link);
-            }
             Fact::Garbled(stream, after) => {
                 let after = u64::try_from(*after).unwrap_or_default();
                 self.garbled.entry(*stream).or_insert(after);
             }
-            // What comes after it is not wanted.
-            Fact::AbortSent(link, id) => {
-                self.aborted.insert((*link, *id));
-            }
-            Fact::UpdateArrived(link, id) if !self.aborted.contains(&(*link, *id)) => {
-                *self.arrived.entry((*link, *id)).or_default() += 1;
-            }
-            Fact::Saw(subscription, Seen::Success(query)) => {
-                let round = Round {
-                    query: *query,
+            Fact::Subscribed(told) => {
+                let reader = Reader {
+                    form: told.plan.form,
                     stream: None,
                     delivered: 0,
                     dropped: false,
                 };
-                self.rounds.insert(*subscription, round);
-            }
-            Fact::Saw(subscription, Seen::State { stream, .. }) => {
-                if let Some(round) = self.rounds.get_mut(subscription) {
-                    round.stream = Some(*stream);
-                }
-            }
-            Fact::Saw(
-                subscription,
-                Seen::Update {
-                    stream,
-                    indices: (first, last),
-                    ..
-                },
-            ) => {
-                if let Some(round) = self.rounds.get_mut(subscription) {
-                    round.stream = Some(*stream);
-                    round.delivered += (last - first).unsigned_abs() + 1;
-                }
-            }
-            Fact::Subscribed(told) => {
-                self.users.insert(told.subscription, told.plan.durable);
-                match told.plan.form {
-                    Form::Dropping(_) => {
-                        self.dropping.insert(told.subscription);
-                    }
-                    Form::PushesBack => {
-                        self.held_up.insert(told.plan.durable);
-                    }
-                    _ => {}
-                }
+                self.readers.insert(told.subscription, reader);
             }
             Fact::Resubscribes(subscription) => {
-                if let Some(round) = self.rounds.get_mut(subscription) {
-                    round.dropped = true;
+                if let Some(reader) = self.readers.get_mut(subscription) {
+                    reader.dropped = true;
                 }
             }
-            Fact::Saw(subscription, Seen::Lost) => return self.lost(*subscription),
+            Fact::Saw(subscription, seen) => return self.saw(*subscription, seen),
             _ => {}
         }
         Ok(())
@@ -139,6 +142,7 @@ impl Invariant for Completeness {
 mod tests {
     use super::super::testing::{SUBSCRIPTION, check, saw, state, subscribed, update};
     use super::*;
+    use crate::names::LinkName;
 
     /// Stream 1 is opened, and two updates of it arrive.
     fn lost_after(events: &[Fact], last_is_right: bool) {
@@ -149,6 +153,7 @@ mod tests {
         let (link, arrived) = (LinkName(0), Fact::UpdateArrived(LinkName(0), 3));
         let before = [
             subscribed(form),
+            Fact::QuerySent(link, SUBSCRIPTION, 3),
             Fact::StreamOpened(StreamName(1), SUBSCRIPTION, link),
             saw(Seen::Success(3)),
             state(1, 5),
@@ -179,11 +184,40 @@ mod tests {
 
     #[test]
     fn who_wants_to_may_miss_some() {
-        lost_in(Form::Dropping(1), &[update(1, 0, 6)], true);
+        lost_in(Form::Dropping(1), &[], true);
+        lost_in(Form::Dropping(1), &[update(1, 0, 6)], false);
+        lost_in(Form::Dropping(2), &[], false);
         lost_in(Form::Merging(1), &[update(1, 0, 6)], false);
         lost_in(Form::PushesBack, &[update(1, 0, 6)], true);
         let resubscribes = Fact::Resubscribes(SUBSCRIPTION);
         lost_in(Form::State, &[update(1, 0, 6), resubscribes], true);
+    }
+
+    #[test]
+    fn what_arrived_has_to_be_folded_in_before_the_state_is_stale() {
+        let link = LinkName(0);
+        let is = |fresh, updates, last_is_right| {
+            let folded = Some(Folded {
+                stream: StreamName(1),
+                number: 5,
+                updates,
+            });
+            let facts = [
+                subscribed(Form::Followed),
+                Fact::QuerySent(link, SUBSCRIPTION, 3),
+                Fact::StreamOpened(StreamName(1), SUBSCRIPTION, link),
+                Fact::UpdateArrived(link, 3),
+                Fact::UpdateArrived(link, 3),
+                saw(Seen::Current { fresh, folded }),
+            ];
+            check(Completeness::default(), &facts, last_is_right);
+        };
+        is(true, 1, true);
+        is(true, 2, true);
+        is(true, 3, false);
+        is(false, 1, false);
+        is(false, 2, true);
+        is(false, 3, false);
     }
 
     #[test]

@@ -89,13 +89,14 @@ impl Continuity {
         Ok(())
     }
 
-    /// Within a stream, followed states do not go back.
+    /// Within a stream, followed states do not go back, and each update brings them forward by one.
     fn fold(&mut self, subscription: SubscriptionName, folded: Folded) -> Result<(), String> {
         let before = self.folded.get(&subscription).copied();
         match before {
             Some(before) if before.stream == folded.stream => {
-                if folded.number < before.number {
-                    return Err(format!("{subscription} goes back to {folded:?}"));
+                let begun_at = |folded: Folded| folded.number.checked_sub_unsigned(folded.updates);
+                if folded.number < before.number || begun_at(folded) != begun_at(before) {
+                    return Err(format!("{subscription} goes from {before:?} to {folded:?}"));
                 }
             }
             Some(_) | None => self.begin(subscription, folded.stream, None)?,
@@ -205,17 +206,22 @@ mod tests {
 
     #[test]
     fn followed_states_do_not_go_back() {
-        let current = |stream, number| {
-            let stream = StreamName(stream);
-            let folded = Some(Folded { stream, number });
+        let folded_in = |stream, number, updates| {
+            let folded = Some(Folded {
+                stream: StreamName(stream),
+                number,
+                updates,
+            });
             saw(Seen::Current {
                 fresh: true,
                 folded,
             })
         };
-        streamed(&[current(1, 5), current(1, 5), current(1, 8)], true);
-        streamed(&[current(1, 5), current(1, 4)], false);
-        streamed(&[current(2, 5)], false);
+        let first = folded_in(1, 5, 2);
+        streamed(&[first.clone(), first.clone(), folded_in(1, 8, 5)], true);
+        streamed(&[first.clone(), folded_in(1, 4, 1)], false);
+        streamed(&[first, folded_in(1, 8, 4)], false);
+        streamed(&[folded_in(2, 5, 2)], false);
         let misfit = Fact::Misfit(SUBSCRIPTION, String::new());
         streamed(&[misfit], false);
     }

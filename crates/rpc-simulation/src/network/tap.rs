@@ -73,11 +73,11 @@ impl Tap {
                 Ok(StreamResponse::Ok(_)) => tell(Fact::UpdateArrived(link, id)),
                 Ok(StreamResponse::Eof) => tell(Fact::StreamOver(link, id)),
                 // An initial response begins otherwise. So does an answer that is no stream's.
-                Err(_) => {
-                    if let Ok((Initial::Error, _)) = Initial::split(payload) {
-                        tell(Fact::StreamOver(link, id));
-                    }
-                }
+                Err(_) => match Initial::split(payload) {
+                    Ok((Initial::Ok, _)) => tell(Fact::StreamAgreed(link, id)),
+                    Ok((Initial::Error, _)) => tell(Fact::StreamOver(link, id)),
+                    Err(_) => {}
+                },
             }
         });
     }

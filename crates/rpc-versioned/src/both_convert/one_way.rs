@@ -108,6 +108,16 @@ impl<S, CQ, Q> sealed::Sealed for OneWay<S, CQ, Q> {
     }
 }
 
+impl<S, CQ, Q> Clone for OneWay<S, CQ, Q> {
+    fn clone(&self) -> Self {
+        Self {
+            family: self.family.clone(),
+            caller: self.caller.clone(),
+            callee: self.callee.clone(),
+        }
+    }
+}
+
 impl<S, CQ, Q> fmt::Debug for OneWay<S, CQ, Q> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.family.fmt("OneWay", f)

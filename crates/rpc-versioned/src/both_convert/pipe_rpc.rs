@@ -151,6 +151,16 @@ impl<S, CQ, CU, CE, Q, U, E> sealed::Sealed for PipeRpc<S, CQ, CU, CE, Q, U, E> 
     }
 }
 
+impl<S, CQ, CU, CE, Q, U, E> Clone for PipeRpc<S, CQ, CU, CE, Q, U, E> {
+    fn clone(&self) -> Self {
+        Self {
+            family: self.family.clone(),
+            caller: self.caller.clone(),
+            callee: self.callee.clone(),
+        }
+    }
+}
+
 impl<S, CQ, CU, CE, Q, U, E> fmt::Debug for PipeRpc<S, CQ, CU, CE, Q, U, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.family.fmt("PipeRpc", f)

@@ -5,7 +5,7 @@ use std::fmt;
 use rpc_core::payload::Codec;
 
 use crate::builder::Builder;
-use crate::conversion::Convert;
+use crate::conversion::{Convert, Unconvertible};
 use crate::converts::{Converts, sealed};
 use crate::family::{Family, Naming};
 use crate::registered::Registered;
@@ -131,6 +131,48 @@ where
             |response| Ok(response.into()),
         )
     }
+
+    /// Adds a version whose response the caller can understand only together with its query: the second
+    /// form of §5. The callee's half is that of [`version`](Self::version).
+    pub fn version_with_query<Q1, R1, C>(
+        self,
+        rpc: &rpc_core::Rpc<Q1, R1, C>,
+        query: impl Fn(&CQ) -> Result<Q1, Unconvertible> + Send + Sync + 'static,
+        callee_query: impl Convert<Q1, Q>,
+        callee_response: impl Convert<R, R1>,
+        response: impl Fn(&CQ, R1) -> Result<CR, Unconvertible> + Send + Sync + 'static,
+    ) -> Self
+    where
+        CQ: Send + Sync,
+        Q1: Send + 'static,
+        R1: Send + 'static,
+        C: Codec<Q1> + Codec<R1>,
+    {
+        let caller = caller_converts::rpc::operation_with_query(rpc, query, response);
+        let callee = callee_converts::rpc::operation(rpc, callee_query, callee_response);
+        self.with(Registered::plain(rpc), (caller, callee))
+    }
+
+    /// Adds a version whose callers expect to be told of what has no counterpart at the callee: the text
+    /// of its conversion's failure is their response (rule V-CE-10).
+    pub fn version_with_failure<Q1, R1, C>(
+        self,
+        rpc: &rpc_core::Rpc<Q1, Result<R1, String>, C>,
+        query: impl Convert<CQ, Q1>,
+        callee_query: impl Convert<Q1, Q>,
+        callee_response: impl Convert<R, R1>,
+        response: impl Convert<Result<R1, String>, CR>,
+    ) -> Self
+    where
+        Q1: Send + 'static,
+        R1: Send + 'static,
+        C: Codec<Q1> + Codec<Result<R1, String>>,
+    {
+        let caller = caller_converts::rpc::operation(rpc, query, response);
+        let callee =
+            callee_converts::rpc::operation_with_failure(rpc, callee_query, callee_response);
+        self.with(Registered::plain(rpc), (caller, callee))
+    }
 }
 
 impl<S, CQ, CR, Q, R> Converts for Rpc<S, CQ, CR, Q, R> {}
@@ -150,6 +192,16 @@ impl<S, CQ, CR, Q, R> sealed::Sealed for Rpc<S, CQ, CR, Q, R> {
 
     fn family(&self) -> &Family<Self::Operation> {
         &self.family
+    }
+}
+
+impl<S, CQ, CR, Q, R> Clone for Rpc<S, CQ, CR, Q, R> {
+    fn clone(&self) -> Self {
+        Self {
+            family: self.family.clone(),
+            caller: self.caller.clone(),
+            callee: self.callee.clone(),
+        }
     }
 }
 

@@ -174,6 +174,16 @@ impl<S, CQ, CT, CU, CE, Q, T, U, E> sealed::Sealed for StateRpc<S, CQ, CT, CU, C
     }
 }
 
+impl<S, CQ, CT, CU, CE, Q, T, U, E> Clone for StateRpc<S, CQ, CT, CU, CE, Q, T, U, E> {
+    fn clone(&self) -> Self {
+        Self {
+            family: self.family.clone(),
+            caller: self.caller.clone(),
+            callee: self.callee.clone(),
+        }
+    }
+}
+
 impl<S, CQ, CT, CU, CE, Q, T, U, E> fmt::Debug for StateRpc<S, CQ, CT, CU, CE, Q, T, U, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.family.fmt("StateRpc", f)

@@ -30,12 +30,18 @@ impl FirstQuery {
         }
     }
 
-    /// A query has come. A callback that panics is logged, and the query is answered all the same.
+    /// A query has come.
     #[inline]
     pub(super) fn note(&self) {
-        let Some(on_new_version) = &self.on_new_version else {
-            return;
-        };
+        if let Some(on_new_version) = &self.on_new_version {
+            self.tell(on_new_version);
+        }
+    }
+
+    /// Tells, the first time. A callback that panics is logged, and the query is answered all the same.
+    // Apart from `note`, which is in the way of every query, and mostly has nobody to tell.
+    #[inline(never)]
+    fn tell(&self, on_new_version: &OnNewVersion) {
         // Read first: that costs nothing when several threads do it.
         if self.was_there.load(Ordering::Relaxed) || self.was_there.swap(true, Ordering::Relaxed) {
             return;

@@ -166,9 +166,7 @@ impl<S: Send + 'static, Q: Send + 'static, R: Send + 'static> Builder<Rpc<S, Q, 
         R1: Send + 'static,
         C: Codec<Q1> + Codec<Result<R1, String>>,
     {
-        let told = |error: ConversionError| Ok(Err(error.cause().to_string()));
-        let response = move |value| Ok(Ok(response(value)?));
-        let operation = operation_or(rpc, query, response, told);
+        let operation = operation_with_failure(rpc, query, response);
         self.with(Registered::plain(rpc), operation)
     }
 }
@@ -187,6 +185,24 @@ where
     C: Codec<Q1> + Codec<R1>,
 {
     operation_or(rpc, query, response, |error| Err(error.raise()))
+}
+
+pub(crate) fn operation_with_failure<S, Q, R, Q1, R1, C>(
+    rpc: &rpc_core::Rpc<Q1, Result<R1, String>, C>,
+    query: impl Convert<Q1, Q>,
+    response: impl Convert<R, R1>,
+) -> Operation<S, Q, R>
+where
+    S: Send + 'static,
+    Q: Send + 'static,
+    R: Send + 'static,
+    Q1: Send + 'static,
+    R1: Send + 'static,
+    C: Codec<Q1> + Codec<Result<R1, String>>,
+{
+    let told = |error: ConversionError| Ok(Err(error.cause().to_string()));
+    let response = move |value| Ok(Ok(response(value)?));
+    operation_or(rpc, query, response, told)
 }
 
 /// `failed` answers when a conversion has failed.

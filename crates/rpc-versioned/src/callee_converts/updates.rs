@@ -1,8 +1,10 @@
 //! The updates of a handler, on their way to what the caller's version calls an update.
 
+use std::any::Any;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -16,13 +18,20 @@ pub(crate) type Source<U> = Pin<Box<dyn Stream<Item = Result<U, HandlerError>> +
 
 /// The handler's updates, whole, as a raw form gets them: a [`Stream`].
 pub struct Updates<U> {
-    /// Nobody ever locks it: it is there so that what is made of this can be shared.
-    source: Mutex<Source<U>>,
-    /// What ended the handler's stream, if it failed: told when the raw form's stream has ended.
-    failure: Failure,
+    /// Gone once it has ended. Nobody ever locks it: it is there so that what is made of this can be
+    /// shared.
+    source: Mutex<Option<Source<U>>>,
+    /// What ended the handler's stream before its end: told when the raw form's stream has ended.
+    failure: Shared,
 }
 
-type Failure = Arc<Mutex<Option<HandlerError>>>;
+/// How a handler's stream fails. It is none of a conversion, so its panic passes by the raw form's guard.
+enum Failure {
+    Raised(HandlerError),
+    Panicked(Box<dyn Any + Send>),
+}
+
+type Shared = Arc<Mutex<Option<Failure>>>;
 
 impl<U> Updates<U> {
     /// The next update; `None` at the end.
@@ -39,18 +48,22 @@ impl<U> Stream for Updates<U> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<U>> {
         let this = self.get_mut();
-        let source = this
-            .source
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
-        Poll::Ready(match ready!(source.as_mut().poll_next(cx)) {
-            Some(Ok(update)) => Some(update),
-            Some(Err(error)) => {
-                *lock(&this.failure) = Some(error);
-                None
-            }
-            None => None,
-        })
+        let source = this.source.get_mut();
+        let source = source.unwrap_or_else(PoisonError::into_inner);
+        let Some(updates) = source else {
+            return Poll::Ready(None);
+        };
+        let polled = catch_unwind(AssertUnwindSafe(|| updates.as_mut().poll_next(cx)));
+        let failure = match polled {
+            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(Poll::Ready(Some(Ok(update)))) => return Poll::Ready(Some(update)),
+            Ok(Poll::Ready(Some(Err(error)))) => Some(Failure::Raised(error)),
+            Ok(Poll::Ready(None)) => None,
+            Err(panic) => Some(Failure::Panicked(panic)),
+        };
+        *source = None;
+        *lock(&this.failure) = failure;
+        Poll::Ready(None)
     }
 }
 
@@ -91,9 +104,9 @@ pub(super) fn raw<U, U1, St>(
 where
     St: Stream<Item = Result<U1, Unconvertible>> + Send + 'static,
 {
-    let failure = Failure::default();
+    let failure = Shared::default();
     let updates = Updates {
-        source: Mutex::new(updates),
+        source: Mutex::new(Some(updates)),
         failure: failure.clone(),
     };
     let converted = version.run(conversion, || convert(updates));
@@ -110,7 +123,7 @@ where
 /// What a raw form made of the updates, and then what ended those.
 pub(super) struct Whole<St> {
     updates: Guarded<St>,
-    failure: Failure,
+    failure: Shared,
 }
 
 impl<St> Unpin for Whole<St> {}
@@ -122,11 +135,17 @@ impl<U1, St: Stream<Item = Result<U1, Unconvertible>>> Stream for Whole<St> {
         let this = self.get_mut();
         Poll::Ready(match ready!(Pin::new(&mut this.updates).poll_next(cx)) {
             Some(update) => Some(update.map_err(ConversionError::raise)),
-            None => lock(&this.failure).take().map(Err),
+            None => {
+                let failure = lock(&this.failure).take();
+                failure.map(|failure| match failure {
+                    Failure::Raised(error) => Err(error),
+                    Failure::Panicked(panic) => resume_unwind(panic),
+                })
+            }
         })
     }
 }
 
-fn lock(failure: &Failure) -> std::sync::MutexGuard<'_, Option<HandlerError>> {
+fn lock(failure: &Shared) -> MutexGuard<'_, Option<Failure>> {
     failure.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -171,20 +171,8 @@ impl<Q: 'static, R: Send + 'static> Builder<Rpc<Q, R>> {
         R1: Send + 'static,
         C: Codec<Q1> + Codec<R1>,
     {
-        let registered = Registered::plain(rpc);
-        let (rpc, version, response) = (*rpc, registered.named(), Arc::new(response));
-        let operation: Operation<Q, R> = Arc::new(move |connection, model| {
-            let value = match version.run(Conversion::Query, || query(&model)) {
-                Ok(value) => value,
-                Err(error) => return Calling::failed(error),
-            };
-            let response = response.clone();
-            let response = rpc.dispatch_map(connection, &value, move |value| {
-                version.run(Conversion::Response, || response(&model, value))
-            });
-            Calling::sent(version, response)
-        });
-        self.with(registered, operation)
+        let operation = operation_with_query(rpc, query, response);
+        self.with(Registered::plain(rpc), operation)
     }
 }
 
@@ -208,6 +196,33 @@ where
         let response = response.clone();
         let response = rpc.dispatch_map(connection, &value, move |value| {
             version.run(Conversion::Response, || response(value))
+        });
+        Calling::sent(version, response)
+    })
+}
+
+pub(crate) fn operation_with_query<Q, R, Q1, R1, C>(
+    rpc: &rpc_core::Rpc<Q1, R1, C>,
+    query: impl Fn(&Q) -> Result<Q1, Unconvertible> + Send + Sync + 'static,
+    response: impl Fn(&Q, R1) -> Result<R, Unconvertible> + Send + Sync + 'static,
+) -> Operation<Q, R>
+where
+    Q: Send + Sync + 'static,
+    R: Send + 'static,
+    Q1: 'static,
+    R1: Send + 'static,
+    C: Codec<Q1> + Codec<R1>,
+{
+    let version = Registered::plain(rpc).named();
+    let (rpc, response) = (*rpc, Arc::new(response));
+    Arc::new(move |connection, model| {
+        let value = match version.run(Conversion::Query, || query(&model)) {
+            Ok(value) => value,
+            Err(error) => return Calling::failed(error),
+        };
+        let response = response.clone();
+        let response = rpc.dispatch_map(connection, &value, move |value| {
+            version.run(Conversion::Response, || response(&model, value))
         });
         Calling::sent(version, response)
     })

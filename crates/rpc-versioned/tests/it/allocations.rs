@@ -9,7 +9,9 @@ use proptest::prelude::*;
 use proptest::sample::subsequence;
 use proptest::test_runner::{Config, TestRunner};
 use rpc_core::{Implementations, Rpc};
-use rpc_versioned::{ConnectionWithMenu, NoCommonVersion, caller_converts, highest_common};
+use rpc_versioned::{
+    ConnectionWithMenu, NoCommonVersion, callee_converts, caller_converts, highest_common,
+};
 use rpc_wire::{Description, Menu, ProtocolVersion};
 
 use crate::pair::{pair, settle};
@@ -136,4 +138,51 @@ async fn dispatch_allocates_no_more_than_the_direct_one() {
         converted.0.await.unwrap();
         assert_eq!(converted.1, direct.1);
     }
+}
+
+/// So does the whole call, with a converter at either end, by a handler that is ready at once and by one that
+/// blocks: nothing is allocated for converting, or for choosing the version.
+#[tokio::test(start_paused = true)]
+async fn whole_call_allocates_no_more_than_the_direct_one() {
+    static READY: Rpc<i64, i64> = Rpc::new("ready", 1);
+    static BLOCKING: Rpc<i64, i64> = Rpc::new("blocking", 1);
+    static CONVERTED_READY: Rpc<i64, i64> = Rpc::new("converted-ready", 1);
+    static CONVERTED_BLOCKING: Rpc<i64, i64> = Rpc::new("converted-blocking", 1);
+    let callee = |rpc: &Rpc<i64, i64>| {
+        let builder = callee_converts::Rpc::<(), i64, i64>::builder(rpc.name());
+        builder.version(rpc, Ok, Ok).build().unwrap()
+    };
+    let ready = callee(&CONVERTED_READY);
+    let blocking = callee(&CONVERTED_BLOCKING);
+    let table = Implementations::<()>::builder()
+        .implement(&READY, |(), number| async move { Ok(number) })
+        .implement_blocking(&BLOCKING, |(), number| Ok(number))
+        .implementations(ready.implement(|(), _, number| async move { Ok(number) }))
+        .implementations(blocking.implement_blocking(|(), _, number| Ok(number)));
+    let (connection, _callee) = pair(ProtocolVersion::MAX, &table.build().unwrap(), ()).await;
+    let connection = ConnectionWithMenu::request(connection).await.unwrap();
+    for (direct, converted) in [(&READY, &CONVERTED_READY), (&BLOCKING, &CONVERTED_BLOCKING)] {
+        let caller = caller_converts::Rpc::<i64, i64>::builder(converted.name());
+        let caller = caller.version(converted, Ok, Ok).build().unwrap();
+        let dispatch = async || direct.dispatch(connection.connection(), &1).await.unwrap();
+        let dispatch_converted = async || caller.dispatch(&connection, 1).await.unwrap();
+        // Buffers and tables have their sizes afterwards.
+        for _ in 0..10 {
+            dispatch().await;
+            dispatch_converted().await;
+        }
+        settle().await;
+        let counts = (
+            counted_until(dispatch).await,
+            counted_until(dispatch_converted).await,
+        );
+        assert_eq!(counts.1, counts.0, "{}", direct.name());
+    }
+}
+
+/// How often is allocated until this is done, by all that runs on this thread meanwhile.
+async fn counted_until(run: impl AsyncFn() -> i64) -> usize {
+    let before = ALLOCATIONS.get();
+    run().await;
+    ALLOCATIONS.get() - before
 }

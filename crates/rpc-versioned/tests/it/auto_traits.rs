@@ -34,10 +34,10 @@ fn families_are_shared() {
     family::<callee_converts::OneWay<S, S>>();
     family::<callee_converts::PipeRpc<S, S, S, S>>();
     family::<callee_converts::StateRpc<S, S, S, S, S>>();
-    shared::<both_convert::Rpc<S, S, S, S, S>>();
-    shared::<both_convert::OneWay<S, S, S>>();
-    shared::<both_convert::PipeRpc<S, S, S, S, S, S, S>>();
-    shared::<both_convert::StateRpc<S, S, S, S, S, S, S, S, S>>();
+    family::<both_convert::Rpc<S, S, S, S, S>>();
+    family::<both_convert::OneWay<S, S, S>>();
+    family::<both_convert::PipeRpc<S, S, S, S, S, S, S>>();
+    family::<both_convert::StateRpc<S, S, S, S, S, S, S, S, S>>();
     shared::<Registered>();
     shared::<ConnectionWithMenu>();
     shared::<MenuWithShapes>();

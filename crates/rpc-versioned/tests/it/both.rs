@@ -62,6 +62,52 @@ async fn releases_with_both_halves_talk_over_what_both_know() {
     assert_eq!(newer.caller().dispatch(&far, 7).await.unwrap(), 207);
 }
 
+/// V-BO-2, V-CE-10: the second form of the caller, and the callee's form that tells its failures, in one
+/// family; a clone of it is the same family.
+#[tokio::test(start_paused = true)]
+async fn plain_rpcs_have_all_forms_of_their_halves() {
+    type Price = both_convert::Rpc<(), (i64, &'static str), String, i64, i64>;
+    static V1: Rpc<i64, i64> = Rpc::new("rpc", 1);
+    static V2: Rpc<i64, Result<i64, String>> = Rpc::new("rpc", 2);
+    let even = |number: i64| match number % 2 {
+        0 => Ok(number),
+        _ => Err(Unconvertible::new("odd")),
+    };
+    let with_query = Price::builder("rpc").version_with_query(
+        &V1,
+        |(number, _)| Ok(*number),
+        even,
+        Ok,
+        |(number, unit), doubled| Ok(format!("twice {number} {unit} is {doubled}")),
+    );
+    let with_failure = Price::builder("rpc").version_with_failure(
+        &V2,
+        |(number, _)| Ok(number),
+        even,
+        Ok,
+        |told| Ok(format!("{told:?}")),
+    );
+    for (family, of_four, of_five) in [
+        (with_query, "twice 4 m is 8", None),
+        (with_failure, "Ok(8)", Some("Err(\"odd\")")),
+    ] {
+        let family = family.build().unwrap().clone();
+        let double = family
+            .callee()
+            .implement_blocking(|(), _, number| Ok(2 * number));
+        let (caller, _callee) = serving(double, ()).await;
+        let dispatch = |number| family.caller().dispatch(&caller, (number, "m"));
+        assert_eq!(dispatch(4).await.unwrap(), of_four);
+        match of_five {
+            Some(told) => assert_eq!(dispatch(5).await.unwrap(), told),
+            None => {
+                let error = dispatch(5).await.unwrap_err();
+                assert_uncaught(error.dispatch_error().unwrap(), "Query", &V1.description());
+            }
+        }
+    }
+}
+
 /// A stream whose items go through a conversion: what raw forms make of whole pipes here.
 struct Each<St>(St, fn(i64) -> Result<i64, Unconvertible>);
 

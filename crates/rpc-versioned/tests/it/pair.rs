@@ -46,7 +46,7 @@ pub(crate) async fn settle() {
 
 /// A stream of these, and then what `rest` says: its end, or nothing for ever.
 pub(crate) struct Updates<U> {
-    items: std::vec::IntoIter<U>,
+    items: Box<dyn Iterator<Item = U> + Send>,
     holds: bool,
 }
 
@@ -64,16 +64,20 @@ impl<U> Stream for Updates<U> {
     }
 }
 
-/// A stream of these.
-pub(crate) fn updates<U>(items: impl IntoIterator<Item = U>) -> Updates<U> {
+/// A stream of these, each made when it is asked for.
+pub(crate) fn updates<U>(
+    items: impl IntoIterator<Item = U, IntoIter: Send + 'static>,
+) -> Updates<U> {
     Updates {
-        items: items.into_iter().collect::<Vec<_>>().into_iter(),
+        items: Box::new(items.into_iter()),
         holds: false,
     }
 }
 
 /// A stream of these that does not end.
-pub(crate) fn endless<U>(items: impl IntoIterator<Item = U>) -> Updates<U> {
+pub(crate) fn endless<U>(
+    items: impl IntoIterator<Item = U, IntoIter: Send + 'static>,
+) -> Updates<U> {
     Updates {
         holds: true,
         ..updates(items)

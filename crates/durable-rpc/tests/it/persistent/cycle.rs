@@ -9,9 +9,27 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep};
 
 use super::exchange::{DELAY, Exchange, LONG, Step};
+use crate::log::Log;
 use crate::server::settle;
 
 const SECOND: Duration = Duration::from_secs(1);
+
+/// P-CY-7: a function that panics is no reason to give up; the default stands in for it.
+#[tokio::test(start_paused = true)]
+async fn panic_of_the_delay_function_stops_nothing() {
+    let log = Log::start();
+    let exchange = Exchange::new([Step::Fails("a", "e"), Step::Connects("a")]);
+    let start = Instant::now();
+    let builder = exchange.builder().retry_delay_by(|| panic!("as scripted"));
+    let kept = builder.start();
+    kept.connected().await.unwrap();
+    assert_eq!(start.elapsed(), 10 * SECOND);
+    let entries = log.take("durable_rpc::persistent");
+    let panics = entries.iter().filter(|entry| {
+        entry.message() == "retry delay panicked" && entry.field("error") == "as scripted"
+    });
+    assert_eq!(panics.count(), 2, "of each attempt: {entries:?}");
+}
 
 /// P-CY-1, P-CY-2 (ZP1, U1).
 #[tokio::test(start_paused = true)]

@@ -1,12 +1,17 @@
 //! What the log says of a persistent connection (P-CY-9), and of a subscription.
 
 use std::future::ready;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use durable_rpc::persistent::{Builder, Closable};
+use durable_rpc::{AttemptError, Subscribed};
+use futures_core::Stream;
 use tokio::time::sleep;
 
 use super::exchange::{DELAY, Exchange, Failure, Step};
+use crate::checked::Checked;
 use crate::dispatched::{Dispatched, Script, intact};
 use crate::log::Log;
 use crate::server::settle;
@@ -107,4 +112,43 @@ async fn subscription_is_a_span() {
             "closed",
         ]
     );
+}
+
+/// Gives one update, and panics instead of the next.
+struct Panicking(bool);
+
+impl Stream for Panicking {
+    type Item = u64;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u64>> {
+        assert!(!self.0, "as scripted");
+        self.0 = true;
+        Poll::Ready(Some(1))
+    }
+}
+
+/// The loss of a stream that panics is like any other; the log knows what it was.
+#[tokio::test(start_paused = true)]
+async fn panic_of_the_updates_is_logged() {
+    let log = Log::start();
+    let config = durable_rpc::Config::new(DELAY).name("prices");
+    let subscription = durable_rpc::subscribe(&intact(), config, |()| async {
+        let subscribed = Subscribed {
+            state: 0,
+            updates: Panicking(false),
+            metadata: (),
+        };
+        Ok::<Result<_, String>, AttemptError>(Ok(subscribed))
+    });
+    let mut events = Checked::new(subscription, DELAY);
+    let round = ["attempting", "success", "state 0", "update 1", "lost"];
+    for _ in 0..2 {
+        events.expect(&round).await;
+        let entries = log.take("durable_rpc::subscription");
+        assert_eq!(entries.len(), 1, "{entries:?}");
+        assert_eq!(entries[0].level, "ERROR");
+        assert_eq!(entries[0].message(), "stream of updates panicked");
+        assert_eq!(entries[0].field("error"), "as scripted");
+        assert_eq!(entries[0].span, "durable_subscription name=prices");
+    }
 }

@@ -10,6 +10,7 @@ use super::syntax::Item;
 use super::*;
 use crate::decode::payload::{Payloads, Shown};
 use crate::interop;
+use crate::interop::prices::PriceVersions;
 
 fn shapes(text: &str) -> Shapes {
     let mut shapes = Shapes::default();
@@ -376,7 +377,8 @@ fn interop_shapes() -> Shapes {
 #[tokio::test]
 async fn interop_file_has_the_types_of_the_suite() {
     let shapes = interop_shapes();
-    let table = interop::server::table().unwrap();
+    let versions = PriceVersions::default();
+    let table = interop::server::table_with_price_streams(&versions).unwrap();
     let (near, far) = tokio::io::duplex(65_536);
     let config = Config::default().provide_shapes(true);
     let (server, client) = tokio::join!(
@@ -392,7 +394,7 @@ async fn interop_file_has_the_types_of_the_suite() {
         compared += u64::from(entry.digests != RpcDigests::Unknown);
         assert_eq!(types.contradiction(&entry.digests), None, "{rpc}");
     }
-    assert!(compared >= 18, "{compared}");
+    assert!(compared >= 22, "{compared}");
 }
 
 /// Every value of every recording is written as it was read, and no menu says otherwise.

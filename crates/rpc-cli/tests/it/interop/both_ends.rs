@@ -1,51 +1,12 @@
 //! Our client against our server.
 
-use std::process::{Command, Output};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use super::client::{AT_ONCE, Run, client};
 use crate::process::Process;
-
-/// Runs at a time: they mostly wait.
-const AT_ONCE: usize = 4;
-
-/// What a client printed, and whether it was content.
-struct Run {
-    is_success: bool,
-    lines: Vec<String>,
-    stderr: String,
-}
-
-fn client(args: &[&str]) -> Run {
-    let output = Command::new(env!("CARGO_BIN_EXE_rpc"))
-        .args(["interop", "client"])
-        .args(args)
-        .output();
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = output.unwrap();
-    Run {
-        is_success: status.success(),
-        lines: String::from_utf8(stdout)
-            .unwrap()
-            .lines()
-            .map(str::to_owned)
-            .collect(),
-        stderr: String::from_utf8(stderr).unwrap(),
-    }
-}
-
-impl Run {
-    /// The last line, and the ones before it.
-    fn split(&self) -> (&str, &[String]) {
-        let (last, cases) = self.lines.split_last().unwrap();
-        (last, cases)
-    }
-}
 
 /// All cases pass between ends that offer these versions and agree on this one.
 #[track_caller]
@@ -152,6 +113,7 @@ fn unknown_cases_and_versions_are_refused_with_what_there_is() {
     check(&["--wire", "0-3"], "wire versions are 1 to 11");
     check(&["--wire", "5-4"], "5 is above 4");
     check(&["--expect-wire", "12"], "wire versions are 1 to 11");
+    check(&["--price", "1,3"], "versions of price are 1, 2, and 1,2");
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::sender::{Flow, Sender};
 use crate::error::SendError;
 use crate::implementation::call::too_big;
 use crate::payload::Codec;
+use crate::tracing_event::Events;
 
 /// Updates after which a chunk is appended, so that a source that takes its time over each of them
 /// does not keep the first ones back for long.
@@ -30,6 +31,8 @@ thread_local! {
 /// Frames that are yet to be appended to the output. If the source panics, those before are sent.
 pub(super) struct Chunk<'a> {
     sender: &'a Sender,
+    /// Of the connection, which is asked for each update.
+    events: &'a Events,
     frames: Vec<u8>,
     updates: usize,
     /// What precedes an update of `size` bytes in the last frame. The next one's, if it is as long.
@@ -41,6 +44,7 @@ impl<'a> Chunk<'a> {
     pub(super) fn new(sender: &'a Sender) -> Self {
         Self {
             sender,
+            events: &sender.call.shared().events,
             frames: SPARE.try_with(Cell::take).unwrap_or_default(),
             updates: 0,
             head: 0..0,
@@ -56,7 +60,7 @@ impl<'a> Chunk<'a> {
     pub(super) fn add<U, C: Codec<U>>(&mut self, update: &U) -> Result<Flow, SendError> {
         let Sender { call, served } = self.sender;
         let size = C::size(update);
-        if size >= BYTES || call.shared().events.are_heard() {
+        if size >= BYTES || self.events.are_heard() {
             return self.add_at_once::<U, C>(update);
         }
         if served.is_ended() {

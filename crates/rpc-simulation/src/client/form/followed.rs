@@ -57,6 +57,7 @@ impl Events for Following {
             let folded = current.state().map(|state| Folded {
                 stream: StreamName(state.stream),
                 number: state.number,
+                updates: current.updates(),
             });
             Some(Seen::Current {
                 fresh: current.is_fresh(),

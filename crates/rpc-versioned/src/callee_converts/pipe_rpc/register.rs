@@ -8,9 +8,10 @@ use rpc_core::payload::Codec;
 
 use super::{DirectHandler, Handler, Operation, PipeRpc};
 use crate::builder::Builder;
+use crate::callee_converts::streaming::answered;
 use crate::callee_converts::updates::{Updates, converted, raw};
 use crate::callee_converts::{DirectStreamWriter, Implement};
-use crate::conversion::{Conversion, ConversionError, Convert, Unconvertible};
+use crate::conversion::{Conversion, Convert, Unconvertible};
 use crate::registered::Registered;
 
 /// Versions of a pipe RPC: how their query becomes ours, and our updates and our error become
@@ -109,21 +110,12 @@ where
                 .map(|query| handler(state, version.number, query));
             let shared = shared.clone();
             async move {
-                match running.map_err(ConversionError::raise)?.await? {
-                    Ok(updates) => {
-                        let update = move |update| (shared.1)(update);
-                        Ok(Ok(converted(
-                            updates,
-                            version,
-                            Conversion::Response,
-                            update,
-                        )))
-                    }
-                    Err(refusal) => {
-                        let refusal = version.run(Conversion::Error, || (shared.2)(refusal));
-                        Ok(Err(refusal.map_err(ConversionError::raise)?))
-                    }
-                }
+                let accepted = |updates| {
+                    let conversions = shared.clone();
+                    let update = move |update| (conversions.1)(update);
+                    Ok(converted(updates, version, Conversion::Response, update))
+                };
+                answered(version, running, accepted, &shared.2).await
             }
         })
     });
@@ -138,15 +130,7 @@ where
                 .run(Conversion::Query, || (shared.0)(value))
                 .map(|query| handler(state, version.number, query, writer));
             let shared = shared.clone();
-            async move {
-                match running.map_err(ConversionError::raise)?.await? {
-                    Ok(()) => Ok(Ok(())),
-                    Err(refusal) => {
-                        let refusal = version.run(Conversion::Error, || (shared.2)(refusal));
-                        Ok(Err(refusal.map_err(ConversionError::raise)?))
-                    }
-                }
-            }
+            async move { answered(version, running, Ok, &shared.2).await }
         })
     });
     Operation {
@@ -184,13 +168,8 @@ where
                 .map(|query| handler(state, version.number, query));
             let shared = shared.clone();
             async move {
-                match running.map_err(ConversionError::raise)?.await? {
-                    Ok(updates) => Ok(Ok(raw(updates, version, Conversion::Response, &shared.1)?)),
-                    Err(refusal) => {
-                        let refusal = version.run(Conversion::Error, || (shared.2)(refusal));
-                        Ok(Err(refusal.map_err(ConversionError::raise)?))
-                    }
-                }
+                let accepted = |updates| raw(updates, version, Conversion::Response, &shared.1);
+                answered(version, running, accepted, &shared.2).await
             }
         })
     });

@@ -8,6 +8,7 @@ use rpc_core::payload::Codec;
 
 use super::{Operation, StateRpc};
 use crate::builder::Builder;
+use crate::callee_converts::streaming::answered;
 use crate::callee_converts::updates::{Updates, converted, raw};
 use crate::conversion::{Conversion, ConversionError, Convert, Unconvertible};
 use crate::registered::Registered;
@@ -120,19 +121,15 @@ where
                 .map(|query| handler(connection, version.number, query));
             let shared = shared.clone();
             async move {
-                match running.map_err(ConversionError::raise)?.await? {
-                    Ok((state, updates)) => {
-                        let state = version.run(Conversion::State, || (shared.1)(state));
-                        let state = state.map_err(ConversionError::raise)?;
-                        let update = move |update| (shared.2)(update);
-                        let updates = converted(updates, version, Conversion::Update, update);
-                        Ok(Ok((state, updates)))
-                    }
-                    Err(refusal) => {
-                        let refusal = version.run(Conversion::Error, || (shared.3)(refusal));
-                        Ok(Err(refusal.map_err(ConversionError::raise)?))
-                    }
-                }
+                let accepted = |(state, updates)| {
+                    let state = version.run(Conversion::State, || (shared.1)(state));
+                    let state = state.map_err(ConversionError::raise)?;
+                    let conversions = shared.clone();
+                    let update = move |update| (conversions.2)(update);
+                    let updates = converted(updates, version, Conversion::Update, update);
+                    Ok((state, updates))
+                };
+                answered(version, running, accepted, &shared.3).await
             }
         })
     })
@@ -170,18 +167,13 @@ where
                 .map(|query| handler(connection, version.number, query));
             let shared = shared.clone();
             async move {
-                match running.map_err(ConversionError::raise)?.await? {
-                    Ok((state, updates)) => {
-                        let convert = |updates| (shared.2)(&state, updates);
-                        let updates = raw(updates, version, Conversion::Update, convert)?;
-                        let state = version.run(Conversion::State, || (shared.1)(state));
-                        Ok(Ok((state.map_err(ConversionError::raise)?, updates)))
-                    }
-                    Err(refusal) => {
-                        let refusal = version.run(Conversion::Error, || (shared.3)(refusal));
-                        Ok(Err(refusal.map_err(ConversionError::raise)?))
-                    }
-                }
+                let accepted = |(state, updates)| {
+                    let convert = |updates| (shared.2)(&state, updates);
+                    let updates = raw(updates, version, Conversion::Update, convert)?;
+                    let state = version.run(Conversion::State, || (shared.1)(state));
+                    Ok((state.map_err(ConversionError::raise)?, updates))
+                };
+                answered(version, running, accepted, &shared.3).await
             }
         })
     })

@@ -1,0 +1,75 @@
+//! What there is to report.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use benches::{
+    curve::{Curve, Curves, Line},
+    load::results::{self, Results, SystemResults},
+    memory::{Idle, Memory, Row},
+};
+
+/// The newest runs.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) peers: Results,
+    pub(crate) memory: Memory,
+    pub(crate) curves: Curves,
+}
+
+impl Found {
+    /// All of it.
+    ///
+    /// # Errors
+    /// One is missing, or is something else.
+    pub(crate) fn read(folder: &Path) -> Result<Self> {
+        Ok(Self {
+            peers: results::read(&folder.join("peers.json"))?,
+            memory: results::read(&folder.join("memory.json"))?,
+            curves: results::read(&folder.join("curves.json"))?,
+        })
+    }
+
+    /// What a system did of a workload.
+    pub(crate) fn system(&self, workload: &str, name: &str) -> Result<&SystemResults> {
+        self.all(workload)?
+            .iter()
+            .find(|system| system.system == name)
+            .with_context(|| format!("no {name} in {workload}"))
+    }
+
+    /// What all systems did of a workload.
+    pub(crate) fn all(&self, workload: &str) -> Result<&[SystemResults]> {
+        let tables = &self.peers.tables;
+        let table = tables.iter().find(|table| table.workload == workload);
+        Ok(&table.with_context(|| format!("no {workload}"))?.systems)
+    }
+
+    /// How many samples of calls and updates others disturbed, in words.
+    pub(crate) fn disturbed(&self) -> String {
+        let systems = self.peers.tables.iter().flat_map(|table| &table.systems);
+        let (disturbed, all) = systems.fold((0, 0), |(disturbed, all), system| {
+            (disturbed + system.disturbed, all + system.samples.len())
+        });
+        format!("{disturbed} of {all} samples disturbed by others")
+    }
+
+    /// What a system keeps in memory.
+    pub(crate) fn idle(&self, idle: Idle, name: &str) -> Result<&Row> {
+        let mut rows = self.memory.rows.iter();
+        rows.find(|row| row.idle == idle && row.system == name)
+            .with_context(|| format!("no {idle:?} of {name}"))
+    }
+
+    /// What our calls cost as there is more of something.
+    pub(crate) fn curve(&self, of: &str) -> Result<&Line> {
+        let curve = self.curves.curves.iter().find(|curve| curve.of == of);
+        ours(curve.with_context(|| format!("no curve of {of}"))?)
+    }
+}
+
+/// Our line of a curve.
+pub(crate) fn ours(curve: &Curve) -> Result<&Line> {
+    let line = curve.lines.iter().find(|line| line.system == "ours");
+    line.with_context(|| format!("we are not in {}", curve.of))
+}

@@ -1,0 +1,92 @@
+//! Sources that always have more: who takes from them lets others run, and ends when told to.
+
+use std::num::NonZeroUsize;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use durable_rpc::{AttemptError, Overflow, Status, Subscribed, Subscription, subscribe};
+use futures_core::Stream;
+use tokio::task::yield_now;
+
+use crate::checked::DELAY;
+use crate::dispatched::intact;
+
+/// The end of what is otherwise without end, so that a task which never lets go fails a test
+/// rather than keeping it from ending.
+const END: u64 = 10_000_000;
+
+/// Numbers that are always there. How many have been taken is known elsewhere.
+struct Endless(Arc<AtomicU64>);
+
+impl Stream for Endless {
+    type Item = u64;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<u64>> {
+        let taken = self.0.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready((taken < END).then_some(taken))
+    }
+}
+
+fn endless(taken: &Arc<AtomicU64>) -> Subscription<u64, u64, String, ()> {
+    let taken = taken.clone();
+    subscribe(&intact(), DELAY, move |()| {
+        let updates = Endless(taken.clone());
+        async {
+            let subscribed = Subscribed {
+                state: 0,
+                updates,
+                metadata: (),
+            };
+            Ok::<_, AttemptError>(Ok(subscribed))
+        }
+    })
+}
+
+/// The test's turns alternate with those of the task that takes, and none of the latter is long.
+async fn expect_turns(taken: &AtomicU64) {
+    let mut before = taken.load(Ordering::Relaxed);
+    for _ in 0..100 {
+        yield_now().await;
+        let now = taken.load(Ordering::Relaxed);
+        let turn = now - before;
+        assert!(turn <= 1024, "{turn} updates were taken without a pause");
+        before = now;
+    }
+    assert!(before > 1000, "only {before} updates were taken");
+}
+
+#[tokio::test(start_paused = true)]
+async fn state_that_follows_an_endless_source_lets_others_run_and_ends() {
+    let taken = Arc::new(AtomicU64::new(0));
+    let followed = endless(&taken).follow(|last, update| *last = update);
+    expect_turns(&taken).await;
+    let monitor = followed.monitor().clone();
+    let before = followed.borrow().updates();
+    assert!(before > 0);
+    drop(followed);
+    yield_now().await;
+    assert!(matches!(monitor.status(), Status::Closed));
+    assert_eq!(Arc::strong_count(&taken), 1, "the source is still there");
+}
+
+/// Merging is what never waits for the consumer.
+#[tokio::test(start_paused = true)]
+async fn queue_behind_an_endless_source_lets_others_run_and_ends() {
+    for drops in [false, true] {
+        let taken = Arc::new(AtomicU64::new(0));
+        let overflow = Overflow::merge(|last, update| *last = update);
+        let mut conflated = endless(&taken).conflated(NonZeroUsize::MIN, overflow);
+        expect_turns(&taken).await;
+        let monitor = conflated.monitor().clone();
+        if drops {
+            drop(conflated);
+        } else {
+            conflated.close();
+        }
+        yield_now().await;
+        assert!(matches!(monitor.status(), Status::Closed));
+        assert_eq!(Arc::strong_count(&taken), 1, "the source is still there");
+    }
+}
