@@ -8,7 +8,7 @@ use std::thread;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cargo::Cargo;
+use crate::cargo::{Cargo, root};
 
 /// Pairs at a time: they mostly wait.
 const AT_ONCE: usize = 4;
