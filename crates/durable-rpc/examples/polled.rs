@@ -1,7 +1,7 @@
 //! A durable subscription of a kind that is not built in: a plain RPC, asked again and again, made
 //! into a state that is followed.
 //!
-//! ```text
+//! ```sh
 //! cargo run -p durable-rpc --example polled
 //! ```
 #![expect(clippy::print_stdout, reason = "it has something to show")]

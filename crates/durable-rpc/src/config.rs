@@ -58,6 +58,33 @@ impl Config {
     /// consumer began to wait for the update that does not come: one that is slow does not make its
     /// callee silent. One that [pushes back](rpc_core::PipeRpc::client_pushes_back), and is slow,
     /// does so to the other streams of its connection, which is not read meanwhile.
+    ///
+    /// # Attempts
+    ///
+    /// It is about streams. An attempt has no time limit of its own: while its callee answers
+    /// heartbeats, and never the query, the attempt goes on. A limit belongs to the dispatch, which
+    /// [`subscribe`](crate::subscribe) lets one write; dropping it tells the callee to stop:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use durable_rpc::{AttemptError, Durable, Subscribed, Subscription, subscribe};
+    /// use rpc_core::{Connection, PipeMetadata, StateRpc};
+    /// use tokio::time::timeout;
+    ///
+    /// static COUNT: StateRpc<(), i64, i64, String> = StateRpc::new("count", 1);
+    ///
+    /// fn counts(connection: &Durable<Connection>) -> Subscription<i64, i64, String, PipeMetadata> {
+    ///     subscribe(connection, Duration::from_secs(1), |connection: Connection| async move {
+    ///         let answer = timeout(Duration::from_secs(5), COUNT.dispatch(&connection, &())).await;
+    ///         let answer = answer.map_err(AttemptError::failed)??;
+    ///         Ok(answer.map(|(state, updates)| Subscribed {
+    ///             state,
+    ///             metadata: updates.metadata(),
+    ///             updates,
+    ///         }))
+    ///     })
+    /// }
+    /// ```
     #[must_use]
     pub fn silence_limit(mut self, limit: Duration) -> Self {
         self.silence_limit = Some(limit);

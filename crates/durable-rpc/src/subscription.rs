@@ -86,6 +86,9 @@ pub struct Subscription<S, U, E, M> {
 /// assert_eq!(numbers, [3, 2, 1, 0, 3]);
 /// # }
 /// ```
+///
+/// The example `polled` (in `examples/polled.rs` of this crate) makes a subscription of a plain RPC that
+/// is asked again and again.
 pub fn subscribe<T, S, U, E, M, Fut, St>(
     durable: &Durable<T>,
     config: impl Into<Config>,

@@ -120,6 +120,27 @@ async fn undecodable_state_is_a_failed_attempt() {
     assert_eq!(server.connects(), 1);
 }
 
+/// ZD17. Nothing has begun that would have to be stopped, and the connection is as good as before.
+#[tokio::test(start_paused = true)]
+async fn refused_authorization_is_a_failed_attempt() {
+    let mut server = Server::start();
+    server.admit(false);
+    let mut events = counts(&server.durable());
+    for _ in 0..3 {
+        events.expect(&["attempting"]).await;
+        match failure(&mut events).await {
+            AttemptError::Dispatch(DispatchError::Rpc(RpcError::AuthorizationFailure(why))) => {
+                assert!(why.to_string().contains("not on the list"), "{why}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(!server.has_calls());
+    server.admit(true);
+    begin(&mut events, &mut server, 7).await;
+    assert_eq!((server.connects(), server.aborts()), (1, 0));
+}
+
 /// The stream is lost, not the connection; the updates before it come first (rule D-EV-2).
 #[tokio::test(start_paused = true)]
 async fn undecodable_update_is_a_loss() {

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use durable_rpc::{Clock, Config, Interruption, Retry, Status, state, subscribe};
+use durable_rpc::{Config, Interruption, Retry, Status, state, subscribe};
 use rpc_core::StateRpc;
 use tokio::join;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::checked::{Checked, Counts, DELAY, LONG};
 use crate::dispatched::{Dispatched, Outcome, Script, intact};
 use crate::events::begin;
 use crate::server::{COUNT, Server, settle, some_time};
+use crate::set_by_hand::SetByHand;
 
 const SECOND: Duration = Duration::from_secs(1);
 /// The limit on silence in these tests.
@@ -265,33 +265,6 @@ async fn resubscribing_between_streams_does_nothing() {
     events.subscription.close();
     events.subscription.resubscribe();
     assert!(events.next().await.is_none());
-}
-
-/// A clock that stands still until it is set.
-#[derive(Clone)]
-struct SetByHand(watch::Sender<Instant>);
-
-impl SetByHand {
-    fn new() -> Self {
-        Self(watch::Sender::new(Instant::now()))
-    }
-
-    fn advance(&self, by: Duration) {
-        self.0.send_modify(|now| *now += by);
-    }
-}
-
-impl Clock for SetByHand {
-    fn now(&self) -> Instant {
-        *self.0.borrow()
-    }
-
-    fn sleep_until(&self, deadline: Instant) -> impl Future<Output = ()> + Send + 'static {
-        let mut time = self.0.subscribe();
-        async move {
-            time.wait_for(|now| *now >= deadline).await.unwrap();
-        }
-    }
 }
 
 /// D-SU-2, D-RA-9: only the given clock counts, in both directions.

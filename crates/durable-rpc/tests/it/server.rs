@@ -41,6 +41,7 @@ pub(crate) struct Server {
 struct Shared {
     implementations: Implementations<()>,
     is_up: AtomicBool,
+    admits: Arc<AtomicBool>,
     connects: AtomicUsize,
     /// Whoever connects passes through it.
     door: Semaphore,
@@ -67,6 +68,8 @@ impl Server {
             }
         };
         let ask_again = ask.clone();
+        let admits = Arc::new(AtomicBool::new(true));
+        let admitting = admits.clone();
         let implementations = Implementations::builder()
             .implement_state(&COUNT, move |_: &(), query| ask(query))
             .implement_pipe(&TICKS, move |_: &(), query| {
@@ -75,11 +78,18 @@ impl Server {
             })
             .on_unknown_rpc(OnUnknownRpc::Continue)
             .build()
-            .unwrap();
+            .unwrap()
+            .authorize(move |(): &(), _| {
+                let admitted = admitting.load(Ordering::Relaxed);
+                admitted
+                    .then_some(())
+                    .ok_or_else(|| HandlerError::new("not on the list"))
+            });
         Self {
             shared: Arc::new(Shared {
                 implementations,
                 is_up: AtomicBool::new(true),
+                admits,
                 connects: AtomicUsize::new(0),
                 door: Semaphore::new(1),
                 links: Mutex::default(),
@@ -120,6 +130,11 @@ impl Server {
 
     pub(crate) fn restart(&self) {
         self.shared.is_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether queries are let through to the implementations; the others are not authorized.
+    pub(crate) fn admit(&self, admits: bool) {
+        self.shared.admits.store(admits, Ordering::Relaxed);
     }
 
     pub(crate) fn cut(&self) {

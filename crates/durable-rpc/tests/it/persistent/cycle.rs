@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::exchange::{DELAY, Exchange, LONG, Step};
 use crate::log::Log;
 use crate::server::settle;
+use crate::set_by_hand::SetByHand;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -242,6 +243,37 @@ async fn delay_can_differ_from_attempt_to_attempt() {
         exchange.attempts(start),
         [0, 1, 3, 6, 10].map(Duration::from_secs)
     );
+}
+
+/// P-CY-6, P-CY-7: delays pass on the given clock alone, the one that runs since the last attempt
+/// included.
+#[tokio::test(start_paused = true)]
+async fn only_the_given_clock_counts() {
+    let exchange = Exchange::new([
+        Step::Fails("a", "e"),
+        Step::Connects("a"),
+        Step::Connects("a"),
+    ]);
+    let (clock, start) = (SetByHand::new(), Instant::now());
+    let kept = exchange.builder().clock(clock.clone()).start();
+    let attempts = || exchange.attempts(start).len();
+    sleep(LONG).await;
+    assert_eq!(attempts(), 1, "everybody else's time passes, ours does not");
+    clock.advance(DELAY - SECOND);
+    sleep(LONG).await;
+    assert_eq!(attempts(), 1);
+    clock.advance(SECOND);
+    settle().await;
+    assert_eq!((attempts(), exchange.lines()), (2, 1));
+
+    // That of the attempt that succeeded has not passed, however long the connection lived.
+    sleep(LONG).await;
+    exchange.line().cut();
+    sleep(LONG).await;
+    assert_eq!(attempts(), 2);
+    clock.advance(DELAY);
+    settle().await;
+    assert_eq!(kept.current_connection().unwrap().number, 1);
 }
 
 /// P-CY-7 (ZP4): waits between 7 and 13 s, which differ, and are the same for the same seed.

@@ -1,23 +1,25 @@
-//! Persistent RPC connections (*durable* §4.3): in memory, and over TCP.
+//! Persistent RPC connections (*durable* §4.3): in memory, and over TCP where the rule is about sockets
+//! (P-TC-1), whose time is the real one.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use durable_rpc::persistent::{self, Builder, ConnectFailure, PersistentConnection};
+use durable_rpc::persistent::{self, Builder, ConnectFailure, Event, PersistentConnection};
 use durable_rpc::{Dns, Endpoints};
 use rpc_core::connection::{Close, Config, HandshakeError};
 use rpc_core::{Connection, HandlerError, Implementations, MENU_RPC, Rpc, Server};
-use rpc_versioned::ConnectionWithMenu;
+use rpc_versioned::{ConnectionWithMenu, caller_converts};
 use rpc_wire::ProtocolVersion;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::exchange::{DELAY, LONG};
 use crate::server::{settle, some_time};
 
 static HELLO: Rpc<String, String> = Rpc::new("hello", 1);
+static HELLO_LOUDLY: Rpc<String, String> = Rpc::new("hello", 2);
 /// What the server asks of its clients.
 static WHO: Rpc<(), String> = Rpc::new("who", 1);
 
@@ -71,7 +73,8 @@ fn failure(error: HandshakeError) -> ConnectFailure {
     ConnectFailure::new(error)
 }
 
-/// P-TC-2: the menu comes with each connection, and an RPC can be dispatched by it.
+/// P-TC-2, U1 (its versioned half): the events are those of any persistent connection, the menu comes
+/// with each connection, and an RPC of many versions is dispatched by it.
 #[tokio::test(start_paused = true)]
 async fn versioned_variant_has_the_menu_of_each_connection() {
     let memory = Memory::new(greeting());
@@ -81,15 +84,36 @@ async fn versioned_variant_has_the_menu_of_each_connection() {
         async move { connecting.await.map_err(failure) }
     };
     let lookup = || std::future::ready(Ok::<_, ConnectFailure>(()));
-    let kept = Builder::new("greeter", lookup, connect).with_menu().start();
+    let (telling, mut told) = mpsc::unbounded_channel();
+    let builder = Builder::new("greeter", lookup, connect).with_menu();
+    let builder = builder.on_event(move |event| {
+        telling.send(event).unwrap();
+        std::future::ready(())
+    });
+    let kept = builder.start();
+    // The later version is one that the server does not have.
+    let shout = |text: String| Ok(text.to_uppercase());
+    let hello = caller_converts::Rpc::builder("hello")
+        .version_from(&HELLO)
+        .version(&HELLO_LOUDLY, shout, shout)
+        .build()
+        .unwrap();
     for round in 1..4 {
         let connection: ConnectionWithMenu = some_time(kept.connected()).await.unwrap();
         assert_eq!(connection.highest_common("hello", &[1, 2]), Ok(1));
-        let answer = HELLO.dispatch(connection.connection(), &"you".to_owned());
-        assert_eq!(answer.await.unwrap(), "hello, you");
+        let answer = hello.dispatch(&connection, "you".to_owned()).await;
+        assert_eq!(answer.unwrap(), "hello, you");
         assert_eq!(memory.connections(), round);
+        for expected in [
+            Event::AttemptingToConnect,
+            Event::ObtainedAddress(()),
+            Event::Connected,
+        ] {
+            assert_eq!(told.try_recv(), Ok(expected), "in round {round}");
+        }
         memory.end().close();
         settle().await;
+        assert_eq!(told.try_recv(), Ok(Event::Disconnected), "in round {round}");
     }
 }
 
@@ -221,7 +245,7 @@ async fn this_side_can_answer_queries_too() {
         })
         .build()
         .unwrap();
-    let (answered, mut answers) = tokio::sync::mpsc::unbounded_channel();
+    let (answered, mut answers) = mpsc::unbounded_channel();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server::builder(greeting(), move |_, connection: &Connection| {
         let (connection, answered) = (connection.clone(), answered.clone());
