@@ -26,12 +26,14 @@ pub(crate) struct Args {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// See what a durable subscription is: a server is killed, and the view recovers by itself.
+    /// See what a durable subscription is: four things go wrong, and the view recovers by itself.
     ///
-    /// A server process publishes the live state of this host; this process subscribes to it and
-    /// shows it. After a while the server is killed with SIGKILL, and later a new one starts on
-    /// the same port. Exits with 0 if the subscription recovered and every update belonged to
-    /// the state that it was applied to.
+    /// A child process publishes the live state of this host; this process follows it, over a network
+    /// path that can be cut, at an address that it looks up before each attempt. One after the other,
+    /// the server is killed, frozen, cut off and moved, and each is repaired some seconds later; with
+    /// --interactive keys choose what happens. At the end there is a table of what each fault looked
+    /// like. Exits with 0 if the subscription recovered from each and every update belonged to the
+    /// state that it was applied to.
     Demo(Demo),
     /// Print the messages in a capture of a connection, one a line.
     ///
