@@ -283,7 +283,7 @@ async fn demands_combine_as_results_do() {
     }
 }
 
-/// R-AU-8, as decided: of several demands that are not met, the first one is told, and those after
+/// R-AU-8, decision 25: of several demands that are not met, the first one is told, and those after
 /// it are not even asked.
 #[tokio::test(start_paused = true)]
 async fn first_of_several_unmet_demands_is_told() {

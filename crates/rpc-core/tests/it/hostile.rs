@@ -437,7 +437,7 @@ async fn end_of_input_instead_of_metadata_is_an_end() {
 
 // Open connections: what ends them.
 
-/// ZC14, C-RD-2, C-LM-5, C-LM-6: the length alone ends the connection, also on a transport in
+/// ZC14, C-RD-2, C-LM-5, C-LM-6, decision 26: the length alone ends the connection, also on a transport in
 /// memory, to which the default limit applies as to any other.
 #[tokio::test(start_paused = true)]
 async fn frame_above_the_limit_ends_the_connection() {
