@@ -142,7 +142,7 @@ impl Connection {
         let agreed = handshake::run(&mut *io, &mut reader, &config, &local).await;
         let agreed = agreed.map_err(failed)?;
         let implemented = implementations.catalogue();
-        let shared = Arc::new(Shared::new(&config, &agreed, local.menu, implemented));
+        let shared = Arc::new(Shared::new(&config, agreed, local.menu, implemented));
         shared
             .bytes_read
             .store(reader.bytes_read(), Ordering::Relaxed);
@@ -154,15 +154,18 @@ impl Connection {
             }),
             metadata: None,
         };
-        let state = catch_unwind(AssertUnwindSafe(|| state(&connection)));
-        let state = state.map_err(|panic| {
-            let error = HandlerError::from_panic(&*panic);
-            failed(HandshakeFailure::State(error))
-        })?;
+        let state = match catch_unwind(AssertUnwindSafe(|| state(&connection))) {
+            Ok(state) => state,
+            Err(panic) => {
+                // The peer has its connection, which ends at once.
+                writer::send_now(&shared.output, &mut *io).await;
+                let error = HandlerError::from_panic(&*panic);
+                return Err(failed(HandshakeFailure::State(error)));
+            }
+        };
         let offered = config.custom_menu.as_ref().and(shared.local_menu.as_ref());
         let callee = implementations.instance(state, offered);
-        let unsent = agreed.unsent;
-        let driver = Driver::new(shared, io, reader, unsent, callee, ending, &config);
+        let driver = Driver::new(shared, io, reader, callee, ending, &config);
         tokio::spawn(driver.run());
         Ok(connection)
     }

@@ -7,7 +7,7 @@ mod menu_rpc;
 mod offered;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use rpc_wire::{Description, DescriptionRef, Menu, RpcDigests};
 use thiserror::Error;
@@ -48,6 +48,9 @@ struct Table<S> {
     menu_rpc: Option<MenuRpc>,
     on_unknown_rpc: OnUnknownRpc<S>,
     on_exception: OnException,
+    /// What connections offer, without digests and with them; made when first offered.
+    menu: OnceLock<Menu>,
+    menu_with_digests: OnceLock<Menu>,
 }
 
 /// What calls need to know of a table, apart from its state's type.
@@ -229,6 +232,8 @@ impl<S> Implementations<S> {
                 menu_rpc,
                 on_unknown_rpc,
                 on_exception,
+                menu: OnceLock::new(),
+                menu_with_digests: OnceLock::new(),
             }),
         }
     }
@@ -249,13 +254,20 @@ impl<S> Implementations<S> {
         if let Some(custom) = custom {
             return offered::make(custom, provide_shapes).map(Some);
         }
-        let menu = if provide_shapes {
-            Menu::with_digests(self.digests().map(|(rpc, digests)| (rpc.clone(), digests)))
-        } else {
-            Menu::new(self.descriptions().cloned())
-        };
+        let table = &self.table;
         // The table has no duplicates.
-        Ok(menu.ok())
+        let menu = if provide_shapes {
+            table.menu_with_digests.get_or_init(|| {
+                let entries = self.digests().map(|(rpc, digests)| (rpc.clone(), digests));
+                Menu::with_digests(entries).unwrap_or_default()
+            })
+        } else {
+            table.menu.get_or_init(|| {
+                let descriptions = self.descriptions().cloned();
+                Menu::new(descriptions).unwrap_or_default()
+            })
+        };
+        Ok(Some(menu.clone()))
     }
 
     pub(crate) fn catalogue(&self) -> Arc<Catalogue> {

@@ -3,6 +3,8 @@
 mod consistency;
 mod text;
 
+use std::sync::Arc;
+
 use bin_prot::shape::Digest;
 use bin_prot::{Array, BinProt, OrNull};
 use thiserror::Error;
@@ -136,9 +138,11 @@ pub enum MenuError {
 /// assert_eq!(bin_prot::to_vec(&menu.to_v3())?, b"\x02\x04echo\x02\x03sum\x01\x00");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+///
+/// Never changes, and is cheap to clone: every connection of a server has offered the same one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Menu {
-    entries: Vec<MenuEntry>,
+    entries: Arc<[MenuEntry]>,
     has_digests: bool,
 }
 
@@ -179,7 +183,7 @@ impl Menu {
         match duplicate {
             Some(description) => Err(MenuError::Duplicate(description)),
             None => Ok(Self {
-                entries,
+                entries: entries.into(),
                 has_digests,
             }),
         }

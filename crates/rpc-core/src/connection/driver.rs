@@ -38,8 +38,8 @@ use super::{Config, Transport, after};
 use crate::error::SendError;
 use crate::implementation::{Call, CalledRpc, Stop};
 use crate::implementations::Serve;
-use input::Read;
-use timing::Phase;
+use input::{Batch, Read};
+use timing::{Phase, Traffic};
 
 /// Bytes to read before other tasks are let run.
 const READ_BUDGET: usize = reader::BUSY_CAPACITY;
@@ -63,6 +63,7 @@ pub(super) struct Driver {
     admission: Admission,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
+    traffic: Traffic,
     phase: Phase,
     /// Whether messages are still read.
     reading: bool,
@@ -77,7 +78,6 @@ impl Driver {
         shared: Arc<Shared>,
         io: Box<dyn Transport>,
         reader: Reader,
-        unsent: Vec<u8>,
         callee: Box<dyn Serve>,
         ending: Ending,
         config: &Config,
@@ -90,13 +90,14 @@ impl Driver {
             shared,
             io,
             reader,
-            writer: Writer::new(unsent, config.write_timeout),
+            writer: Writer::new(config.write_timeout),
             callee,
             call,
             tasks: JoinSet::new(),
             admission: Admission::new(config, now),
             heartbeat: Heartbeat::new(config.heartbeats(), now),
             timer: Box::pin(sleep_until(now)),
+            traffic: Traffic::default(),
             phase: Phase::Open,
             reading: true,
             flush_timeout: config.flush_timeout,
@@ -106,8 +107,27 @@ impl Driver {
 
     /// Serves the connection until it is over.
     pub(super) async fn run(mut self) {
-        let rest = std::future::poll_fn(|cx| self.poll_serve(cx)).await;
-        self.close(rest).await;
+        let rest = match self.begin().and_then(|end| self.end(end)) {
+            Some(rest) => rest,
+            None => std::future::poll_fn(|cx| self.poll_serve(cx)).await,
+        };
+        // Apart, since a connection that is open needs no room for it.
+        Box::pin(self.close(rest)).await;
+    }
+
+    /// Makes the first heartbeat, and handles what came right behind the handshake: all that leaves
+    /// with what the handshake has left, in one write.
+    fn begin(&mut self) -> Option<End> {
+        if self.shared.output.is_closing() {
+            return None;
+        }
+        if let Some(end) = self.on_time(Instant::now()) {
+            return Some(end);
+        }
+        match self.handle_batch() {
+            Batch::End(end) => Some(end),
+            Batch::Handled | Batch::Nothing | Batch::Held => None,
+        }
     }
 
     fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<Rest> {
@@ -256,7 +276,7 @@ impl Driver {
         }
     }
 
-    async fn close(mut self, rest: Rest) {
+    async fn close(&mut self, rest: Rest) {
         let output = &self.shared.output;
         let (plan, closed) = (output.plan(), output.closed());
         let deadline = self.flush_deadline();

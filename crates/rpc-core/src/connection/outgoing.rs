@@ -11,6 +11,9 @@ use tokio::io::AsyncWrite;
 /// Capacity beyond which an emptied buffer is not kept.
 const KEEP_CAPACITY: usize = 1024 * 1024;
 
+/// Capacity that an idle connection keeps: enough for heartbeats.
+const IDLE_CAPACITY: usize = 64;
+
 /// Pieces that are handed to the transport at once.
 const PIECES: usize = 16;
 
@@ -85,6 +88,13 @@ impl Outgoing {
         }
         if !self.shared.is_empty() {
             self.shared = Vec::new();
+        }
+    }
+
+    /// Gives back the room that only a busy connection needs, if nothing lies there.
+    pub(super) fn give_back_room(&mut self) {
+        if self.copied.is_empty() && self.copied.capacity() > IDLE_CAPACITY {
+            self.copied = Vec::new();
         }
     }
 

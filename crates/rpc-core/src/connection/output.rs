@@ -126,9 +126,9 @@ pub(crate) struct Appending<'a> {
 }
 
 impl Output {
-    /// Of a connection whose handshake has sent messages of `bodies` bytes, of which the
-    /// transport has not taken `unsent` bytes yet.
-    pub(crate) fn new(limits: Limits, bodies: u64, unsent: usize) -> Self {
+    /// Of a connection whose handshake has made messages of `bodies` bytes, of which the transport
+    /// has not taken the `unsent` ones yet.
+    pub(crate) fn new(limits: Limits, bodies: u64, unsent: Vec<u8>) -> Self {
         Self {
             limits,
             stage: AtomicU8::new(Stage::Open as u8),
@@ -137,9 +137,9 @@ impl Output {
                 stage: Stage::Open,
                 closed: None,
                 plan: Plan::default(),
-                buffer: Outgoing::default(),
+                appended: unsent.len() as u64,
+                buffer: Outgoing::from(unsent),
                 bounded: 0,
-                appended: unsent as u64,
                 flushed: 0,
                 bodies,
                 accepted: 0,
@@ -342,6 +342,11 @@ impl Output {
             Stage::Ended => 0,
             _ => state.appended - state.flushed - state.accepted as u64,
         }
+    }
+
+    /// Gives back the room that only a busy connection needs.
+    pub(super) fn give_back_room(&self) {
+        self.lock().buffer.give_back_room();
     }
 
     /// Bytes in the bodies of all messages ever sent, those of the handshake included.

@@ -11,8 +11,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 pub(crate) use unread::Unread;
 
-/// What the buffer has at first.
-const FIRST_CAPACITY: usize = 4 * 1024;
+/// What the buffer has at first, and in the end if nothing but heartbeats comes.
+const FIRST_CAPACITY: usize = 1024;
 /// What it grows to when reads fill it: more bytes for one system call. Also what one read takes
 /// at most, unless it completes a larger frame, so that no batch holds up others for long.
 pub(crate) const BUSY_CAPACITY: usize = 64 * 1024;
@@ -111,6 +111,14 @@ impl Reader {
             self.buffer.resize(self.buffer.len() * 4, 0);
         }
         Poll::Ready(Ok(filled))
+    }
+
+    /// Gives back the room that only a busy connection needs, if nothing lies there.
+    pub(crate) fn give_back_room(&mut self) {
+        if self.start == self.end && self.buffer.len() > FIRST_CAPACITY {
+            self.buffer = Vec::new();
+            (self.start, self.end) = (0, 0);
+        }
     }
 
     /// How many bytes the frame lacks that has begun to arrive.

@@ -123,7 +123,7 @@ impl Drop for Place<'_> {
 impl Shared {
     pub(super) fn new(
         config: &Config,
-        agreed: &Agreed,
+        agreed: Agreed,
         local_menu: Option<Menu>,
         implemented: Arc<Catalogue>,
     ) -> Self {
@@ -131,7 +131,7 @@ impl Shared {
             message: config.message_limit(),
             buffered: config.max_buffered_output,
         };
-        let Agreement { version, peer } = agreed.agreement.clone();
+        let Agreement { version, peer } = agreed.agreement;
         Self {
             version,
             description: config.text().to_owned(),
@@ -147,7 +147,7 @@ impl Shared {
             liveness: Liveness::new(config.heartbeats()),
             limits_met: config.allowed.met.clone(),
             bytes_read: AtomicU64::new(0),
-            output: Output::new(limits, agreed.bytes_sent, agreed.unsent.len()),
+            output: Output::new(limits, agreed.bytes_sent, agreed.unsent),
             serving: Serving::new(config.allowed.served_streams),
             waiting: Mutex::new(Waiting::new()),
             progress: watch::Sender::new(Progress::Open),

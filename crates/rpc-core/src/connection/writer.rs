@@ -25,11 +25,22 @@ pub(crate) struct Writer {
     next_waiting_since: Option<Instant>,
 }
 
+/// Writes as much of what is in the output as the transport takes at once.
+pub(super) async fn send_now(output: &Output, io: &mut (impl AsyncWrite + Unpin + ?Sized)) {
+    let mut writer = Writer::new(Duration::MAX);
+    std::future::poll_fn(|cx| {
+        // Nobody is left who could be told.
+        let _written = writer.poll_all(output, Pin::new(&mut *io), cx);
+        Poll::Ready(())
+    })
+    .await;
+}
+
 impl Writer {
-    /// Begins with what the handshake has left; its last frame may not have been flushed either.
-    pub(crate) fn new(unsent: Vec<u8>, timeout: Duration) -> Self {
+    /// The last frame of the handshake may not have been flushed.
+    pub(crate) fn new(timeout: Duration) -> Self {
         Self {
-            current: Outgoing::from(unsent),
+            current: Outgoing::default(),
             written: 0,
             unflushed: true,
             timeout,
@@ -54,6 +65,11 @@ impl Writer {
             Poll::Ready(_) => (self.waiting_since, self.next_waiting_since) = (None, None),
         }
         poll
+    }
+
+    /// Gives back the room that only a busy connection needs.
+    pub(crate) fn give_back_room(&mut self) {
+        self.current.give_back_room();
     }
 
     /// When the oldest byte will have waited for too long (rule C-BP-7).

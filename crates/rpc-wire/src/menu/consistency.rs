@@ -64,7 +64,7 @@ impl Menu {
                 second: other.all_digests(),
             });
         }
-        for entry in &self.entries {
+        for entry in self.entries() {
             let rpc = &entry.description;
             let Some(theirs) = other.digests(rpc.as_ref()) else {
                 continue;

@@ -25,7 +25,7 @@ pub(super) enum Read {
 }
 
 /// What became of the messages that were there.
-enum Batch {
+pub(super) enum Batch {
     Handled,
     Nothing,
     /// Nothing was handled, since the gate is held.
@@ -62,7 +62,7 @@ impl Driver {
         }
     }
 
-    fn handle_batch(&mut self) -> Batch {
+    pub(super) fn handle_batch(&mut self) -> Batch {
         let batch = self.handle_messages();
         let read = self.reader.bytes_read();
         self.shared.bytes_read.store(read, Ordering::Relaxed);

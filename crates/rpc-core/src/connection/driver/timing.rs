@@ -89,7 +89,7 @@ impl Driver {
         }
     }
 
-    fn on_time(&mut self, now: Instant) -> Option<End> {
+    pub(super) fn on_time(&mut self, now: Instant) -> Option<End> {
         match self.phase {
             Phase::Waiting(deadline) if deadline <= now => {
                 self.begin_flushing();
@@ -107,20 +107,54 @@ impl Driver {
         let silence = self.shared.liveness.silence();
         loop {
             match self.heartbeat.poll(now, silence) {
-                Next::Send => match self.send_control(&Message::Heartbeat) {
-                    // The peer would never hear a sign of life (rule C-HB-14).
-                    Err(SendError::Frame(error)) => {
-                        let text = format!("heartbeat cannot be sent: {error}");
-                        return Some(End::Fatal(Info::from(text)));
+                Next::Send => {
+                    self.give_back_room();
+                    match self.send_control(&Message::Heartbeat) {
+                        // The peer would never hear a sign of life (rule C-HB-14).
+                        Err(SendError::Frame(error)) => {
+                            let text = format!("heartbeat cannot be sent: {error}");
+                            return Some(End::Fatal(Info::from(text)));
+                        }
+                        Ok(()) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {}
                     }
-                    Ok(()) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {}
-                },
+                }
                 Next::SleepUntil(_) | Next::Sleep => return None,
                 Next::GiveUp(why) => {
                     self.shared.limits_met.add(Limit::Silence);
                     return Some(End::Dead(why));
                 }
             }
+        }
+    }
+}
+
+/// Bytes read and written between two heartbeats by a connection that is idle: heartbeats, and
+/// what somebody may ask now and then.
+const IDLE_BYTES: u64 = 1024;
+
+/// How much has been read and written when this was last looked at.
+#[derive(Debug, Default)]
+pub(super) struct Traffic(u64);
+
+impl Traffic {
+    /// Whether there has been next to none since.
+    fn is_idle(&mut self, bytes: u64) -> bool {
+        let before = std::mem::replace(&mut self.0, bytes);
+        bytes - before < IDLE_BYTES
+    }
+}
+
+impl Driver {
+    /// A connection that was busy and is idle keeps no large buffers.
+    fn give_back_room(&mut self) {
+        let output = &self.shared.output;
+        if self
+            .traffic
+            .is_idle(self.reader.bytes_read() + output.bytes_written())
+        {
+            self.reader.give_back_room();
+            self.writer.give_back_room();
+            output.give_back_room();
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Carries the frames of a handshake: ours out, the peer's in, neither waiting for the other.
 //!
 //! A step is over when the peer's frame is there (rule C-HS-21). What the transport has not taken
-//! of ours by then goes on being sent, during the next step and after the handshake.
+//! of ours by then goes on being sent, during the next step and after the handshake; if the peer's
+//! was there already, that is all of ours.
 
 use std::io;
 use std::pin::Pin;
@@ -9,7 +10,6 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bin_prot::BinWrite;
-use rpc_wire::handshake::{MetadataError, PeerMetadata};
 use rpc_wire::{Message, frame};
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -95,16 +95,17 @@ impl<'a> Exchange<'a> {
         step: Step,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Vec<u8>, HandshakeFailure>> {
-        let sent = self.poll_send(cx);
         let received = self.poll_receive(step, cx);
-        let Poll::Ready(Err(source)) = sent else {
+        if let Poll::Ready(Ok(_)) = received {
+            // Ours leaves with what follows it: one write, and the peer wakes once for both.
             return received;
-        };
-        // A peer that has closed may have said why before.
-        Poll::Ready(match received {
-            Poll::Ready(Ok(body)) if step != Step::Header && is_close_reason(&body) => Ok(body),
-            _ => Err(HandshakeFailure::Transport { step, source }),
-        })
+        }
+        match self.poll_send(cx) {
+            Poll::Ready(Err(source)) => {
+                Poll::Ready(Err(HandshakeFailure::Transport { step, source }))
+            }
+            Poll::Ready(Ok(())) | Poll::Pending => received,
+        }
     }
 
     /// Ready when the transport has taken all of ours.
@@ -152,6 +153,17 @@ impl<'a> Exchange<'a> {
         }
     }
 
+    /// Sends as much of ours as the transport takes at once: the peer is to see the same failure,
+    /// if what it has got of us is all it waits for.
+    pub(super) async fn send_now(&mut self) {
+        std::future::poll_fn(|cx| {
+            // What became of it makes no difference any more.
+            let _sent = self.poll_send(cx);
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// Tells the peer why, as far as it still listens.
     pub(super) async fn refuse(&mut self, reason: &Message<'_>) {
         if self.enqueue(Step::ConnectionMetadata, reason).is_err() {
@@ -164,8 +176,4 @@ impl<'a> Exchange<'a> {
             shut_down(self.io, false, deadline).await;
         }
     }
-}
-
-fn is_close_reason(body: &[u8]) -> bool {
-    matches!(PeerMetadata::decode(body), Err(MetadataError::Closed(_)))
 }
