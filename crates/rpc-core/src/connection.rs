@@ -26,6 +26,7 @@ mod messages;
 mod metadata_hook;
 mod outgoing;
 pub(crate) mod output;
+pub(crate) mod query_run;
 mod ranks;
 mod reader;
 pub(crate) mod run;

@@ -12,6 +12,7 @@ pub(crate) mod mapped;
 mod named;
 pub(crate) mod one_way;
 pub(crate) mod plain;
+mod slot;
 pub(crate) mod streaming;
 mod text;
 

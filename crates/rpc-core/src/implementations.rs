@@ -22,7 +22,7 @@ use menu_rpc::MenuRpc;
 use offered::Offered;
 
 pub use builder::Builder;
-pub(crate) use instance::{Find, Serve};
+pub(crate) use instance::{Find, Index, Serve};
 
 /// An immutable table of implementations, for connections whose state is `S`.
 ///

@@ -65,6 +65,11 @@ impl Admission {
         }
     }
 
+    /// Whether a query is admitted because the one before it was, if that left nothing open.
+    pub(super) fn goes_by_what_is_open(&self) -> bool {
+        self.pace.is_none()
+    }
+
     /// The limit that one more query meets while so many are open.
     #[inline]
     pub(super) fn refuses(&mut self, open: usize) -> Option<Limit> {

@@ -13,15 +13,17 @@ use super::admission::Admission;
 use super::end::End;
 use super::gate::Hold;
 use super::output::Stage;
+use super::query_run::QueryRun;
 use super::reader::Reader;
 use super::run::Run;
+use super::serving::Served;
 use super::shared::Shared;
 use super::waiting::{After, Arrived, Receiver};
 use crate::error::HandlerError;
 use crate::implementation::{
     BoxFuture, Call, CalledRpc, HandlerKind, Received, Started, Stop, caught, poll_now,
 };
-use crate::implementations::{Find, Serve};
+use crate::implementations::{Find, Index, Serve};
 use crate::query_context::QueryContext;
 use crate::tracing_event::{Event, Kind, Turn};
 
@@ -128,7 +130,8 @@ fn hold(
     });
 }
 
-/// Starts answering a query that came in a frame of `body` bytes.
+/// Starts answering a query that came in a frame of `body` bytes. Who answers it, if queries that
+/// are like it may follow as [`queries`].
 pub(super) fn query(
     call: &mut Call,
     callee: &dyn Serve,
@@ -136,15 +139,15 @@ pub(super) fn query(
     admission: &mut Admission,
     query: Query<'_>,
     body: usize,
-) -> Option<End> {
+) -> Result<Option<Index>, End> {
     let shared = call.shared();
     if shared.output.has_ended() {
         // Nobody can be answered any more (rule C-RD-5).
-        return Some(End::Stopped(None));
+        return Err(End::Stopped(None));
     }
     if shared.output.is_closing() {
         // Once closing has started, queries of every form are dropped (decision 1).
-        return None;
+        return Ok(None);
     }
     let (called, menu_index, found) = match callee.find(query.header.specifier()) {
         Find::Implementation(index) => {
@@ -158,7 +161,7 @@ pub(super) fn query(
             (called, menu_index, None)
         }
         Find::BadRank(rank) => {
-            return Some(End::Fatal(Info::from(format!(
+            return Err(End::Fatal(Info::from(format!(
                 "query {} names rank {rank}, which our menu does not have",
                 query.header.id
             ))));
@@ -175,7 +178,7 @@ pub(super) fn query(
         // What ends a stream makes room.
         if !is_abort(kind, query.data) {
             call.refuse(kind, limit);
-            return None;
+            return Ok(None);
         }
     }
     call.show_metadata(&query.header);
@@ -198,18 +201,59 @@ pub(super) fn query(
     });
     call.clear();
     match started {
-        Started::Done => None,
+        Started::Done => Ok(found.filter(|_| admission.goes_by_what_is_open())),
         Started::Task { future, stream } => {
-            let task = match span {
-                None => tasks.spawn(future),
-                Some(span) => tasks.spawn(future.instrument(span)),
-            };
-            if let Some(stream) = stream {
-                stream.set_task(task);
-            }
-            None
+            go_on(tasks, future, stream, span);
+            Ok(None)
         }
-        Started::Stop(stop) => Some(stop.into()),
+        Started::Stop(stop) => Err(stop.into()),
+    }
+}
+
+/// Answers the queries that have been read behind one that `call` has answered, in a frame of
+/// `body` bytes, as long as they are like it.
+pub(super) fn queries(
+    call: &mut Call,
+    callee: &dyn Serve,
+    tasks: &mut JoinSet<Option<Stop>>,
+    index: Index,
+    reader: &mut Reader,
+    body: usize,
+) -> Result<(), End> {
+    let Some((last, unread)) = reader.last_and_unread(body) else {
+        return Ok(());
+    };
+    let Some(mut run) = QueryRun::new(last, unread, call) else {
+        return Ok(());
+    };
+    let handled = catch_unwind(AssertUnwindSafe(|| callee.handle_run(index, &mut run)));
+    let started = handled.unwrap_or_else(|panic| {
+        let error = HandlerError::from_panic(&*panic);
+        run.call().failed(callee.kind(index), error).into()
+    });
+    match started {
+        Started::Done => Ok(()),
+        Started::Task { future, stream } => {
+            go_on(tasks, future, stream, None);
+            Ok(())
+        }
+        Started::Stop(stop) => Err(stop.into()),
+    }
+}
+
+/// What a handler has left to do goes on as a task.
+fn go_on(
+    tasks: &mut JoinSet<Option<Stop>>,
+    future: BoxFuture<Option<Stop>>,
+    stream: Option<Arc<Served>>,
+    span: Option<Span>,
+) {
+    let task = match span {
+        None => tasks.spawn(future),
+        Some(span) => tasks.spawn(future.instrument(span)),
+    };
+    if let Some(stream) = stream {
+        stream.set_task(task);
     }
 }
 

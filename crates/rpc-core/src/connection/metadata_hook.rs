@@ -144,6 +144,12 @@ impl Hooks {
             .is_some_and(|entries| entries.iter().any(|entry| entry.key == key))
     }
 
+    /// Whether any key has one, or is about to.
+    #[inline]
+    pub(crate) fn are_set(&self) -> bool {
+        self.entries.get().is_some()
+    }
+
     /// The metadata of a query of ours: what was `given` with it, and what the hooks say.
     #[inline]
     pub(crate) fn when_sending<'a>(

@@ -1,5 +1,6 @@
 //! Reading: one buffer, filled by one read, out of which every whole frame is handled in place.
 
+mod pattern;
 mod unread;
 
 use std::io;
@@ -9,6 +10,7 @@ use std::task::{Context, Poll, ready};
 use rpc_wire::frame;
 use tokio::io::{AsyncRead, ReadBuf};
 
+pub(crate) use pattern::Pattern;
 pub(crate) use unread::Unread;
 
 /// What the buffer has at first, and in the end if nothing but heartbeats comes.
@@ -89,6 +91,15 @@ impl Reader {
     pub(crate) fn unread(&mut self) -> Unread<'_> {
         let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
         Unread::new(unread, self.limit, &mut self.start, &mut self.bytes_read)
+    }
+
+    /// The frame, with a body of `body` bytes, that was handed over last, and the frames behind it.
+    pub(crate) fn last_and_unread(&mut self, body: usize) -> Option<(&[u8], Unread<'_>)> {
+        let begin = self.start.checked_sub(frame::LENGTH_BYTES + body)?;
+        let last = self.buffer.get(begin..self.start)?;
+        let unread = self.buffer.get(self.start..self.end)?;
+        let unread = Unread::new(unread, self.limit, &mut self.start, &mut self.bytes_read);
+        Some((last, unread))
     }
 
     /// Reads once. `Ok(0)` is the end of the input.

@@ -62,6 +62,12 @@ impl Call {
         self.header = ResponseHeader::new(self.shared.version, id, menu_index);
     }
 
+    /// The same, of a query for the same RPC.
+    #[inline]
+    pub(crate) fn renew_id(&mut self, id: QueryId) {
+        self.header.id = id;
+    }
+
     /// Lets go of what belongs to the query that has been handled.
     pub(crate) fn clear(&mut self) {
         self.values = Values::default();

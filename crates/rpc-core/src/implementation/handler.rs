@@ -12,6 +12,7 @@ use rpc_wire::Data;
 
 use super::call::Call;
 use super::lift::Source;
+use crate::connection::query_run::QueryRun;
 use crate::connection::serving::Served;
 use crate::error::HandlerError;
 use crate::payload::Codec;
@@ -24,6 +25,17 @@ pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) trait Handler<S>: Send + Sync {
     /// Starts answering. A panic in here is the handler's (rule R-XN-1).
     fn handle(&self, state: &dyn Source<S>, query: &Received<'_>) -> Started;
+
+    /// Answers queries one after the other, until one of them is not done with at once.
+    fn handle_run(&self, state: &dyn Source<S>, run: &mut QueryRun<'_>) -> Started {
+        while let Some(query) = run.next() {
+            let started = self.handle(state, &query);
+            if !matches!(started, Started::Done) {
+                return started;
+            }
+        }
+        Started::Done
+    }
 
     fn kind(&self) -> HandlerKind;
 
@@ -172,11 +184,20 @@ pub(crate) enum Polled<T> {
 pub(crate) fn poll_at_once<T>(
     run: impl FnOnce() -> Result<Running<T>, HandlerError>,
 ) -> Result<Polled<T>, HandlerError> {
-    or_panic(catch_unwind(AssertUnwindSafe(|| {
-        let mut running = run()?;
-        Ok(match poll_now(running.as_mut()) {
-            Poll::Ready(result) => Polled::Over(result?),
-            Poll::Pending => Polled::Suspended(running),
-        })
-    })))
+    at_once(|| poll_running(run()?))
+}
+
+/// Polls a handler's future once.
+pub(super) fn poll_running<T>(mut running: Running<T>) -> Result<Polled<T>, HandlerError> {
+    Ok(match poll_now(running.as_mut()) {
+        Poll::Ready(result) => Polled::Over(result?),
+        Poll::Pending => Polled::Suspended(running),
+    })
+}
+
+/// What a handler has come to without suspending. Its panic is a failure like others.
+pub(super) fn at_once<T>(
+    run: impl FnOnce() -> Result<Polled<T>, HandlerError>,
+) -> Result<Polled<T>, HandlerError> {
+    or_panic(catch_unwind(AssertUnwindSafe(run)))
 }

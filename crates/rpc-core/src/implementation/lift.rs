@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use super::Implementation;
 use super::handler::{BoxFuture, Handler, HandlerKind, Received, Started};
+use crate::connection::query_run::QueryRun;
 use crate::error::{Failure, HandlerError};
 use crate::query_context::QueryContext;
 use crate::shapes::Types;
@@ -197,6 +198,14 @@ impl<W: Send + 'static, S: Send + 'static> Handler<W> for LiftedHandler<W, S> {
             lift: &self.lift,
         };
         self.handler.handle(&narrower, query)
+    }
+
+    fn handle_run(&self, state: &dyn Source<W>, run: &mut QueryRun<'_>) -> Started {
+        let narrower = Narrower {
+            outer: state,
+            lift: &self.lift,
+        };
+        self.handler.handle_run(&narrower, run)
     }
 
     fn kind(&self) -> HandlerKind {

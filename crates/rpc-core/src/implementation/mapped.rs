@@ -54,7 +54,7 @@ where
                     Poll::Pending => {
                         let steps = self.steps.clone();
                         let running = async move { (steps.1)(running.await) };
-                        answering.suspended(call, Box::pin(running))
+                        answering.suspended(call, running)
                     }
                 },
                 Err(answer) => answering.answer(call, answer).into(),

@@ -7,9 +7,12 @@ use rpc_wire::RpcError;
 
 use super::Call;
 use super::handler::{
-    Handler, HandlerKind, Polled, Received, Running, Started, Stop, caught, or_panic, poll_at_once,
+    Handler, HandlerKind, Polled, Received, Running, Started, Stop, at_once, caught, or_panic,
+    poll_at_once, poll_running,
 };
-use super::lift::Source;
+use super::lift::{Given, Source};
+use super::slot::{Ran, Slot};
+use crate::connection::query_run::QueryRun;
 use crate::error::{Failure, HandlerError, failure, located};
 use crate::on_exception::Raised;
 use crate::payload::{self, Codec};
@@ -41,19 +44,18 @@ where
     C: Codec<Q>,
 {
     fn handle(&self, state: &dyn Source<S>, query: &Received<'_>) -> Started {
-        let message = match payload::read(query.data, C::read) {
-            Ok(message) => message,
-            Err(error) => {
-                let shared = query.call().shared();
-                shared.keep_undecodable(QUERY_LOCATION, &error, query.data);
-                // Nobody waits who could be told: the connection ends (rule R-OW-2).
-                let error = located(QUERY_LOCATION, failure(error));
-                return Started::Stop(Stop::Failed(RpcError::BinIoExn(error).to_sexp()));
+        self.take(state, query, &mut Slot::default())
+    }
+
+    fn handle_run(&self, state: &dyn Source<S>, run: &mut QueryRun<'_>) -> Started {
+        let mut slot = Slot::default();
+        while let Some(query) = run.next() {
+            let started = self.take(state, &query, &mut slot);
+            if !matches!(started, Started::Done) {
+                return started;
             }
-        };
-        start(query.call(), HandlerKind::OneWay, || {
-            state.give(query).run(&self.handler, message)
-        })
+        }
+        Started::Done
     }
 
     fn kind(&self) -> HandlerKind {
@@ -65,13 +67,53 @@ where
     }
 }
 
+impl<F, Q, C> OneWayHandler<F, Q, C> {
+    /// Takes one message; its handler runs in `slot`.
+    #[inline]
+    fn take<S, Fut>(
+        &self,
+        state: &dyn Source<S>,
+        query: &Received<'_>,
+        slot: &mut Slot<Fut>,
+    ) -> Started
+    where
+        S: Send + 'static,
+        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), HandlerError>> + Send + 'static,
+        Q: Send + 'static,
+        C: Codec<Q>,
+    {
+        let message = match payload::read(query.data, C::read) {
+            Ok(message) => message,
+            Err(error) => {
+                let shared = query.call().shared();
+                shared.keep_undecodable(QUERY_LOCATION, &error, query.data);
+                // Nobody waits who could be told: the connection ends (rule R-OW-2).
+                let error = located(QUERY_LOCATION, failure(error));
+                return Started::Stop(Stop::Failed(RpcError::BinIoExn(error).to_sexp()));
+            }
+        };
+        let polled = at_once(|| match state.give(query) {
+            Given::Now(state) => match slot.run((self.handler)(&state, message)) {
+                Ran::Over(result) => result.map(Polled::Over),
+                Ran::Suspended(running) => Ok(Polled::Suspended(Box::pin(running))),
+            },
+            given => poll_running(given.run(&self.handler, message)?),
+        });
+        started(query.call(), HandlerKind::OneWay, polled)
+    }
+}
+
 /// Runs a handler whose failure must not become an answer.
 pub(super) fn start(
     call: &Call,
     kind: HandlerKind,
     run: impl FnOnce() -> Result<Running<()>, HandlerError>,
 ) -> Started {
-    let polled = poll_at_once(run);
+    started(call, kind, poll_at_once(run))
+}
+
+fn started(call: &Call, kind: HandlerKind, polled: Result<Polled<()>, HandlerError>) -> Started {
     // Told of even if it failed or goes on (rules T-S8, T-S10).
     call.tell(SentResponse::OneWaySoNoResponse);
     match polled {

@@ -8,6 +8,8 @@ use std::task::{Context, Poll, Waker};
 use super::Call;
 use super::handler::{Handler, HandlerKind, Received, Started, Stop, caught};
 use super::lift::{Given, Source};
+use super::slot::{Ran, Slot};
+use crate::connection::query_run::QueryRun;
 use crate::connection::serving::OpenQuery;
 use crate::error::HandlerError;
 use crate::payload::Codec;
@@ -42,20 +44,18 @@ where
     C: Codec<Q> + Codec<R>,
 {
     fn handle(&self, state: &dyn Source<S>, query: &Received<'_>) -> Started {
-        let Some(value) = query.decode::<Q, C>(rpc::QUERY_LOCATION) else {
-            return Started::Done;
-        };
-        let call = query.call();
-        let answering = Answering::<R, C>::new(HandlerKind::Plain, self.user_errors);
-        // The common case is apart from the others so that the handler's future is polled as
-        // what it is, rather than through a pointer.
-        match state.give(query) {
-            Given::Now(state) => answering.start(call, Box::pin((self.handler)(&state, value))),
-            given => match given.run(&self.handler, value) {
-                Ok(running) => answering.start(call, running),
-                Err(error) => answering.answer(call, Err(error)).into(),
-            },
+        self.answer(state, query, &mut Slot::default())
+    }
+
+    fn handle_run(&self, state: &dyn Source<S>, run: &mut QueryRun<'_>) -> Started {
+        let mut slot = Slot::default();
+        while let Some(query) = run.next() {
+            let started = self.answer(state, &query, &mut slot);
+            if !matches!(started, Started::Done) {
+                return started;
+            }
         }
+        Started::Done
     }
 
     fn kind(&self) -> HandlerKind {
@@ -64,6 +64,43 @@ where
 
     fn types(&self) -> Types {
         Types::plain::<Q, R, C>()
+    }
+}
+
+impl<F, Q, R, C> Plain<F, Q, R, C> {
+    /// Answers one query; its handler runs in `slot`.
+    #[inline]
+    fn answer<S, Fut>(
+        &self,
+        state: &dyn Source<S>,
+        query: &Received<'_>,
+        slot: &mut Slot<Fut>,
+    ) -> Started
+    where
+        S: Send + 'static,
+        F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<R, HandlerError>> + Send + 'static,
+        Q: Send + 'static,
+        R: 'static,
+        C: Codec<Q> + Codec<R>,
+    {
+        let Some(value) = query.decode::<Q, C>(rpc::QUERY_LOCATION) else {
+            return Started::Done;
+        };
+        let call = query.call();
+        let answering = Answering::<R, C>::new(HandlerKind::Plain, self.user_errors);
+        // The common case is apart from the others so that the handler's future is polled as
+        // what it is, rather than through a pointer.
+        match state.give(query) {
+            Given::Now(state) => match slot.run((self.handler)(&state, value)) {
+                Ran::Over(result) => answering.answer(call, result).into(),
+                Ran::Suspended(running) => answering.suspended(call, running),
+            },
+            given => match given.run(&self.handler, value) {
+                Ok(running) => answering.start(call, running),
+                Err(error) => answering.answer(call, Err(error)).into(),
+            },
+        }
     }
 }
 
@@ -112,9 +149,9 @@ impl<R: 'static, C: Codec<R>> Answering<R, C> {
     }
 
     /// Answers when the result is there.
-    pub(super) fn suspended<F>(self, call: &Call, running: Pin<Box<F>>) -> Started
+    pub(super) fn suspended<F>(self, call: &Call, running: F) -> Started
     where
-        F: Future<Output = Result<R, HandlerError>> + Send + ?Sized + 'static,
+        F: Future<Output = Result<R, HandlerError>> + Send + 'static,
     {
         let open = OpenQuery::new(call.shared());
         Started::Task {
@@ -123,9 +160,9 @@ impl<R: 'static, C: Codec<R>> Answering<R, C> {
         }
     }
 
-    async fn finish<F>(self, call: Call, _open: OpenQuery, running: Pin<Box<F>>) -> Option<Stop>
+    async fn finish<F>(self, call: Call, _open: OpenQuery, running: F) -> Option<Stop>
     where
-        F: Future<Output = Result<R, HandlerError>> + Send + ?Sized,
+        F: Future<Output = Result<R, HandlerError>> + Send,
     {
         // Encoding the response runs the user's code too: it is inside what is caught.
         let inner = call.clone();

@@ -6,6 +6,7 @@ use rpc_wire::{DescriptionRef, Specifier};
 
 use super::offered::{self, Offered};
 use super::{Table, menu_rpc};
+use crate::connection::query_run::QueryRun;
 use crate::implementation::{CalledRpc, Handler, HandlerKind, Own, Received, Started};
 
 /// What a connection asks of the table that it uses.
@@ -18,6 +19,9 @@ pub(crate) trait Serve: Send + Sync {
 
     /// Starts answering. Panics of the handler come out of here.
     fn handle(&self, index: Index, query: &Received<'_>) -> Started;
+
+    /// Goes on answering queries. Panics of the handler come out of here.
+    fn handle_run(&self, index: Index, run: &mut QueryRun<'_>) -> Started;
 
     /// Answers a query for what is not implemented.
     fn handle_unknown(&self, query: &Received<'_>) -> Started;
@@ -117,6 +121,13 @@ impl<S: Send + Sync> Serve for Instance<S> {
     fn handle(&self, index: Index, query: &Received<'_>) -> Started {
         match self.handler(index) {
             Some(handler) => handler.handle(&Own(&self.state), query),
+            None => Started::Done,
+        }
+    }
+
+    fn handle_run(&self, index: Index, run: &mut QueryRun<'_>) -> Started {
+        match self.handler(index) {
+            Some(handler) => handler.handle_run(&Own(&self.state), run),
             None => Started::Done,
         }
     }

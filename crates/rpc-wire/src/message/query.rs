@@ -1,5 +1,7 @@
 //! Queries, in the four forms that the versions brought (*protocol* §5).
 
+use std::ops::Range;
+
 use bin_prot::{
     BinRead, BinWrite, OrNull, ReadError, ReadErrorKind, Reader, WriteError, nat0_size, variant,
     write_nat0,
@@ -322,6 +324,25 @@ impl<'a> Query<'a> {
             tag @ (V1 | V2 | V3 | V4) => Self::read_after_tag(tag, &mut reader).ok(),
             _ => None,
         }
+    }
+
+    /// Where in the body of a query its id is: queries for the same RPC often differ in nothing
+    /// else of what precedes their payload.
+    ///
+    /// ```
+    /// let body = b"\x0c\x01\x02\xfe\x80\x00\xff\x03two";
+    /// assert_eq!(rpc_wire::Query::id_in(body), Some(3..6));
+    /// ```
+    pub fn id_in(body: &[u8]) -> Option<Range<usize>> {
+        let mut reader = Reader::new(body);
+        match reader.byte().ok()? {
+            V1 | V2 | V3 => drop(DescriptionRef::bin_read(&mut reader).ok()?),
+            V4 => drop(Specifier::bin_read(&mut reader).ok()?),
+            _ => return None,
+        }
+        let start = reader.offset();
+        QueryId::bin_read(&mut reader).ok()?;
+        Some(start..reader.offset())
     }
 
     #[inline]

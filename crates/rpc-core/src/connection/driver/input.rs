@@ -95,9 +95,17 @@ impl Driver {
             } else if let Some(query) = Query::split(body) {
                 let (call, callee) = (&mut self.call, &*self.callee);
                 let (tasks, admission) = (&mut self.tasks, &mut self.admission);
-                match messages::query(call, callee, tasks, admission, query, bytes) {
-                    None => continue,
-                    Some(end) => return Batch::End(end),
+                let handled = match messages::query(call, callee, tasks, admission, query, bytes) {
+                    // What names the RPC is the beginning.
+                    Ok(Some(index)) if self.reader.goes_on_like(bytes, bytes.min(3)) => {
+                        messages::queries(call, callee, tasks, index, &mut self.reader, bytes)
+                    }
+                    Ok(_) => Ok(()),
+                    Err(end) => Err(end),
+                };
+                match handled {
+                    Ok(()) => continue,
+                    Err(end) => return Batch::End(end),
                 }
             } else {
                 match Message::decode(body) {

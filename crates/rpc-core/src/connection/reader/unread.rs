@@ -1,6 +1,8 @@
 //! Frames that are there already, taken one after the other.
 
-use rpc_wire::frame;
+use rpc_wire::{QueryId, frame};
+
+use super::Pattern;
 
 /// What a reader has and has not handed over yet. What is taken of it is handed over when this is
 /// dropped.
@@ -47,6 +49,22 @@ impl<'a> Unread<'a> {
         self.left = left;
         self.bodies += 1;
         Some(tail)
+    }
+
+    /// Takes a query that is like the one of this pattern, with a payload of `size` bytes. Its id
+    /// and its payload.
+    #[inline]
+    pub(crate) fn take_query(
+        &mut self,
+        pattern: &Pattern,
+        size: usize,
+    ) -> Option<(QueryId, &'a [u8])> {
+        let (head, tail) = self.left.split_at_checked(pattern.bytes())?;
+        let (payload, left) = tail.split_at_checked(size)?;
+        let id = pattern.id(head)?;
+        self.left = left;
+        self.bodies += 1;
+        Some((id, payload))
     }
 
     /// Takes the next frame, of whose body `accept` makes its last part. What precedes that, the

@@ -1,0 +1,119 @@
+//! Where the handlers of one RPC run, one after the other: their futures are of one type, and what
+//! was allocated for the first serves them all.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+/// A place for one future at a time.
+pub(super) struct Slot<F>(Option<Pin<Box<Option<F>>>>);
+
+/// How far a future has come without suspending.
+pub(super) enum Ran<F: Future> {
+    Over(F::Output),
+    Suspended(Occupied<F>),
+}
+
+/// A place that a suspended future has taken along.
+pub(super) struct Occupied<F>(Pin<Box<Option<F>>>);
+
+impl<F> Default for Slot<F> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<F: Future> Slot<F> {
+    /// Runs a future as far as it goes without suspending. One that is over is dropped before this
+    /// returns.
+    #[inline]
+    pub(super) fn run(&mut self, future: F) -> Ran<F> {
+        let mut place = match self.0.take() {
+            Some(mut place) => {
+                place.set(Some(future));
+                place
+            }
+            None => Box::pin(Some(future)),
+        };
+        let mut occupied = Occupied(place);
+        let mut now = Context::from_waker(Waker::noop());
+        match Pin::new(&mut occupied).poll(&mut now) {
+            Poll::Ready(result) => {
+                place = occupied.0;
+                place.set(None);
+                self.0 = Some(place);
+                Ran::Over(result)
+            }
+            Poll::Pending => Ran::Suspended(occupied),
+        }
+    }
+}
+
+impl<F: Future> Future for Occupied<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.get_mut().0.as_mut().as_pin_mut() {
+            Some(future) => future.poll(cx),
+            // It was over when it was polled last.
+            None => Poll::Pending,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::future::poll_fn;
+    use std::rc::Rc;
+
+    use super::*;
+
+    /// Counts those that exist.
+    struct Alive(Rc<Cell<usize>>);
+
+    impl Alive {
+        fn new(alive: &Rc<Cell<usize>>) -> Self {
+            alive.set(alive.get() + 1);
+            Self(alive.clone())
+        }
+    }
+
+    impl Drop for Alive {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+        }
+    }
+
+    #[test]
+    fn future_that_is_over_is_gone_and_one_that_is_not_takes_its_place_along() {
+        let alive = Rc::new(Cell::new(0));
+        let mut slot = Slot::default();
+        let future = |polls: u32| {
+            // Held by the future itself, not by what it has left behind when it is over.
+            let (held, mut left) = (Alive::new(&alive), polls);
+            poll_fn(move |_| {
+                let _held = &held;
+                left -= 1;
+                if left == 0 {
+                    Poll::Ready(polls)
+                } else {
+                    Poll::Pending
+                }
+            })
+        };
+        for _ in 0..3 {
+            assert!(matches!(slot.run(future(1)), Ran::Over(1)));
+            assert_eq!(alive.get(), 0);
+        }
+        let Ran::Suspended(mut suspended) = slot.run(future(2)) else {
+            unreachable!()
+        };
+        assert!(matches!(slot.run(future(1)), Ran::Over(1)));
+        assert_eq!(alive.get(), 1);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert_eq!(Pin::new(&mut suspended).poll(&mut cx), Poll::Ready(2));
+        drop(suspended);
+        assert_eq!(alive.get(), 0);
+    }
+}
