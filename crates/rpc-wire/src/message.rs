@@ -1,5 +1,6 @@
 //! The message: what every frame after the handshake holds (*protocol* §5).
 
+mod head;
 pub(crate) mod query;
 pub(crate) mod response;
 pub mod stream;

@@ -37,6 +37,7 @@ mod payload;
 mod peer;
 mod proxy;
 mod push_back;
+mod query_runs;
 mod replay;
 mod rpcs;
 mod serving;

@@ -180,6 +180,12 @@ impl Peer {
         sending.await.expect("nobody reads").unwrap();
     }
 
+    /// To an end that may be gone.
+    pub(crate) async fn try_to_send_bytes(&mut self, bytes: &[u8]) {
+        // That is all that can be wrong.
+        let _gone = self.io.write_all(bytes).await;
+    }
+
     pub(crate) async fn send_frame(&mut self, body: &[u8]) {
         let length = (body.len() as u64).to_le_bytes();
         self.send_bytes(&[&length, body].concat()).await;
@@ -376,6 +382,20 @@ impl Peer {
             id: response.header.id.get(),
             result: response.result.map(|data| data.bytes().unwrap().to_vec()),
         }
+    }
+
+    /// The responses that are there.
+    pub(crate) async fn responses_so_far(&mut self) -> Vec<Answered> {
+        let mut responses = Vec::new();
+        while let Ok(Some(body)) = timeout(Duration::ZERO, self.next()).await {
+            if let Ok(Message::Response(response)) = Message::decode(&body) {
+                responses.push(Answered {
+                    id: response.header.id.get(),
+                    result: response.result.map(|data| data.bytes().unwrap().to_vec()),
+                });
+            }
+        }
+        responses
     }
 
     /// This response.

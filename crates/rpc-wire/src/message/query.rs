@@ -7,6 +7,7 @@ use bin_prot::{
     write_nat0,
 };
 
+use super::head::Head;
 use crate::{
     DEFAULT_KEY, Data, DescriptionRef, KeyedMetadata, ProtocolVersion, QueryId, QueryMetadata,
 };
@@ -205,9 +206,31 @@ impl<'a> QueryHeader<'a> {
         single.into_iter().chain(keyed)
     }
 
+    /// What precedes a payload, if it is what usually does: a small rank, and no metadata.
+    #[inline]
+    fn head(&self, payload: usize) -> Option<Head> {
+        let Envelope::V4 {
+            specifier: Specifier::Rank(rank @ 0..=0x7f),
+            metadata: None,
+        } = self.envelope
+        else {
+            return None;
+        };
+        let specifier = Head::new(V4.into(), 1).then(1 | rank.cast_unsigned() << 8, 2);
+        let no_metadata = specifier.then_id(self.id.get())?.then(0, 1);
+        no_metadata.then_length(payload)
+    }
+
     /// Size of the message with a payload of `payload` bytes.
     #[inline]
     pub fn message_size(&self, payload: usize) -> usize {
+        match self.head(payload) {
+            Some(head) => head.len() + payload,
+            None => self.any_message_size(payload),
+        }
+    }
+
+    fn any_message_size(&self, payload: usize) -> usize {
         let envelope = match self.envelope {
             Envelope::V1 { rpc } => rpc.bin_size(),
             Envelope::V2 { rpc, metadata } => rpc.bin_size() + metadata.bin_size(),
@@ -226,6 +249,16 @@ impl<'a> QueryHeader<'a> {
     /// The RPC's version, the id, the rank or a metadata key is outside the 63 bits of an `int`.
     #[inline]
     pub fn write_before(&self, payload: usize, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        match self.head(payload) {
+            Some(head) => {
+                head.write(buffer);
+                Ok(())
+            }
+            None => self.write_any_before(payload, buffer),
+        }
+    }
+
+    fn write_any_before(&self, payload: usize, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
         match self.envelope {
             Envelope::V1 { rpc } => {
                 buffer.push(V1);
@@ -395,6 +428,43 @@ impl BinWrite for Specifier<'_> {
             Self::Rank(rank) => {
                 buffer.push(1);
                 rank.bin_write(buffer)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::head::EDGES;
+    use super::*;
+
+    #[test]
+    fn usual_form_is_the_same_in_short() {
+        let rpc = DescriptionRef {
+            name: b"echo",
+            version: 1,
+        };
+        let (none, some) = (QueryMetadata::new(), QueryMetadata::new().with(0, "x"));
+        for rank in [None, Some(0), Some(127), Some(128)] {
+            for metadata in [&none, &some] {
+                for (id, payload) in EDGES.iter().flat_map(|id| EDGES.map(|edge| (*id, edge))) {
+                    let id = QueryId::new(id);
+                    let header = QueryHeader::new(ProtocolVersion::MAX, rpc, rank, id, metadata);
+                    let Some(payload) = usize::try_from(payload).ok() else {
+                        continue;
+                    };
+                    let mut long = Vec::new();
+                    header.write_any_before(payload, &mut long).unwrap();
+                    let size = header.any_message_size(payload);
+                    assert_eq!(size, long.len() + payload);
+                    // With just as much room as there must be, and with more.
+                    for room in [long.len(), 100] {
+                        let mut short = Vec::with_capacity(room);
+                        header.write_before(payload, &mut short).unwrap();
+                        assert_eq!((&short, header.message_size(payload)), (&long, size));
+                        assert_eq!(short.capacity(), room);
+                    }
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 use bin_prot::write_nat0;
 use bin_prot::{BinRead, BinWrite, Nat0, ReadError, Reader, WriteError, nat0_size, variant};
 
+use super::head::Head;
 use crate::{Data, ProtocolVersion, QueryId, RpcError};
 
 pub(super) const V1: u8 = 0x02;
@@ -119,9 +120,34 @@ impl ResponseHeader {
         }
     }
 
+    /// What precedes a payload, if it is what usually does.
+    #[inline]
+    fn head(&self, payload: usize) -> Option<Head> {
+        let id = self.id.get();
+        let before_ok = match self.form {
+            ResponseForm::V1 => Head::new(V1.into(), 1).then_id(id)?,
+            ResponseForm::V2 { menu_index } => {
+                let before = Head::new(V2.into(), 1).then_id(id)?;
+                match menu_index {
+                    None => before.then(0, 1),
+                    Some(Nat0(index @ 0..=0x7f)) => before.then(1 | index << 8, 2),
+                    Some(_) => return None,
+                }
+            }
+        };
+        before_ok.then(OK.into(), 1).then_length(payload)
+    }
+
     /// Size of the message with a payload of `payload` bytes.
     #[inline]
     pub fn message_size(&self, payload: usize) -> usize {
+        match self.head(payload) {
+            Some(head) => head.len() + payload,
+            None => self.any_message_size(payload),
+        }
+    }
+
+    fn any_message_size(&self, payload: usize) -> usize {
         self.size() + 1 + nat0_size(payload) + payload
     }
 
@@ -131,6 +157,16 @@ impl ResponseHeader {
     /// The id or the index is outside its range.
     #[inline]
     pub fn write_before(&self, payload: usize, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        match self.head(payload) {
+            Some(head) => {
+                head.write(buffer);
+                Ok(())
+            }
+            None => self.write_any_before(payload, buffer),
+        }
+    }
+
+    fn write_any_before(&self, payload: usize, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
         self.write(buffer)?;
         buffer.push(OK);
         write_nat0(buffer, payload);
@@ -216,6 +252,39 @@ impl BinWrite for Response<'_> {
             Err(error) => {
                 buffer.push(ERROR);
                 error.bin_write(buffer)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::head::EDGES;
+    use super::*;
+
+    #[test]
+    fn usual_form_is_the_same_in_short() {
+        let index = |index| ResponseForm::V2 {
+            menu_index: Some(Nat0(index)),
+        };
+        let none = ResponseForm::V2 { menu_index: None };
+        for form in [ResponseForm::V1, none, index(0), index(127), index(128)] {
+            for (id, payload) in EDGES.iter().flat_map(|id| EDGES.map(|edge| (*id, edge))) {
+                let header = ResponseHeader {
+                    form,
+                    id: QueryId::new(id),
+                };
+                let Some(payload) = usize::try_from(payload).ok() else {
+                    continue;
+                };
+                let mut long = Vec::new();
+                header.write_any_before(payload, &mut long).unwrap();
+                let size = header.any_message_size(payload);
+                assert_eq!(size, long.len() + payload);
+                let mut short = Vec::with_capacity(long.len());
+                header.write_before(payload, &mut short).unwrap();
+                assert_eq!((&short, header.message_size(payload)), (&long, size));
+                assert_eq!(short.capacity(), long.len());
             }
         }
     }
