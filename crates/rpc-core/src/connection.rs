@@ -32,6 +32,7 @@ mod reader;
 pub(crate) mod run;
 pub(crate) mod serving;
 mod shared;
+mod streams;
 pub(crate) mod waiting;
 mod writer;
 

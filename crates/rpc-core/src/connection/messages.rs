@@ -18,7 +18,8 @@ use super::reader::Reader;
 use super::run::Run;
 use super::serving::Served;
 use super::shared::Shared;
-use super::waiting::{After, Arrived, Receiver};
+use super::streams::Streams;
+use super::waiting::{After, Answers, Arrived, Receiver};
 use crate::error::HandlerError;
 use crate::implementation::{
     BoxFuture, Call, CalledRpc, HandlerKind, Received, Started, Stop, caught, poll_now,
@@ -55,37 +56,61 @@ pub(super) fn other(shared: &Shared, message: Message<'_>) -> Option<End> {
 pub(super) fn response(
     shared: &Arc<Shared>,
     tasks: &mut JoinSet<Option<Stop>>,
+    streams: &mut Streams,
     id: QueryId,
     result: Result<Data<'_>, RpcError>,
     body: usize,
-) -> Result<Option<Arc<dyn Receiver>>, End> {
-    let receiver = shared.waiting().receiver(id);
-    let Some(receiver) = receiver else {
-        let error = Sexp::list([Sexp::atom("Unknown_query_id"), Sexp::atom(id.to_string())]);
-        return Err(End::Stopped(Some(Info::Sexp(error))));
-    };
+) -> Result<GoesOn, End> {
     let arrived = Arrived {
         id,
         result,
         body,
         shared,
     };
-    match receiver.response(arrived) {
-        After::Stream => Ok(Some(receiver)),
-        after => follow(shared, tasks, id, receiver, after).map(|()| None),
+    if let Some(receiver) = streams.get(id) {
+        let goes_on = follow(shared, tasks, id, receiver, receiver.response(arrived))?;
+        if goes_on == GoesOn::Never {
+            streams.remove(id);
+        }
+        return Ok(goes_on);
     }
+    let found = shared.waiting().receiver(id);
+    let Some((answers, receiver)) = found else {
+        let error = Sexp::list([Sexp::atom("Unknown_query_id"), Sexp::atom(id.to_string())]);
+        return Err(End::Stopped(Some(Info::Sexp(error))));
+    };
+    let goes_on = follow(shared, tasks, id, &receiver, receiver.response(arrived))?;
+    if answers == Answers::Many && goes_on != GoesOn::Never {
+        streams.insert(id, receiver);
+    }
+    Ok(goes_on)
+}
+
+/// Whether there may be more for the receiver of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum GoesOn {
+    Never,
+    Alone,
+    /// It takes all that follows in one go, as [`updates`].
+    Together,
 }
 
 /// Hands over the updates of one stream that have been read, as long as they follow one another.
 pub(super) fn updates(
     shared: &Arc<Shared>,
     tasks: &mut JoinSet<Option<Stop>>,
+    streams: &mut Streams,
     id: QueryId,
-    receiver: Arc<dyn Receiver>,
     reader: &mut Reader,
 ) -> Result<(), End> {
+    let Some(receiver) = streams.get(id) else {
+        return Ok(());
+    };
     let after = receiver.updates(&mut Run::new(reader.unread(), id, shared));
-    follow(shared, tasks, id, receiver, after)
+    if follow(shared, tasks, id, receiver, after)? == GoesOn::Never {
+        streams.remove(id);
+    }
+    Ok(())
 }
 
 /// Does what a receiver has asked for.
@@ -93,18 +118,22 @@ fn follow(
     shared: &Arc<Shared>,
     tasks: &mut JoinSet<Option<Stop>>,
     id: QueryId,
-    receiver: Arc<dyn Receiver>,
+    receiver: &Arc<dyn Receiver>,
     after: After,
-) -> Result<(), End> {
+) -> Result<GoesOn, End> {
     match after {
-        After::Keep | After::Stream => {}
+        After::Keep => Ok(GoesOn::Alone),
+        After::Stream => Ok(GoesOn::Together),
         After::Remove => {
             shared.waiting().remove(id);
+            Ok(GoesOn::Never)
         }
-        After::Wait(wait) => hold(shared, tasks, receiver, wait),
-        After::Stop(error) => return Err(End::Fatal(error)),
+        After::Wait(wait) => {
+            hold(shared, tasks, receiver.clone(), wait);
+            Ok(GoesOn::Alone)
+        }
+        After::Stop(error) => Err(End::Fatal(error)),
     }
-    Ok(())
 }
 
 /// Lets no further message be handled until `wait` is ready. It was the callback of `receiver`

@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 pub(crate) use pattern::Pattern;
 pub(crate) use unread::Unread;
+use unread::strip;
 
 /// What the buffer has at first, and in the end if nothing but heartbeats comes.
 const FIRST_CAPACITY: usize = 1024;
@@ -82,7 +83,7 @@ impl Reader {
             self.buffer.get(last..last + prefix),
             self.buffer.get(next..self.end),
         ) {
-            (Some(prefix), Some(next)) => next.starts_with(prefix),
+            (Some(prefix), Some(next)) => strip(next, prefix).is_some(),
             _ => false,
         }
     }

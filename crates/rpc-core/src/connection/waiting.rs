@@ -187,12 +187,13 @@ impl Waiting {
 
     /// The receiver that a response with this id is for; its place is freed if it has one answer
     /// only.
-    pub(crate) fn receiver(&mut self, id: QueryId) -> Option<Arc<dyn Receiver>> {
+    pub(crate) fn receiver(&mut self, id: QueryId) -> Option<(Answers, Arc<dyn Receiver>)> {
         let entry = self.entry(id)?;
-        match entry.answers {
-            Answers::Many => Some(entry.receiver.clone()),
-            Answers::One => self.remove(id),
-        }
+        let (answers, receiver) = match entry.answers {
+            Answers::Many => (Answers::Many, Some(entry.receiver.clone())),
+            Answers::One => (Answers::One, self.remove(id)),
+        };
+        Some((answers, receiver?))
     }
 
     /// The receiver of a stream that is open, or being ended.
@@ -290,12 +291,12 @@ impl std::fmt::Debug for Waiting {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    struct Nobody;
+    pub(in super::super) struct Nobody;
 
     impl Receiver for Nobody {
         fn response(&self, _: Arrived<'_>) -> After {

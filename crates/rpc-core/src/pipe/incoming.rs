@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 
-use rpc_wire::{QueryId, RpcError};
+use rpc_wire::{Data, QueryId, RpcError, stream};
 
 use super::item::Item;
 use super::sink::{Next, Sink};
@@ -388,7 +388,11 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
                 } else {
                     self.lock().stage
                 };
-                let item = self.item(stage, data);
+                let item = match data.bytes().ok().and_then(stream::split_update) {
+                    // Most of what a busy stream gets.
+                    Some(update) if stage == Stage::Open => self.update(Data::new(update)),
+                    _ => self.item(stage, data),
+                };
                 if let Some(error) = item.error() {
                     note.keep_undecodable(error, data);
                 }

@@ -48,7 +48,7 @@ impl<S: Sink, E> Incoming<S, E> {
                 Ok((Initial::Error, _)) => Item::Refused,
                 Ok((Initial::Ok, _)) | Err(_) => Item::Swallowed,
             },
-            Stage::Open => self.update(payload),
+            Stage::Open => self.response(payload),
             Stage::Ending | Stage::Over => Item::Swallowed,
         }
     }
@@ -71,7 +71,16 @@ impl<S: Sink, E> Incoming<S, E> {
         }
     }
 
-    fn update(&self, payload: &[u8]) -> Item<S, E> {
+    /// Takes the user's update.
+    #[inline]
+    pub(super) fn update(&self, update: Data<'_>) -> Item<S, E> {
+        match self.definition.sink.update(update) {
+            Ok(update) => Item::Update(update),
+            Err(error) => Item::Failed(error),
+        }
+    }
+
+    fn response(&self, payload: &[u8]) -> Item<S, E> {
         let mut reader = Reader::new(payload);
         let response = StreamResponse::bin_read(&mut reader).map_err(Undecodable::new);
         let response = response.and_then(|response| {
@@ -79,10 +88,7 @@ impl<S: Sink, E> Incoming<S, E> {
             finished.map(|()| response)
         });
         match response {
-            Ok(StreamResponse::Ok(update)) => match self.definition.sink.update(update) {
-                Ok(update) => Item::Update(update),
-                Err(error) => Item::Failed(error),
-            },
+            Ok(StreamResponse::Ok(update)) => self.update(update),
             Ok(StreamResponse::Eof) => Item::End,
             Err(error) => Item::Failed(undecodable(HEADER, error)),
         }

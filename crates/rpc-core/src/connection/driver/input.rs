@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::Driver;
 use crate::connection::end::End;
 use crate::connection::limit::Limit;
-use crate::connection::messages;
+use crate::connection::messages::{self, GoesOn};
 use crate::environment;
 
 /// What became of one read.
@@ -120,15 +120,12 @@ impl Driver {
                     }
                 }
             };
-            let (shared, tasks) = (&self.shared, &mut self.tasks);
-            let handled = match messages::response(shared, tasks, id, result, bytes) {
-                // Nearly all that precedes the payload, the id among it.
-                Ok(Some(stream))
-                    if self
-                        .reader
-                        .goes_on_like(bytes, bytes.saturating_sub(payload_bytes + 1)) =>
-                {
-                    messages::updates(shared, tasks, id, stream, &mut self.reader)
+            let (shared, tasks, streams) = (&self.shared, &mut self.tasks, &mut self.streams);
+            // Nearly all that precedes the payload, the id among it.
+            let before_payload = bytes.saturating_sub(payload_bytes + 1);
+            let handled = match messages::response(shared, tasks, streams, id, result, bytes) {
+                Ok(GoesOn::Together) if self.reader.goes_on_like(bytes, before_payload) => {
+                    messages::updates(shared, tasks, streams, id, &mut self.reader)
                 }
                 Ok(_) => Ok(()),
                 Err(end) => Err(end),

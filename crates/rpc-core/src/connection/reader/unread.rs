@@ -93,20 +93,28 @@ impl Drop for Unread<'_> {
 }
 
 /// What follows `head`, if `bytes` begin with it. Nothing begins with an empty one.
+#[inline]
+pub(super) fn strip<'a>(bytes: &'a [u8], head: &[u8]) -> Option<&'a [u8]> {
+    let (found, rest) = bytes.split_at_checked(head.len())?;
+    (!head.is_empty() && are_same(found, head)).then_some(rest)
+}
+
+/// Whether the two, which are equally long, are the same.
 ///
-/// The head of a small update, which is what there are many of, has 16 to 32 bytes: compared as
+/// What precedes a small update, which is what there are many of, has 8 to 32 bytes: compared as
 /// two pieces of a fixed length, which may overlap, it costs no call.
 #[inline]
-fn strip<'a>(bytes: &'a [u8], head: &[u8]) -> Option<&'a [u8]> {
-    const PIECE: usize = 16;
-    let (found, rest) = bytes.split_at_checked(head.len())?;
-    let same = match (head.first_chunk::<PIECE>(), head.last_chunk::<PIECE>()) {
-        (Some(first), Some(last)) if head.len() <= 2 * PIECE => {
-            found.first_chunk() == Some(first) && found.last_chunk() == Some(last)
-        }
-        _ => !head.is_empty() && found == head,
-    };
-    same.then_some(rest)
+fn are_same(a: &[u8], b: &[u8]) -> bool {
+    match b.len() {
+        8..=16 => are_same_in_pieces::<8>(a, b),
+        17..=32 => are_same_in_pieces::<16>(a, b),
+        _ => a == b,
+    }
+}
+
+#[inline]
+fn are_same_in_pieces<const PIECE: usize>(a: &[u8], b: &[u8]) -> bool {
+    a.first_chunk::<PIECE>() == b.first_chunk() && a.last_chunk::<PIECE>() == b.last_chunk()
 }
 
 #[cfg(test)]
