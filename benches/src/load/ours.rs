@@ -247,8 +247,11 @@ async fn called_back(to: SocketAddr, tally: Tally) -> Result<Infallible> {
 async fn note(listener: TcpListener, bytes: usize) -> Result<()> {
     let socket = duel::accept(&listener).await?;
     let connection = Connection::create(socket, Config::default()).await?;
-    for number in 0.. {
-        NOTE.dispatch(&connection, &ByteString(payload(number, bytes)))?;
+    // One after the other from the same place, as raw puts them into its buffer.
+    let mut message = ByteString(payload(0, bytes));
+    for number in 0_u64.. {
+        message.0[..8].copy_from_slice(&number.to_le_bytes());
+        NOTE.dispatch(&connection, &message)?;
         if number % 256 == 0 && connection.bytes_to_write() > HIGH_WATER {
             connection.flushed().await;
         }

@@ -92,9 +92,9 @@ impl DispatchError {
     }
 }
 
-impl From<SendError> for DispatchError {
-    fn from(error: SendError) -> Self {
-        match error {
+impl From<Box<SendError>> for DispatchError {
+    fn from(error: Box<SendError>) -> Self {
+        match *error {
             SendError::Closed(closed) => Self::ConnectionClosed(closed),
             SendError::Overfull { buffered, .. } => Self::OutputFull { buffered },
             SendError::Frame(AppendError::TooBig { size, limit }) => {
@@ -125,7 +125,8 @@ impl fmt::Display for ConnectionClosed {
     }
 }
 
-/// Why a message was not put into the output buffer.
+/// Why a message was not put into the output buffer. Handed on in a box: results that fit into
+/// registers are what keeps sending quick.
 #[derive(Debug)]
 pub(crate) enum SendError {
     Closed(ConnectionClosed),

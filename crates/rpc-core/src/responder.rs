@@ -202,14 +202,14 @@ impl Responder {
         self.finish(sent)
     }
 
-    fn send(&self, send: impl FnOnce(&Call) -> Result<(), SendError>) -> Result<(), Refused> {
+    fn send(&self, send: impl FnOnce(&Call) -> Result<(), Box<SendError>>) -> Result<(), Refused> {
         // Held while sending, so that the library's own answer does not come between a response
         // that is refused and what the handler answers instead. Taken before the output's lock.
         let mut answered = self.answered.lock();
         if *answered {
             return Err(Refused::Answered);
         }
-        send(&self.call).map_err(Refused::Send)?;
+        send(&self.call).map_err(|error| Refused::Send(*error))?;
         *answered = true;
         Ok(())
     }

@@ -249,7 +249,7 @@ impl Driver {
         None
     }
 
-    fn send_control(&self, message: &Message<'_>) -> Result<(), SendError> {
+    fn send_control(&self, message: &Message<'_>) -> Result<(), Box<SendError>> {
         let size = message.bin_size();
         let send = |buffer: &mut Vec<u8>| message.bin_write(buffer);
         self.shared.output.send(Class::Control, size, send)

@@ -162,7 +162,7 @@ impl Output {
         class: Class,
         size: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), Box<SendError>> {
         self.send_if(|| true, class, size, write).map(|_| ())
     }
 
@@ -176,7 +176,7 @@ impl Output {
         class: Class,
         size: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
-    ) -> Result<Option<usize>, SendError> {
+    ) -> Result<Option<usize>, Box<SendError>> {
         self.appending(|buffer| buffer.append_if(wanted, class, size, write))
     }
 
@@ -401,6 +401,11 @@ impl Output {
     }
 }
 
+#[cold]
+fn unframed(error: AppendError) -> Box<SendError> {
+    Box::new(SendError::Frame(error))
+}
+
 impl Appending<'_> {
     /// Appends one message of `size` bytes, if its class may still be sent and `wanted` says so.
     /// Returns how many bytes are buffered then; `None` if it was not wanted.
@@ -411,7 +416,7 @@ impl Appending<'_> {
         class: Class,
         size: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
-    ) -> Result<Option<usize>, SendError> {
+    ) -> Result<Option<usize>, Box<SendError>> {
         self.allow(class)?;
         if !wanted() {
             return Ok(None);
@@ -419,7 +424,7 @@ impl Appending<'_> {
         self.refuse_overfull(class)?;
         let limit = self.limits.message;
         let buffer = self.state.buffer.copied();
-        let body = frame::append(buffer, limit, size, write).map_err(SendError::Frame)?;
+        let body = frame::append(buffer, limit, size, write).map_err(unframed)?;
         Ok(Some(self.appended(class, body)))
     }
 
@@ -431,7 +436,7 @@ impl Appending<'_> {
         size: usize,
         payload: &Bytes,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), Box<SendError>> {
         if payload.len() < SHARED_FROM {
             let whole = |buffer: &mut Vec<u8>| {
                 write(buffer)?;
@@ -444,7 +449,7 @@ impl Appending<'_> {
         self.refuse_overfull(class)?;
         let (limit, buffer) = (self.limits.message, &mut self.state.buffer);
         let body = frame::append_before(buffer.copied(), limit, size, payload.len(), write);
-        let body = body.map_err(SendError::Frame)?;
+        let body = body.map_err(unframed)?;
         buffer.share(payload);
         self.appended(class, body);
         Ok(())
@@ -465,7 +470,7 @@ impl Appending<'_> {
         class: Class,
         frames: &[u8],
         count: usize,
-    ) -> Result<Option<usize>, SendError> {
+    ) -> Result<Option<usize>, Box<SendError>> {
         self.allow(class)?;
         if !wanted() {
             return Ok(None);
@@ -475,24 +480,33 @@ impl Appending<'_> {
     }
 
     #[inline]
-    fn allow(&self, class: Class) -> Result<(), SendError> {
+    fn allow(&self, class: Class) -> Result<(), Box<SendError>> {
         if class.allowed_in(self.state.stage) {
             return Ok(());
         }
-        Err(SendError::Closed(ConnectionClosed {
-            reason: self.state.closed.clone(),
-        }))
+        Err(self.closed())
+    }
+
+    #[cold]
+    fn closed(&self) -> Box<SendError> {
+        let reason = self.state.closed.clone();
+        Box::new(SendError::Closed(ConnectionClosed { reason }))
     }
 
     #[inline]
-    fn refuse_overfull(&self, class: Class) -> Result<(), SendError> {
+    fn refuse_overfull(&self, class: Class) -> Result<(), Box<SendError>> {
         if class.is_bounded() && self.state.bounded > self.limits.buffered {
-            return Err(SendError::Overfull {
-                buffered: self.state.bounded,
-                limit: self.limits.buffered,
-            });
+            return Err(self.overfull());
         }
         Ok(())
+    }
+
+    #[cold]
+    fn overfull(&self) -> Box<SendError> {
+        Box::new(SendError::Overfull {
+            buffered: self.state.bounded,
+            limit: self.limits.buffered,
+        })
     }
 
     #[inline]

@@ -226,7 +226,7 @@ impl Shared {
             buffer.extend_from_slice(payload);
             Ok(())
         });
-        if let Err(SendError::Frame(error)) = result {
+        if let Err(SendError::Frame(error)) = result.map_err(|error| *error) {
             tracing::warn!(connection = self.description, %id, %error, "abort not sent");
         }
     }
@@ -238,10 +238,16 @@ impl Shared {
         id: QueryId,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), Box<SendError>> {
         let rpc = asking.rpc;
-        let metadata = self.metadata(asking, id);
-        let header = QueryHeader::new(self.version, rpc, self.rank(rpc), id, &metadata);
+        let asked;
+        let metadata = if asking.exact || !self.hooks.are_set() {
+            asking.metadata
+        } else {
+            asked = self.metadata(asking, id);
+            &*asked
+        };
+        let header = QueryHeader::new(self.version, rpc, self.rank(rpc), id, metadata);
         let size = header.message_size(payload);
         let turn = self.events.turn();
         let sent = self.output.send(purpose.class(), size, |buffer| {
@@ -346,9 +352,9 @@ fn told_of_query(
     rpc: DescriptionRef<'_>,
     id: QueryId,
     body: usize,
-    sent: Result<(), SendError>,
-) -> Result<(), SendError> {
-    match &sent {
+    sent: Result<(), Box<SendError>>,
+) -> Result<(), Box<SendError>> {
+    match sent.as_ref().map_err(|error| &**error) {
         Ok(()) => {
             turn.tell(rpc, id, body, &Event::Sent(purpose.kind()));
             if purpose != Purpose::Call {

@@ -114,7 +114,7 @@ pub(crate) enum Appended {
     Kept,
     /// The writer is closed.
     Closed,
-    Refused(SendError),
+    Refused(Box<SendError>),
 }
 
 impl Direct {
@@ -204,7 +204,7 @@ impl Direct {
         match sent {
             Ok(Some(_)) => Ok(()),
             Ok(None) => Err(StreamWriteError::Closed),
-            Err(error) => Err(self.refused(error)),
+            Err(error) => Err(self.refused(*error)),
         }
     }
 
@@ -296,7 +296,7 @@ impl Direct {
         }
         if let Err(error) = sent {
             call.give_up_slow_reader(&error);
-            self.refused(error);
+            self.refused(*error);
         }
     }
 
@@ -306,7 +306,7 @@ impl Direct {
         &self,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), Box<SendError>> {
         let Sender { call, served } = &self.sender;
         let turn = call.shared().events.turn();
         let (sent, kept) = call.shared().output.appending(|output| {
@@ -377,7 +377,7 @@ impl Direct {
                 Kept::Update(size) => call.tell_of_response(turn, size, &Ok(Some(0)), update),
                 Kept::TooLarge { size, limit } => {
                     let refused = SendError::Frame(AppendError::TooBig { size, limit });
-                    call.tell_of_response(turn, size, &Err(refused), update);
+                    call.tell_of_response(turn, size, &Err(Box::new(refused)), update);
                 }
             }
         }

@@ -151,7 +151,7 @@ impl Call {
             size,
             |buffer| C::write(value, buffer),
         );
-        self.not_sent(sent.err()?, kind)
+        self.not_sent(*sent.err()?, kind)
     }
 
     /// Sends a response of this kind with a payload of `payload` bytes, if `wanted` says so under
@@ -164,7 +164,7 @@ impl Call {
         class: Class,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
-    ) -> Result<Option<usize>, SendError> {
+    ) -> Result<Option<usize>, Box<SendError>> {
         let size = self.header.message_size(payload);
         let turn = self.shared.events.turn();
         let sent = self.shared.output.send_if(wanted, class, size, |buffer| {
@@ -187,7 +187,7 @@ impl Call {
         class: Class,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
-    ) -> Result<Option<usize>, SendError> {
+    ) -> Result<Option<usize>, Box<SendError>> {
         let size = self.header.message_size(payload);
         output.append_if(wanted, class, size, |buffer| {
             self.header.write_before(payload, buffer)?;
@@ -249,9 +249,9 @@ impl Call {
         &self,
         turn: &Turn<'_>,
         body: usize,
-        sent: Result<Option<usize>, SendError>,
+        sent: Result<Option<usize>, Box<SendError>>,
         kind: impl FnOnce() -> SentResponse,
-    ) -> Result<Option<usize>, SendError> {
+    ) -> Result<Option<usize>, Box<SendError>> {
         self.tell_of_response(turn, body, &sent, kind);
         sent
     }
@@ -263,11 +263,11 @@ impl Call {
         &self,
         turn: &Turn<'_>,
         body: usize,
-        sent: &Result<Option<usize>, SendError>,
+        sent: &Result<Option<usize>, Box<SendError>>,
         kind: impl FnOnce() -> SentResponse,
     ) {
         let refused = |kind, failure| Event::FailedToSend(Kind::Response(kind), failure);
-        let (event, bytes) = match sent {
+        let (event, bytes) = match sent.as_ref().map_err(|error| &**error) {
             Ok(Some(_)) => (Event::Sent(Kind::Response(kind())), body),
             Err(SendError::Frame(AppendError::TooBig { size, .. })) => {
                 (refused(kind(), SendFailure::TooLarge), *size)
@@ -385,7 +385,7 @@ impl Call {
         &self,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
-    ) -> Result<(), SendError> {
+    ) -> Result<(), Box<SendError>> {
         let size = self.header.message_size(payload);
         let output = &self.shared.output;
         let sent = output.send(Class::Response, size, |buffer| {
@@ -396,7 +396,7 @@ impl Call {
     }
 
     /// The same; a large payload is not copied.
-    pub(crate) fn send_shared_untold(&self, payload: &Bytes) -> Result<(), SendError> {
+    pub(crate) fn send_shared_untold(&self, payload: &Bytes) -> Result<(), Box<SendError>> {
         let size = self.header.message_size(payload.len());
         let sent = self.shared.output.appending(|buffer| {
             buffer.append_shared(Class::Response, size, payload, |buffer| {
@@ -407,7 +407,7 @@ impl Call {
     }
 
     /// The same with an error, in a form that the peer's version knows.
-    pub(crate) fn send_error_untold(&self, error: RpcError) -> Result<(), SendError> {
+    pub(crate) fn send_error_untold(&self, error: RpcError) -> Result<(), Box<SendError>> {
         let response = self.error_response(error);
         let output = &self.shared.output;
         let sent = output.send(Class::Response, response.bin_size(), |buffer| {
@@ -447,7 +447,8 @@ impl Call {
             let kind = || SentResponse::SingleOrStreamingRpcErrorOrExn(error);
             self.tell_of_response(&turn, size, &sent, kind);
         }
-        match sent.inspect_err(|error| self.give_up_slow_reader(error)) {
+        let sent = sent.inspect_err(|error| self.give_up_slow_reader(error));
+        match sent.map_err(|error| *error) {
             Err(SendError::Frame(failure)) => Err(failure),
             Ok(_) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => Ok(()),
         }

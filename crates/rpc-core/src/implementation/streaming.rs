@@ -214,7 +214,7 @@ where
         Ok(Ok((state, updates))) => match sender.initial::<T, CT>(Initial::Ok, &state) {
             Ok(Flow::Stop) => Err(None),
             Ok(room) => Ok((updates, room)),
-            Err(error) => Err(sender.reject(error)),
+            Err(error) => Err(sender.reject(*error)),
         },
         Ok(Err(error)) => Err(sender.refuse::<E, C>(&error)),
         Err(error) => Err(sender.failed(error)),

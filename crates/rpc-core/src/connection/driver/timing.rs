@@ -109,7 +109,10 @@ impl Driver {
             match self.heartbeat.poll(now, silence) {
                 Next::Send => {
                     self.give_back_room();
-                    match self.send_control(&Message::Heartbeat) {
+                    match self
+                        .send_control(&Message::Heartbeat)
+                        .map_err(|error| *error)
+                    {
                         // The peer would never hear a sign of life (rule C-HB-14).
                         Err(SendError::Frame(error)) => {
                             let text = format!("heartbeat cannot be sent: {error}");

@@ -57,7 +57,7 @@ impl<'a> Chunk<'a> {
     /// # Errors
     /// It has no encoding, or nobody can be sent anything any more. One that is too large is
     /// reported to the caller instead; it does not end the stream (rule R-SV-10).
-    pub(super) fn add<U, C: Codec<U>>(&mut self, update: &U) -> Result<Flow, SendError> {
+    pub(super) fn add<U, C: Codec<U>>(&mut self, update: &U) -> Result<Flow, Box<SendError>> {
         let Sender { call, served } = self.sender;
         let size = C::size(update);
         if size >= BYTES || self.events.are_heard() {
@@ -84,7 +84,7 @@ impl<'a> Chunk<'a> {
         match framed {
             Ok(()) => {}
             Err(AppendError::TooBig { .. }) => return self.add_at_once::<U, C>(update),
-            Err(error) => return Err(SendError::Frame(error)),
+            Err(error) => return Err(Box::new(SendError::Frame(error))),
         }
         self.updates += 1;
         if self.updates < UPDATES && self.frames.len() < BYTES {
@@ -95,21 +95,21 @@ impl<'a> Chunk<'a> {
 
     /// The update goes where all before it have gone first.
     #[cold]
-    fn add_at_once<U, C: Codec<U>>(&mut self, update: &U) -> Result<Flow, SendError> {
+    fn add_at_once<U, C: Codec<U>>(&mut self, update: &U) -> Result<Flow, Box<SendError>> {
         if self.send()? == Flow::Stop {
             return Ok(Flow::Stop);
         }
-        match self.sender.update::<U, C>(update) {
-            Err(SendError::Frame(AppendError::TooBig { size, limit })) => {
-                self.sender.report(too_big(size, limit));
-                Ok(Flow::Continue)
-            }
-            sent => sent,
-        }
+        self.sender.update::<U, C>(update).or_else(|error| {
+            let SendError::Frame(AppendError::TooBig { size, limit }) = *error else {
+                return Err(error);
+            };
+            self.sender.report(too_big(size, limit));
+            Ok(Flow::Continue)
+        })
     }
 
     /// Appends what has been framed.
-    pub(super) fn send(&mut self) -> Result<Flow, SendError> {
+    pub(super) fn send(&mut self) -> Result<Flow, Box<SendError>> {
         if self.updates == 0 {
             return Ok(Flow::Continue);
         }

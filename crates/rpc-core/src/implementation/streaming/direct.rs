@@ -128,7 +128,7 @@ fn start<T, CT: Codec<T>>(stream: &Unstarted, state: &T) -> Option<Stop> {
         Initial::Ok.write_before(buffer);
         CT::write(state, buffer)
     });
-    let error = started.err()?;
+    let error = *started.err()?;
     stream.0.abandon();
     stream.0.sender().reject(error)
 }

@@ -214,7 +214,7 @@ where
             Poll::Pending if taken > 0 => return Poll::Ready(Ok(Batch::Taken)),
             Poll::Pending => return Poll::Pending,
         };
-        match chunk.add::<U, C>(&update) {
+        match chunk.add::<U, C>(&update).map_err(|error| *error) {
             Ok(Flow::Continue) => {}
             Ok(Flow::Pause) => return Poll::Ready(Ok(Batch::Taken)),
             Ok(Flow::Stop) | Err(SendError::Closed(_) | SendError::Overfull { .. }) => {

@@ -53,7 +53,7 @@ impl Sender {
         class: Class,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), bin_prot::WriteError>,
-    ) -> Result<Flow, SendError> {
+    ) -> Result<Flow, Box<SendError>> {
         let sent = self
             .call
             .send_if(|| kind, || !self.served.is_ended(), class, payload, write)?;
@@ -61,7 +61,7 @@ impl Sender {
     }
 
     /// Updates that have been framed, all or none of them, if nobody listens.
-    pub(super) fn frames(&self, frames: &[u8], updates: usize) -> Result<Flow, SendError> {
+    pub(super) fn frames(&self, frames: &[u8], updates: usize) -> Result<Flow, Box<SendError>> {
         let output = &self.call.shared().output;
         let sent = output.appending(|output| {
             output.append_frames_if(|| !self.served.is_ended(), Class::Item, frames, updates)
@@ -73,7 +73,7 @@ impl Sender {
         &self,
         initial: Initial,
         value: &T,
-    ) -> Result<Flow, SendError> {
+    ) -> Result<Flow, Box<SendError>> {
         let kind = match initial {
             Initial::Ok => SentResponse::StreamingInitial,
             Initial::Error => SentResponse::SingleOrStreamingUserDefinedError,
@@ -96,11 +96,11 @@ impl Sender {
                 self.finished();
                 None
             }
-            Err(error) => self.reject(error),
+            Err(error) => self.reject(*error),
         }
     }
 
-    pub(super) fn update<U, C: Codec<U>>(&self, update: &U) -> Result<Flow, SendError> {
+    pub(super) fn update<U, C: Codec<U>>(&self, update: &U) -> Result<Flow, Box<SendError>> {
         let size = C::size(update);
         let kind = SentResponse::StreamingUpdate;
         self.send(kind, Class::Item, stream::update_size(size), |buffer| {
@@ -123,7 +123,7 @@ impl Sender {
             },
         );
         if let Err(error) = sent.map(drop)
-            && let Some(error) = unsendable(error, KIND)
+            && let Some(error) = unsendable(*error, KIND)
         {
             self.call.error_instead(|| true, error);
         }
