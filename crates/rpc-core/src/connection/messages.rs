@@ -19,7 +19,7 @@ use super::run::Run;
 use super::serving::Served;
 use super::shared::Shared;
 use super::streams::Streams;
-use super::waiting::{After, Answers, Arrived, Receiver};
+use super::waiting::{After, Answers, Arrived, Note, Receiver, Taken};
 use crate::error::HandlerError;
 use crate::implementation::{
     BoxFuture, Call, CalledRpc, HandlerKind, Received, Started, Stop, caught, poll_now,
@@ -51,8 +51,37 @@ pub(super) fn other(shared: &Shared, message: Message<'_>) -> Option<End> {
     }
 }
 
-/// Hands a response, in a frame of `body` bytes, to whoever waits for it (rules C-DI-9,
-/// C-DI-10). A receiver that comes back takes what follows as [`updates`].
+/// Hands the payload of a response, in a frame of `body` bytes, to whoever waits for it.
+#[inline]
+pub(super) fn payload(
+    shared: &Arc<Shared>,
+    tasks: &mut JoinSet<Option<Stop>>,
+    streams: &mut Streams,
+    id: QueryId,
+    payload: &[u8],
+    body: usize,
+) -> Result<GoesOn, End> {
+    if let Some(receiver) = streams.get(id)
+        && !shared.events.are_heard()
+    {
+        match receiver.update(payload, Note::new(id, body, shared)) {
+            Taken::Not => {}
+            Taken::Alone => return Ok(GoesOn::Alone),
+            Taken::Together => return Ok(GoesOn::Together),
+            Taken::Then(after) => {
+                let goes_on = follow(shared, tasks, id, receiver, *after)?;
+                if goes_on == GoesOn::Never {
+                    streams.remove(id);
+                }
+                return Ok(goes_on);
+            }
+        }
+    }
+    response(shared, tasks, streams, id, Ok(Data::new(payload)), body)
+}
+
+/// Hands a response to whoever waits for it (rules C-DI-9, C-DI-10).
+#[inline(never)]
 pub(super) fn response(
     shared: &Arc<Shared>,
     tasks: &mut JoinSet<Option<Stop>>,

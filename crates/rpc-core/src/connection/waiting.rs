@@ -30,6 +30,13 @@ pub(crate) trait Receiver: Send + Sync {
     /// wakes who waits (rule T-3).
     fn response(&self, arrived: Arrived<'_>) -> After;
 
+    /// Takes the payload of a response, if it is an update of a stream that is open. Nobody listens
+    /// to the events. This is a shorter way for most of what comes; [`response`](Self::response)
+    /// takes everything.
+    fn update(&self, _payload: &[u8], _note: Note<'_>) -> Taken {
+        Taken::Not
+    }
+
     /// Takes the updates that have been read right behind a response for which the receiver
     /// asked to [go on](After::Stream).
     fn updates(&self, _run: &mut Run<'_>) -> After {
@@ -121,6 +128,18 @@ pub(crate) enum After {
     Wait(BoxFuture<()>),
     /// The connection ends: the peer's message makes no sense (rule C-RD-12).
     Stop(Info),
+}
+
+/// What became of a payload that was tried as an [update](Receiver::update).
+pub(crate) enum Taken {
+    /// Nothing: it is to be handled as a response.
+    Not,
+    /// It was taken, as [`After::Keep`].
+    Alone,
+    /// It was taken, as [`After::Stream`].
+    Together,
+    /// It was taken, and there is more to be done.
+    Then(Box<After>),
 }
 
 /// How many responses a query has.

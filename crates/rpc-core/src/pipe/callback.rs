@@ -1,5 +1,6 @@
 //! Updates that are handed to a callback where they are read (*rpcs* §10.3).
 
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -24,45 +25,80 @@ pub(crate) struct Callback<T, F> {
 pub(crate) fn updates_to<T, U: 'static, R: Into<PipeResponse> + 'static>(
     initial: fn(&[u8]) -> Result<T, Undecodable>,
     update: impl Decode<U>,
-    mut on_message: impl FnMut(PipeMessage<U>) -> R + Send + 'static,
+    on_message: impl FnMut(PipeMessage<U>) -> R + Send + 'static,
 ) -> Callback<T, impl Call> {
-    Callback::new(initial, move |message: PipeMessage<Data<'_>>| {
-        let message = match message {
-            PipeMessage::Update(data) => PipeMessage::Update(decode(data, &update, UPDATE)?),
-            PipeMessage::Closed(result) => PipeMessage::Closed(result),
-        };
-        Ok(on_message(message).into())
-    })
+    Callback::new(initial, Decoding::new(update, on_message))
 }
 
 /// Hands the bytes of updates to `on_message`.
 pub(crate) fn bytes_to<T, R: Into<PipeResponse> + 'static>(
     initial: fn(&[u8]) -> Result<T, Undecodable>,
-    mut on_message: impl FnMut(PipeMessage<&[u8]>) -> R + Send + 'static,
+    on_message: impl FnMut(PipeMessage<&[u8]>) -> R + Send + 'static,
 ) -> Callback<T, impl Call> {
-    Callback::new(initial, move |message: PipeMessage<Data<'_>>| {
-        let message = match message {
-            PipeMessage::Update(data) => {
-                let bytes = data.bytes();
-                PipeMessage::Update(
-                    bytes.map_err(|error| undecodable(UPDATE, Undecodable::wrong_length(error)))?,
-                )
-            }
-            PipeMessage::Closed(result) => PipeMessage::Closed(result),
-        };
-        Ok(on_message(message).into())
-    })
+    Callback::new(initial, Undecoded(on_message))
 }
 
-/// A callback together with what decodes for it.
-pub(crate) trait Call:
-    FnMut(PipeMessage<Data<'_>>) -> Result<PipeResponse, DispatchError> + Send + 'static
-{
+/// A callback together with what decodes for it. Its results are small, so that nothing has to be
+/// copied on the way of an update that is taken.
+pub(crate) trait Call: Send + 'static {
+    fn update(&mut self, update: Data<'_>) -> Result<Next, Box<DispatchError>>;
+
+    /// The end of the stream, and of the callback.
+    fn closed(self, result: Result<(), DispatchError>);
 }
 
-impl<F> Call for F where
-    F: FnMut(PipeMessage<Data<'_>>) -> Result<PipeResponse, DispatchError> + Send + 'static
+struct Decoding<U, D, F> {
+    decode: D,
+    on_message: F,
+    updates: PhantomData<fn(U)>,
+}
+
+impl<U, D, F> Decoding<U, D, F> {
+    fn new(decode: D, on_message: F) -> Self {
+        Self {
+            decode,
+            on_message,
+            updates: PhantomData,
+        }
+    }
+}
+
+impl<U, D, R, F> Call for Decoding<U, D, F>
+where
+    U: 'static,
+    D: Decode<U>,
+    R: Into<PipeResponse>,
+    F: FnMut(PipeMessage<U>) -> R + Send + 'static,
 {
+    #[inline]
+    fn update(&mut self, update: Data<'_>) -> Result<Next, Box<DispatchError>> {
+        let update = decode(update, &self.decode, UPDATE).map_err(Box::new)?;
+        let response = (self.on_message)(PipeMessage::Update(update));
+        response.into().into_next().map_err(Box::new)
+    }
+
+    fn closed(mut self, result: Result<(), DispatchError>) {
+        (self.on_message)(PipeMessage::Closed(result));
+    }
+}
+
+struct Undecoded<F>(F);
+
+impl<R, F> Call for Undecoded<F>
+where
+    R: Into<PipeResponse>,
+    F: FnMut(PipeMessage<&[u8]>) -> R + Send + 'static,
+{
+    fn update(&mut self, update: Data<'_>) -> Result<Next, Box<DispatchError>> {
+        let bytes = update.bytes().map_err(Undecodable::wrong_length);
+        let bytes = bytes.map_err(|error| undecodable(UPDATE, error));
+        let response = (self.0)(PipeMessage::Update(bytes.map_err(Box::new)?));
+        response.into().into_next().map_err(Box::new)
+    }
+
+    fn closed(mut self, result: Result<(), DispatchError>) {
+        (self.0)(PipeMessage::Closed(result));
+    }
 }
 
 impl<T, F: Call> Callback<T, F> {
@@ -89,10 +125,24 @@ impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
         decode(Data::new(value), self.initial, INITIAL)
     }
 
-    fn update(&self, update: Data<'_>) -> Result<Next, DispatchError> {
-        match &mut *self.lock() {
-            Some(call) => caught(|| call(PipeMessage::Update(update)))??.into_next(),
-            None => Ok(Next::Continue),
+    fn update(&self, update: Data<'_>) -> Result<Next, Box<DispatchError>> {
+        let mut call = self.lock();
+        let Some(call) = &mut *call else {
+            return Ok(Next::Continue);
+        };
+        // Whatever else it says is left aside: only a yes or no passes what looks for panics.
+        let mut said = Ok(Next::Continue);
+        let goes_on = caught(|| match call.update(update) {
+            Ok(Next::Continue) => true,
+            other => {
+                said = other;
+                false
+            }
+        });
+        match goes_on {
+            Ok(true) => Ok(Next::Continue),
+            Ok(false) => said,
+            Err(error) => Err(Box::new(error)),
         }
     }
 
@@ -107,8 +157,7 @@ impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
         };
         caught(|| {
             while let Some(update) = run.next() {
-                let response = call(PipeMessage::Update(Data::new(update)))?;
-                match response.into_next()? {
+                match call.update(Data::new(update)).map_err(|error| *error)? {
                     Next::Continue => {}
                     next => return Ok(next),
                 }
@@ -124,16 +173,11 @@ impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
     fn keep_run((): &mut (), (): &mut ()) {}
 
     fn closed(&self, result: Result<(), &DispatchError>) {
-        let Some(mut call) = self.lock().take() else {
+        let Some(call) = self.lock().take() else {
             return;
         };
         let result = result.map_err(Clone::clone);
-        let called = caught(|| {
-            let response = call(PipeMessage::Closed(result));
-            drop(call);
-            response
-        });
-        log_failure(called);
+        log_failure(caught(|| call.closed(result)));
     }
 }
 

@@ -126,10 +126,10 @@ where
         Ok(())
     }
 
-    fn update(&self, update: Data<'_>) -> Result<Next, DispatchError> {
+    fn update(&self, update: Data<'_>) -> Result<Next, Box<DispatchError>> {
         let update = decode(update, self.update, UPDATE)?;
         match &mut *self.lock() {
-            Some(progress) => progress.step(update),
+            Some(progress) => progress.step(update).map_err(Box::new),
             None => Ok(Next::Continue),
         }
     }

@@ -26,7 +26,7 @@ use super::{Definition, PipeCloseReason};
 use crate::connection::Shared;
 use crate::connection::gate::Hold;
 use crate::connection::run::Run;
-use crate::connection::waiting::{After, Arrived, Note, Receiver};
+use crate::connection::waiting::{After, Arrived, Note, Receiver, Taken};
 use crate::error::{DispatchError, HandlerError};
 use crate::tracing_event::ReceivedResponse;
 
@@ -388,22 +388,11 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
                 } else {
                     self.lock().stage
                 };
-                let item = match data.bytes().ok().and_then(stream::split_update) {
-                    // Most of what a busy stream gets.
-                    Some(update) if stage == Stage::Open => self.update(Data::new(update)),
-                    _ => self.item(stage, data),
-                };
+                let item = self.item(stage, data);
                 if let Some(error) = item.error() {
                     note.keep_undecodable(error, data);
                 }
-                match item {
-                    // The callback has been called, and that was all.
-                    Item::Update(update) if !S::KEEPS && !note.is_wanted() && self.is_open() => {
-                        let next = self.definition.sink.keep(&mut S::Kept::default(), update);
-                        self.after(next, &note)
-                    }
-                    item => self.accept(item, &note),
-                }
+                self.accept(item, &note)
             }
             // It stands for one message that was too large; the callee goes on (rule R-SC-2).
             Err(error @ RpcError::WriteError(_)) => {
@@ -413,6 +402,34 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
                 self.reject(DispatchError::Rpc(error), Some(&note));
                 After::Remove
             }
+        }
+    }
+
+    fn update(&self, payload: &[u8], note: Note<'_>) -> Taken {
+        if !self.is_open() {
+            return Taken::Not;
+        }
+        let Some(update) = stream::split_update(payload) else {
+            return Taken::Not;
+        };
+        let sink = &self.definition.sink;
+        let after = match sink.update(Data::new(update)) {
+            // The callback has been called, and that was all.
+            Ok(update) if !S::KEEPS => match sink.keep(&mut S::Kept::default(), update) {
+                Next::Continue if !self.is_open() => return Taken::Alone,
+                Next::Continue if sink.takes_runs() => return Taken::Together,
+                next => self.after(next, &note),
+            },
+            Ok(update) => self.accept(Item::Update(update), &note),
+            Err(error) => {
+                note.keep_undecodable(&error, Data::new(payload));
+                self.accept(Item::Failed(*error), &note)
+            }
+        };
+        match after {
+            After::Keep => Taken::Alone,
+            After::Stream => Taken::Together,
+            other => Taken::Then(Box::new(other)),
         }
     }
 

@@ -76,7 +76,7 @@ impl<S: Sink, E> Incoming<S, E> {
     pub(super) fn update(&self, update: Data<'_>) -> Item<S, E> {
         match self.definition.sink.update(update) {
             Ok(update) => Item::Update(update),
-            Err(error) => Item::Failed(error),
+            Err(error) => Item::Failed(*error),
         }
     }
 

@@ -65,8 +65,8 @@ impl<T: Send + 'static, U: Send + 'static, D: Decode<U>> Sink for Queue<T, U, D>
         decode(Data::new(value), self.state, INITIAL)
     }
 
-    fn update(&self, update: Data<'_>) -> Result<U, DispatchError> {
-        decode(update, &self.update, UPDATE)
+    fn update(&self, update: Data<'_>) -> Result<U, Box<DispatchError>> {
+        decode(update, &self.update, UPDATE).map_err(Box::new)
     }
 
     fn take_run(

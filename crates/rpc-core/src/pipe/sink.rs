@@ -23,7 +23,7 @@ pub(crate) trait Sink: Send + Sync + 'static {
     fn initial(&self, value: &[u8]) -> Result<Self::Initial, DispatchError>;
 
     /// Takes an encoded update.
-    fn update(&self, update: Data<'_>) -> Result<Self::Update, DispatchError>;
+    fn update(&self, update: Data<'_>) -> Result<Self::Update, Box<DispatchError>>;
 
     /// The same update, now that the lock is held and it is known to be wanted.
     fn keep(&self, kept: &mut Self::Kept, update: Self::Update) -> Next;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use bin_prot::Info;
-use rpc_wire::{Data, Message, Query, Response};
+use rpc_wire::{Message, Query, Response};
 use tokio::time::Instant;
 
 use super::Driver;
@@ -70,16 +70,27 @@ impl Driver {
     }
 
     fn handle_messages(&mut self) -> Batch {
+        let Self {
+            shared,
+            reader,
+            call,
+            callee,
+            tasks,
+            streams,
+            admission,
+            ..
+        } = self;
+        let callee = &**callee;
         let mut any = false;
         let held = loop {
-            if self.shared.gate.is_held() {
+            if shared.gate.is_held() {
                 break true;
             }
-            let body = match self.reader.next_frame() {
+            let body = match reader.next_frame() {
                 Ok(Some(body)) => body,
                 Ok(None) => break false,
                 Err(error) => {
-                    self.shared.limits_met.add(Limit::MessageSize);
+                    shared.limits_met.add(Limit::MessageSize);
                     let raised_by = environment::MAX_MESSAGE_SIZE;
                     let text = format!("{error}; {raised_by} raises the limit");
                     return Batch::End(End::Fatal(Info::from(text)));
@@ -88,47 +99,37 @@ impl Driver {
             any = true;
             let bytes = body.len();
             // Most of what a busy caller or callee reads; the rest is decoded as what it may be.
-            let mut payload_bytes = 0;
-            let (id, result) = if let Some((id, payload)) = Response::split_ok(body) {
-                payload_bytes = payload.len();
-                (id, Ok(Data::new(payload)))
-            } else if let Some(query) = Query::split(body) {
-                let (call, callee) = (&mut self.call, &*self.callee);
-                let (tasks, admission) = (&mut self.tasks, &mut self.admission);
-                let handled = match messages::query(call, callee, tasks, admission, query, bytes) {
-                    // What names the RPC is the beginning.
-                    Ok(Some(index)) if self.reader.goes_on_like(bytes, bytes.min(3)) => {
-                        messages::queries(call, callee, tasks, index, &mut self.reader, bytes)
+            let handled = if let Some((id, payload)) = Response::split_ok(body) {
+                // Nearly all that precedes the payload, the id among it.
+                let before_payload = bytes.saturating_sub(payload.len() + 1);
+                match messages::payload(shared, tasks, streams, id, payload, bytes) {
+                    Ok(GoesOn::Together) if reader.goes_on_like(bytes, before_payload) => {
+                        messages::updates(shared, tasks, streams, id, reader)
                     }
                     Ok(_) => Ok(()),
                     Err(end) => Err(end),
-                };
-                match handled {
-                    Ok(()) => continue,
-                    Err(end) => return Batch::End(end),
+                }
+            } else if let Some(query) = Query::split(body) {
+                match messages::query(call, callee, tasks, admission, query, bytes) {
+                    // What names the RPC is the beginning.
+                    Ok(Some(index)) if reader.goes_on_like(bytes, bytes.min(3)) => {
+                        messages::queries(call, callee, tasks, index, reader, bytes)
+                    }
+                    Ok(_) => Ok(()),
+                    Err(end) => Err(end),
                 }
             } else {
                 match Message::decode(body) {
-                    Ok(Message::Response(response)) => (response.header.id, response.result),
-                    Ok(message) => match messages::other(&self.shared, message) {
-                        None => continue,
-                        Some(end) => return Batch::End(end),
-                    },
+                    Ok(Message::Response(response)) => {
+                        let (id, result) = (response.header.id, response.result);
+                        messages::response(shared, tasks, streams, id, result, bytes).map(drop)
+                    }
+                    Ok(message) => messages::other(shared, message).map_or(Ok(()), Err),
                     Err(error) => {
                         let text = format!("message cannot be decoded: {error}");
-                        return Batch::End(End::Fatal(Info::from(text)));
+                        Err(End::Fatal(Info::from(text)))
                     }
                 }
-            };
-            let (shared, tasks, streams) = (&self.shared, &mut self.tasks, &mut self.streams);
-            // Nearly all that precedes the payload, the id among it.
-            let before_payload = bytes.saturating_sub(payload_bytes + 1);
-            let handled = match messages::response(shared, tasks, streams, id, result, bytes) {
-                Ok(GoesOn::Together) if self.reader.goes_on_like(bytes, before_payload) => {
-                    messages::updates(shared, tasks, streams, id, &mut self.reader)
-                }
-                Ok(_) => Ok(()),
-                Err(end) => Err(end),
             };
             if let Err(end) = handled {
                 return Batch::End(end);
