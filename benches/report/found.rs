@@ -1,15 +1,15 @@
 //! What there is to report.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use benches::{
     curve::{Curve, Curves, Line},
     load::results::{self, Results, SystemResults},
     memory::{Idle, Memory, Row},
 };
 
-/// The newest runs.
+/// One run.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) peers: Results,
@@ -17,12 +17,31 @@ pub(crate) struct Found {
     pub(crate) curves: Curves,
 }
 
+/// Where a run is, counted from 1.
+fn folder(all: &Path, run: usize) -> PathBuf {
+    all.join(format!("run-{run}"))
+}
+
+/// All runs, in their order.
+///
+/// # Errors
+/// There is none, or something is missing in one.
+pub(crate) fn read_all(all: &Path) -> Result<Vec<Found>> {
+    let folders = (1..).map(|run| folder(all, run));
+    let folders = folders.take_while(|folder| folder.is_dir());
+    let runs: Vec<_> = folders
+        .map(|run| Found::read(&run))
+        .collect::<Result<_>>()?;
+    ensure!(!runs.is_empty(), "no {}", folder(all, 1).display());
+    Ok(runs)
+}
+
 impl Found {
     /// All of it.
     ///
     /// # Errors
     /// One is missing, or is something else.
-    pub(crate) fn read(folder: &Path) -> Result<Self> {
+    fn read(folder: &Path) -> Result<Self> {
         Ok(Self {
             peers: results::read(&folder.join("peers.json"))?,
             memory: results::read(&folder.join("memory.json"))?,

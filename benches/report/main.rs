@@ -14,12 +14,10 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 
-use crate::found::Found;
-
 /// Draws and judges what the other programs have found.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// Where their JSON is, and where charts and table go.
+    /// Where their JSON is, by run, and where charts and table go.
     folder: PathBuf,
     /// Write nothing; fail if anything there is not what the JSON says.
     #[arg(long)]
@@ -28,10 +26,11 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let Arguments { folder, check } = Arguments::parse();
-    let found = Found::read(&folder)?;
-    let targets = targets::judge(&found)?;
+    let runs = found::read_all(&folder)?;
+    let targets = targets::judge(&runs)?;
     print!("{targets}");
-    let mut files = charts::draw(&found)?;
+    let newest = runs.last().context("no run")?;
+    let mut files = charts::draw(newest)?;
     files.push(("targets.md".to_owned(), targets));
     let mut stale = Vec::new();
     for (name, content) in files {

@@ -1,12 +1,9 @@
-//! The targets, and what the newest runs say of them.
+//! The targets, and what the runs say of them.
 
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
-use benches::{
-    load::results::{Conditions, SystemResults},
-    memory::Idle,
-};
+use benches::{load::results::SystemResults, memory::Idle};
 
 use crate::found::Found;
 
@@ -140,120 +137,174 @@ impl Bound {
 ///
 /// # Errors
 /// Something is missing in what was found.
-pub(crate) fn judge(found: &Found) -> Result<String> {
+pub(crate) fn judge(runs: &[Found]) -> Result<String> {
     let mut page = String::from(
-        "# Targets\n\nWritten by `cargo xtask bench report` from the JSON files beside it. Ratios are of \
-         medians in one run.\n\n",
+        "# Targets\n\nWritten by `cargo xtask bench report` from the JSON files in the folders beside it, one \
+         for each run. Ratios are of medians in one run.\n\n",
     );
-    writeln!(
-        page,
-        "Calls and updates: {}; {}.\n",
-        conditions(&found.peers.conditions),
-        found.disturbed()
-    )?;
-    page.push_str(
-        "| Workload | Ours, compared by | to | Target | Found | | With a task for each call |\n\
-         |---|---|---|---|---|---|---|\n",
-    );
-    for row in RATIOS {
-        page.push_str(&ratio_row(found, row)?);
-    }
-    writeln!(
-        page,
-        "\nMemory: {}.\n",
-        conditions(&found.memory.conditions)
-    )?;
-    page.push_str("| Idle | Side | Target | Found | |\n|---|---|---|---|---|\n");
-    for (idle, bytes) in MEMORY {
-        let row = found.idle(idle, OURS)?;
-        for (side, spread) in [("callee", row.callee_bytes), ("caller", row.caller_bytes)] {
-            let name = match idle {
-                Idle::Connections => "connection",
-                Idle::Subscriptions => "subscription",
-            };
-            let bound = AtMost(bytes);
-            writeln!(
-                page,
-                "| {name} | {side} | {} | {:.0} | {} |",
-                bound.to_text(" bytes"),
-                spread.median,
-                verdict(bound, spread.median)
-            )?;
-        }
-    }
-    writeln!(
-        page,
-        "\nGrowth: {}.\n",
-        conditions(&found.curves.conditions)
-    )?;
-    page.push_str("| As there is more of | | Target | Found | |\n|---|---|---|---|---|\n");
-    for of in CURVES {
-        let line = found.curve(of)?;
-        let worst = line.relative_cpu().map(|(_, cpu)| cpu);
-        let worst = worst.fold(f64::NEG_INFINITY, f64::max);
-        let bound = AtMost(GROWTH);
+    for (run, found) in (1..).zip(runs) {
         writeln!(
             page,
-            "| {of} | processor time, the most compared to that at 100 | {} | {worst:.2} | {} |",
-            bound.to_text(""),
-            verdict(bound, worst)
+            "- Run {run}: {}; calls and updates: {}, {}; memory: {}; growth: {}.",
+            found.peers.conditions.processor,
+            found.peers.conditions.rounds,
+            found.disturbed(),
+            found.memory.conditions.rounds,
+            found.curves.conditions.rounds,
         )?;
     }
+    page.push_str("\n## Calls, updates and connections\n\n");
+    page.push_str(&head(
+        &["Workload", "Ours, compared by", "to"],
+        runs,
+        &["With a task for each call"],
+    ));
+    for row in RATIOS {
+        page.push_str(&ratio_row(runs, row)?);
+    }
+    page.push_str("\n## Memory\n\n");
+    page.push_str(&head(&["Idle", "Side"], runs, &[]));
+    for (idle, bytes) in MEMORY {
+        for side in [Side::Callee, Side::Caller] {
+            page.push_str(&memory_row(runs, idle, side, AtMost(bytes))?);
+        }
+    }
+    page.push_str("\n## Growth\n\n");
+    page.push_str(&head(&["As there is more of", ""], runs, &[]));
+    for of in CURVES {
+        let worst = |found: &Found| {
+            let cpu = found.curve(of)?.relative_cpu().map(|(_, cpu)| cpu);
+            Ok(cpu.fold(f64::NEG_INFINITY, f64::max))
+        };
+        let figures = figures(runs, worst)?;
+        let labels = [of, "processor time, the most compared to that at 100"];
+        page.push_str(&line(&labels, AtMost(GROWTH), "", &figures, 2));
+    }
     let idle = "idle connections of the server";
-    let points = &found.curve(idle)?.points;
-    let (alone, beside) = points.first().zip(points.last()).context("no points")?;
-    ensure!(alone.count == 0, "never alone beside {idle}");
-    let kept = beside.per_second.median / alone.per_second.median;
-    let bound = AtLeast(BUSY);
-    writeln!(
-        page,
-        "| {idle} | rate beside {}, compared to that alone | {} | {kept:.2} | {} |",
-        beside.count,
-        bound.to_text(""),
-        verdict(bound, kept)
-    )?;
+    let kept = |found: &Found| {
+        let points = &found.curve(idle)?.points;
+        let (alone, beside) = points.first().zip(points.last()).context("no points")?;
+        ensure!(alone.count == 0, "never alone beside {idle}");
+        Ok(beside.per_second.median / alone.per_second.median)
+    };
+    let labels = [idle, "rate beside the most, compared to that alone"];
+    page.push_str(&line(&labels, AtLeast(BUSY), "", &figures(runs, kept)?, 2));
     Ok(page)
 }
 
-fn conditions(conditions: &Conditions) -> String {
-    let Conditions {
-        processor, rounds, ..
-    } = conditions;
-    format!("{processor}, {rounds}")
+/// The same figure of every run.
+fn figures(runs: &[Found], figure: impl Fn(&Found) -> Result<f64>) -> Result<Vec<f64>> {
+    runs.iter().map(figure).collect()
 }
 
-fn verdict(bound: Bound, figure: f64) -> &'static str {
-    if bound.is_met(figure) {
-        "met"
-    } else {
-        "missed"
+/// The first two lines of a table.
+fn head(labels: &[&str], runs: &[Found], more: &[&str]) -> String {
+    let runs: Vec<_> = (1..=runs.len()).map(|run| format!("Run {run}")).collect();
+    let mut cells = labels.to_vec();
+    cells.push("Target");
+    cells.extend(runs.iter().map(String::as_str));
+    cells.push("");
+    cells.extend(more);
+    format!(
+        "| {} |\n|{}\n",
+        cells.join(" | "),
+        "---|".repeat(cells.len())
+    )
+}
+
+/// One line of a table.
+fn line(labels: &[&str], bound: Bound, unit: &str, figures: &[f64], digits: usize) -> String {
+    let figures_text: Vec<_> = figures.iter().map(|it| format!("{it:.digits$}")).collect();
+    format!(
+        "| {} | {} | {} | {} |\n",
+        labels.join(" | "),
+        bound.to_text(unit),
+        figures_text.join(" | "),
+        verdict(bound, figures)
+    )
+}
+
+/// What all runs together say.
+fn verdict(bound: Bound, figures: &[f64]) -> String {
+    let met = figures
+        .iter()
+        .filter(|figure| bound.is_met(**figure))
+        .count();
+    match met {
+        0 => "missed".to_owned(),
+        met if met == figures.len() => "met".to_owned(),
+        met => format!("met in {met} of {}", figures.len()),
     }
 }
 
-fn ratio_row(found: &Found, row: &(&str, Figure, Against, Bound)) -> Result<String> {
-    let &(workload, figure, against, bound) = row;
-    let other = other(found, workload, figure, against)?;
-    let ratio = |name| {
-        let system = found.system(workload, name)?;
-        Ok::<_, anyhow::Error>(figure.of(system)? / figure.of(other)?)
+#[derive(Clone, Copy, Debug)]
+enum Side {
+    Callee,
+    Caller,
+}
+
+fn memory_row(runs: &[Found], idle: Idle, side: Side, bound: Bound) -> Result<String> {
+    let bytes = |found: &Found| {
+        let row = found.idle(idle, OURS)?;
+        Ok(match side {
+            Side::Callee => row.callee_bytes.median,
+            Side::Caller => row.caller_bytes.median,
+        })
     };
-    let ours = ratio(OURS)?;
+    let name = match idle {
+        Idle::Connections => "connection",
+        Idle::Subscriptions => "subscription",
+    };
+    let side = match side {
+        Side::Callee => "callee",
+        Side::Caller => "caller",
+    };
+    Ok(line(
+        &[name, side],
+        bound,
+        " bytes",
+        &figures(runs, bytes)?,
+        0,
+    ))
+}
+
+fn ratio_row(runs: &[Found], row: &(&str, Figure, Against, Bound)) -> Result<String> {
+    let &(workload, figure, against, bound) = row;
+    let ratios = |name| {
+        figures(runs, |found| {
+            let ours = figure.of(found.system(workload, name)?)?;
+            Ok(ours / figure.of(other(found, workload, figure, against)?)?)
+        })
+    };
+    let to = match against {
+        System(name) => name.to_owned(),
+        Elsewhere(elsewhere, name) => format!("{name} in {elsewhere}"),
+        BestPeer => {
+            let mut best = Vec::new();
+            for found in runs {
+                best.push(other(found, workload, figure, against)?.system.clone());
+            }
+            best.dedup();
+            format!("the best peer: {}", best.join(", "))
+        }
+    };
+    let ours = line(
+        &[workload, figure.name(), &to],
+        bound,
+        "",
+        &ratios(OURS)?,
+        2,
+    );
     let is_busy = workload.starts_with("calls-");
     let tasks = match (is_busy, against) {
-        (true, System(_) | BestPeer) => format!("{:.2}", ratio(OURS_TASKS)?),
+        (true, System(_) | BestPeer) => {
+            let ratios = ratios(OURS_TASKS)?;
+            let ratios: Vec<_> = ratios.iter().map(|it| format!("{it:.2}")).collect();
+            ratios.join(", ")
+        }
         (true, Elsewhere(..)) | (false, _) => String::new(),
     };
-    let other = match against {
-        Elsewhere(elsewhere, _) => format!("{} in {elsewhere}", other.system),
-        BestPeer => format!("{}, the best peer", other.system),
-        System(_) => other.system.clone(),
-    };
-    Ok(format!(
-        "| {workload} | {} | {other} | {} | {ours:.2} | {} | {tasks} |\n",
-        figure.name(),
-        bound.to_text(""),
-        verdict(bound, ours)
-    ))
+    Ok(format!("{} {tasks} |\n", ours.trim_end()))
 }
 
 fn other<'a>(
@@ -290,10 +341,11 @@ mod tests {
     #[test]
     fn a_target_that_is_reached_exactly_is_met() {
         for bound in [AtLeast(1.5), AtMost(1.5)] {
-            assert_eq!(verdict(bound, 1.5), "met");
+            assert_eq!(verdict(bound, &[1.5, 1.5]), "met");
         }
-        assert_eq!(verdict(AtLeast(1.5), 1.49), "missed");
-        assert_eq!(verdict(AtMost(1.5), 1.51), "missed");
-        assert_eq!(verdict(AtLeast(1.5), f64::NAN), "missed");
+        assert_eq!(verdict(AtLeast(1.5), &[1.49]), "missed");
+        assert_eq!(verdict(AtMost(1.5), &[1.51, 2.0]), "missed");
+        assert_eq!(verdict(AtMost(1.5), &[1.51, 1.0, 1.2]), "met in 2 of 3");
+        assert_eq!(verdict(AtLeast(1.5), &[f64::NAN]), "missed");
     }
 }

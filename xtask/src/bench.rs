@@ -1,6 +1,8 @@
 //! Runs the benchmarks in `benches`, which is a workspace of its own.
 
-use anyhow::Result;
+use std::fs;
+
+use anyhow::{Context as _, Result};
 use clap::ValueEnum;
 
 use crate::cargo::Cargo;
@@ -33,12 +35,15 @@ enum Which {
     Idle,
     /// Charts and the table of targets, from the JSON in docs/performance.
     Report,
-    /// Peers, memory and curves, written into docs/performance, and the report of them.
+    /// Peers, memory and curves, three times, written into docs/performance, and the report of them.
     Measure,
 }
 
 /// Where JSON, charts and the table of targets are.
 const FOLDER: &str = "docs/performance";
+
+/// How often everything is measured.
+const RUNS: usize = 3;
 
 /// What the report is made of.
 const MEASURED: [(Which, &str); 3] = [
@@ -71,9 +76,13 @@ impl Which {
 
     fn run(self, arguments: &[String]) -> Result<()> {
         if self == Self::Measure {
-            for (which, file) in MEASURED {
-                let json = ["--json".to_owned(), format!("{FOLDER}/{file}")];
-                which.cargo().arguments(&json).run()?;
+            for run in 1..=RUNS {
+                let folder = format!("{FOLDER}/run-{run}");
+                fs::create_dir_all(&folder).with_context(|| format!("creating {folder}"))?;
+                for (which, file) in MEASURED {
+                    let json = ["--json".to_owned(), format!("{folder}/{file}")];
+                    which.cargo().arguments(&json).run()?;
+                }
             }
         }
         self.cargo().arguments(arguments).run()

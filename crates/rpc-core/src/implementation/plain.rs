@@ -130,7 +130,8 @@ impl<R: 'static, C: Codec<R>> Answering<R, C> {
 
     pub(super) fn answer(self, call: &Call, result: Result<R, HandlerError>) -> Option<Stop> {
         match result {
-            Ok(response) => call.respond::<R, C>(&response, self.user_errors, self.kind),
+            // Where it is: it may be large.
+            Ok(ref response) => call.respond::<R, C>(response, self.user_errors, self.kind),
             Err(error) => call.failed(self.kind, error),
         }
     }
