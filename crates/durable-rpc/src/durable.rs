@@ -65,6 +65,8 @@ impl<T: Clone + Send + Sync + 'static> Durable<T> {
     ///
     /// `is_broken` is asked at every use, under a lock: it is a quick look at the value, and must
     /// not use the durable value itself.
+    ///
+    /// How long a build may take is up to `create`: while it goes on, every use waits for it.
     pub fn new<Fut, E>(
         create: impl Fn() -> Fut + Send + Sync + 'static,
         is_broken: impl Fn(&T) -> bool + Send + Sync + 'static,

@@ -58,7 +58,7 @@
 //!     match event {
 //!         Event::State(n) => println!("begins at {n}"),
 //!         Event::Update(n) => println!("is {n} now"),
-//!         Event::LostConnection => println!("what follows may be outdated"),
+//!         Event::LostConnection => println!("may be outdated from now on"),
 //!         _ => {}
 //!     }
 //! #     seen.push(format!("{event:?}"));

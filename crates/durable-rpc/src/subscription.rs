@@ -87,7 +87,7 @@ pub struct Subscription<S, U, E, M> {
 /// # }
 /// ```
 ///
-/// The example `polled` (in `examples/polled.rs` of this crate) makes a subscription of a plain RPC that
+/// The example `polled` (`examples/polled.rs` of the repository) makes a subscription of a plain RPC that
 /// is asked again and again.
 pub fn subscribe<T, S, U, E, M, Fut, St>(
     durable: &Durable<T>,

@@ -8,7 +8,7 @@ mod generate;
 use std::fmt;
 use std::time::Duration;
 
-use crate::names::{DurableName, ServerName};
+use crate::names::{ConsumerName, DurableName, ServerName};
 use action::Action;
 
 /// One simulation, before it runs.
@@ -244,6 +244,13 @@ impl Plan {
     pub fn round_trips(&self) -> Duration {
         let latencies = self.servers.iter().map(|server| server.latency);
         latencies.max().unwrap_or_default() * 10
+    }
+
+    /// What a query of this consumer and its answer take, when nothing is wrong.
+    pub fn round_trip(&self, name: ConsumerName) -> Duration {
+        let consumer = &self.consumers[usize::from(name.0)];
+        let server = self.durable(consumer.durable).server;
+        self.server(server).latency * 2
     }
 
     /// The settings of this server.

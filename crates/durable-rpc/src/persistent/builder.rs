@@ -53,6 +53,8 @@ where
 {
     /// Connections that `connect` makes to the addresses that `lookup` finds, each time anew. The
     /// name of the server is for logs.
+    ///
+    /// How long an attempt may take is up to the two: nothing else ends it, and closing waits for it.
     #[track_caller]
     pub fn new<L, Fut>(
         server_name: impl Into<Arc<str>>,

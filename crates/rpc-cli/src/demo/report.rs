@@ -20,12 +20,22 @@ struct Row {
     at: Duration,
     /// From the fault to the event *lost*.
     noticed: Option<Duration>,
-    /// What the consumer was told then.
+    /// What the consumer was told from then on.
     looked_like: String,
-    /// From the repair to a fresh state.
-    fresh: Option<Duration>,
+    fresh: Fresh,
     /// Updates that were applied to that state.
     updates_after: u64,
+}
+
+/// When there was a fresh state that was not lost again before the next fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fresh {
+    /// So long after the repair.
+    After(Duration),
+    /// The consumer did not need the repair, or there was none.
+    BeforeRepair,
+    /// Nothing was lost, or the last loss is not over; those before it are, by the order of events.
+    Never,
 }
 
 impl Report {
@@ -50,30 +60,44 @@ impl Report {
 impl Row {
     fn new(record: &Record, end: Duration, summary: &Summary) -> Self {
         let during = record.at..end;
-        let mut losses = summary.losses.iter();
-        let loss = losses.find(|loss| during.contains(&loss.at));
-        let back_at = loss.and_then(|loss| loss.back_at);
-        let fresh = back_at.zip(record.repaired);
+        let losses = summary.losses.iter();
+        let losses: Vec<_> = losses.filter(|loss| during.contains(&loss.at)).collect();
+        let last = losses.last();
         Self {
             fault: record.fault,
             at: record.at,
-            noticed: loss.map(|loss| loss.at - record.at),
-            looked_like: looked_like(loss, summary),
-            fresh: fresh.map(|(back, repaired)| back.saturating_sub(repaired)),
-            updates_after: loss.map_or(0, |loss| loss.applied_after),
+            noticed: losses.first().map(|loss| loss.at - record.at),
+            looked_like: looked_like(&losses, summary),
+            fresh: Fresh::of(last.and_then(|loss| loss.back_at), record.repaired),
+            updates_after: last.map_or(0, |loss| loss.applied_after),
         }
     }
 
     fn recovered(&self) -> bool {
-        self.fresh.is_some() && self.updates_after > 0
+        self.fresh != Fresh::Never && self.updates_after > 0
     }
 }
 
-/// The loss and why the attempts after it failed, the reasons once each.
-fn looked_like(loss: Option<&Loss>, summary: &Summary) -> String {
-    let Some(loss) = loss else {
+impl Fresh {
+    fn of(back_at: Option<Duration>, repaired: Option<Duration>) -> Self {
+        let Some(back_at) = back_at else {
+            return Self::Never;
+        };
+        let after = repaired.and_then(|repaired| back_at.checked_sub(repaired));
+        after.map_or(Self::BeforeRepair, Self::After)
+    }
+}
+
+/// Each loss and why the attempts after it failed, the same reasons in a row once.
+fn looked_like(losses: &[&Loss], summary: &Summary) -> String {
+    if losses.is_empty() {
         return "nothing".to_owned();
-    };
+    }
+    let losses = losses.iter().map(|loss| lost(loss, summary));
+    losses.collect::<Vec<_>>().join("; ")
+}
+
+fn lost(loss: &Loss, summary: &Summary) -> String {
     let during = loss.at..loss.back_at.unwrap_or(Duration::MAX);
     let mut text = "lost".to_owned();
     let mut before: Option<(&str, u32)> = None;
@@ -111,19 +135,22 @@ fn add(text: &mut String, reason: Option<(&str, u32)>) {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fresh: Vec<_> = self.rows.iter().map(|row| row.fresh.to_string()).collect();
+        let heading = "repair to fresh";
+        let widest = fresh.iter().map(String::len).max();
+        let width = heading.len().max(widest.unwrap_or_default());
         writeln!(
             f,
-            "{:>8}  {:<28} {:>12} {:>14}  seen by the consumer",
-            "at", "fault", "until noticed", "repair to fresh"
+            "{:>8}  {:<28} {:>13} {heading:>width$}  seen by the consumer",
+            "at", "fault", "until noticed"
         )?;
-        for row in &self.rows {
+        for (row, fresh) in self.rows.iter().zip(fresh) {
+            let noticed = row.noticed.map_or_else(|| "never".to_owned(), span);
             writeln!(
                 f,
-                "{:>6.1} s  {:<28} {:>13} {:>15}  {}",
+                "{:>6.1} s  {:<28} {noticed:>13} {fresh:>width$}  {}",
                 row.at.as_secs_f64(),
                 row.fault.name(),
-                span(row.noticed),
-                span(row.fresh),
                 row.looked_like
             )?;
         }
@@ -135,11 +162,18 @@ impl fmt::Display for Report {
     }
 }
 
-fn span(span: Option<Duration>) -> String {
-    span.map_or_else(
-        || "never".to_owned(),
-        |span| format!("{:.3} s", span.as_secs_f64()),
-    )
+impl fmt::Display for Fresh {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::After(after) => f.write_str(&span(after)),
+            Self::BeforeRepair => f.write_str("before the repair"),
+            Self::Never => f.write_str("never"),
+        }
+    }
+}
+
+fn span(span: Duration) -> String {
+    format!("{:.3} s", span.as_secs_f64())
 }
 
 #[cfg(test)]
@@ -193,7 +227,7 @@ mod tests {
         let report = Report::new(&[killed(1_000, 2_200)], &summary);
         let row = &report.rows[0];
         assert_eq!(row.noticed, Some(at(20)));
-        assert_eq!(row.fresh, Some(at(300)));
+        assert_eq!(row.fresh, Fresh::After(at(300)));
         assert_eq!(row.looked_like, "lost, 2 x \"connection refused\"");
         assert!(report.all_recovered());
         let text = report.to_string();
@@ -216,6 +250,57 @@ mod tests {
         let early = Report::new(&[killed(1_100, 2_200)], &one_outage().summary(at(9)));
         assert_eq!(early.rows[0].looked_like, "nothing");
         assert!(!early.all_recovered());
+    }
+
+    /// Of what was lost twice, the second loss counts.
+    #[test]
+    fn every_loss_has_to_be_over() {
+        let mut monitor = one_outage();
+        monitor.lost(at(2_700));
+        monitor.attempting(at(2_800));
+        monitor.failed(at(2_900), "connection reset");
+        let lost_again = monitor.summary(at(3_000));
+        let report = Report::new(&[killed(1_000, 2_200)], &lost_again);
+        let row = &report.rows[0];
+        assert_eq!((row.noticed, row.fresh), (Some(at(20)), Fresh::Never));
+        let seen = "lost, 2 x \"connection refused\"; lost, 1 x \"connection reset\", NOT BACK";
+        assert_eq!(row.looked_like, seen);
+        assert!(!report.all_recovered());
+
+        monitor.attempting(at(3_100));
+        monitor.connected(at(3_200), snapshot(3));
+        let without_updates = monitor.summary(at(3_300));
+        let report = Report::new(&[killed(1_000, 2_200)], &without_updates);
+        assert!(!report.all_recovered());
+
+        monitor.update(at(3_400), &change(3)).unwrap();
+        let back_again = monitor.summary(at(3_500));
+        let report = Report::new(&[killed(1_000, 2_200)], &back_again);
+        assert_eq!(report.rows[0].fresh, Fresh::After(at(1_000)));
+        assert!(report.all_recovered());
+    }
+
+    #[test]
+    fn recovery_that_did_not_need_the_repair_is_told() {
+        let summary = one_outage().summary(at(6_000));
+        let never_repaired = Record {
+            repaired: None,
+            ..killed(1_000, 0)
+        };
+        for (record, expected) in [
+            (killed(1_000, 2_500), "0.000 s"),
+            (killed(1_000, 2_501), "before the repair"),
+            (never_repaired, "before the repair"),
+        ] {
+            let report = Report::new(&[record], &summary);
+            assert_eq!(report.rows[0].fresh.to_string(), expected);
+            assert!(report.all_recovered());
+            let text = report.to_string();
+            let columns = |line: &str| line.find("  lost").or_else(|| line.find("  seen by"));
+            let ends: Vec<_> = text.lines().filter_map(columns).collect();
+            assert_eq!(ends.len(), 2, "{text}");
+            assert_eq!(ends[0], ends[1], "{text}");
+        }
     }
 
     #[test]

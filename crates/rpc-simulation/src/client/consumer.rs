@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::DurableValue;
@@ -59,13 +60,23 @@ enum First<T> {
 enum Over {
     /// The next one is made after this time.
     For(Duration),
+    /// The next one is made now, and dropped after this time.
+    TurnsBack(Duration),
     Finished,
 }
 
 impl Consumer {
     /// Subscribes and reads until it is told to end.
     pub async fn run(mut self) {
-        while let Over::For(absence) = self.subscription().await {
+        loop {
+            let absence = match self.subscription().await {
+                Over::For(absence) => absence,
+                Over::TurnsBack(stays) => {
+                    self.turn_back(stays).await;
+                    TRY_AGAIN
+                }
+                Over::Finished => return,
+            };
             let mut over = pin!(sleep(absence));
             loop {
                 match first(&mut self.commands, over.as_mut()).await {
@@ -77,16 +88,45 @@ impl Consumer {
         }
     }
 
-    /// From subscribing to closing.
-    async fn subscription(&mut self) -> Over {
+    /// What it tells when it subscribes.
+    fn subscribes(&self) -> Subscribed {
         let number = self.subscriptions.fetch_add(1, Ordering::Relaxed);
-        let name = SubscriptionName(number);
         let told = Subscribed {
-            subscription: name,
+            subscription: SubscriptionName(number),
             consumer: self.name,
             plan: self.plan,
         };
         self.world.tell(Fact::Subscribed(told));
+        told
+    }
+
+    /// Subscribes, and has lost interest before long. Commands wait meanwhile.
+    async fn turn_back(&self, stays: Duration) {
+        let told = self.subscribes();
+        let name = told.subscription;
+        let mut reading = pin!(async {
+            let events = subscribed(&told, &self.durable, &self.world).await;
+            let mut events = match events {
+                Ok(events) => events,
+                Err(why) => return self.world.tell(Fact::NotSubscribed(name, why)),
+            };
+            while let Some(seen) = events.next().await {
+                self.world.tell(Fact::Saw(name, seen));
+                // Events that are all there at once do not keep time from passing.
+                consume_budget().await;
+            }
+            // Rule D-EV-4: there is no such end. The invariants say so.
+            self.world.tell(Fact::Ended(name));
+        });
+        if timeout(stays, reading.as_mut()).await.is_err() {
+            self.world.tell(Fact::Closed(name));
+        }
+    }
+
+    /// From subscribing to closing.
+    async fn subscription(&mut self) -> Over {
+        let told = self.subscribes();
+        let name = told.subscription;
         let (durable, world) = (self.durable.clone(), self.world.clone());
         let mut subscribing = pin!(subscribed(&told, &durable, &world));
         let events = loop {
@@ -103,6 +143,10 @@ impl Consumer {
                 First::Command(Command::Whim(Whim::Closes(absence) | Whim::Drops(absence))) => {
                     self.world.tell(Fact::Closed(name));
                     return Over::For(absence);
+                }
+                First::Command(Command::Whim(Whim::TurnsBack(stays))) => {
+                    self.world.tell(Fact::Closed(name));
+                    return Over::TurnsBack(stays);
                 }
                 First::Command(command) => self.hurry(command),
             }
@@ -150,6 +194,10 @@ impl Consumer {
                 Command::Whim(Whim::Drops(absence)) => {
                     self.world.tell(Fact::Closed(name));
                     return Over::For(absence);
+                }
+                Command::Whim(Whim::TurnsBack(stays)) => {
+                    self.world.tell(Fact::Closed(name));
+                    return Over::TurnsBack(stays);
                 }
                 Command::Whim(Whim::Resubscribes) => {
                     if events.resubscribe() {

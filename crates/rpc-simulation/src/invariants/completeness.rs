@@ -28,6 +28,8 @@ struct Reader {
     delivered: u64,
     /// Whether the consumer did not want the rest.
     dropped: bool,
+    /// The stream that a followed state is stale of, and how many updates of it are part of it.
+    stale: Option<(StreamName, u64)>,
 }
 
 impl Completeness {
@@ -51,14 +53,21 @@ impl Completeness {
         Ok(())
     }
 
+    /// What arrives after the state is stale is not wanted, whether or not the abort can be written.
     fn follow(
-        &self,
+        &mut self,
         subscription: SubscriptionName,
         fresh: bool,
         folded: Folded,
     ) -> Result<(), String> {
+        let stale = (!fresh).then_some((folded.stream, folded.updates));
         let due = self.due(folded.stream);
         let may_miss = fresh || self.arrivals.is_held_up(subscription);
+        let reader = self.readers.get_mut(&subscription);
+        let before = reader.and_then(|reader| std::mem::replace(&mut reader.stale, stale));
+        if stale.is_some() && before == stale {
+            return Ok(());
+        }
         if folded.updates > due || (folded.updates < due && !may_miss) {
             return Err(format!(
                 "{subscription} is {folded:?}, when {due} updates had arrived"
@@ -123,6 +132,7 @@ impl Invariant for Completeness {
                     stream: None,
                     delivered: 0,
                     dropped: false,
+                    stale: None,
                 };
                 self.readers.insert(told.subscription, reader);
             }
@@ -218,6 +228,41 @@ mod tests {
         is(false, 1, false);
         is(false, 2, true);
         is(false, 3, false);
+    }
+
+    #[test]
+    fn what_arrives_when_the_state_is_stale_is_not_wanted() {
+        let link = LinkName(0);
+        let arrived = Fact::UpdateArrived(link, 3);
+        let is = |fresh, updates| {
+            let folded = Some(Folded {
+                stream: StreamName(1),
+                number: 5,
+                updates,
+            });
+            saw(Seen::Current { fresh, folded })
+        };
+        let rows = [
+            (vec![is(false, 1), arrived.clone(), is(false, 1)], true),
+            (
+                vec![is(false, 1), is(true, 1), arrived.clone(), is(false, 1)],
+                false,
+            ),
+            (
+                vec![is(false, 1), arrived.clone(), arrived, is(false, 2)],
+                false,
+            ),
+        ];
+        for (facts, last_is_right) in rows {
+            let before = [
+                subscribed(Form::Followed),
+                Fact::QuerySent(link, SUBSCRIPTION, 3),
+                Fact::StreamOpened(StreamName(1), SUBSCRIPTION, link),
+                Fact::UpdateArrived(link, 3),
+            ];
+            let facts = [&before[..], &facts].concat();
+            check(Completeness::default(), &facts, last_is_right);
+        }
     }
 
     #[test]

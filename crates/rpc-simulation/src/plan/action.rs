@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use super::TRY_AGAIN;
 use crate::names::{ConsumerName, DurableName, ServerName};
 
 /// One fault, or something that a consumer is made to do.
@@ -117,6 +118,9 @@ pub enum Whim {
     Closes(Duration),
     /// Drops its subscription, and subscribes again this much later.
     Drops(Duration),
+    /// Drops its subscription, subscribes again, and drops that this much later, while its query is
+    /// on its way.
+    TurnsBack(Duration),
     /// Asks for a new stream.
     Resubscribes,
 }
@@ -132,6 +136,7 @@ impl Action {
             Self::Consumer(_, Whim::Pauses(lasts) | Whim::Closes(lasts) | Whim::Drops(lasts)) => {
                 lasts
             }
+            Self::Consumer(_, Whim::TurnsBack(stays)) => stays + TRY_AGAIN,
             Self::Cut(_)
             | Self::Finish(_)
             | Self::Silence(..)
@@ -165,6 +170,12 @@ impl fmt::Display for Action {
                 Whim::Closes(lasts) => write!(f, "{consumer} closes, and is back after {lasts:?}"),
                 Whim::Resubscribes => write!(f, "{consumer} asks for a new stream"),
                 Whim::Drops(lasts) => write!(f, "{consumer} drops, and is back after {lasts:?}"),
+                Whim::TurnsBack(stays) => {
+                    write!(
+                        f,
+                        "{consumer} drops, is back, and drops again after {stays:?}"
+                    )
+                }
             },
         }
     }

@@ -140,10 +140,13 @@ fn action(random: &mut Random, plan: &Plan) -> Action {
         5 | 6 => {
             let consumer = ConsumerName(below(random, plan.consumers.len()));
             let lasts = random.millis(1, 3_000);
+            let round_trip = plan.round_trip(consumer).as_millis();
+            let stays = random.millis(1, u64::try_from(round_trip).unwrap_or(u64::MAX));
             let whim = random.pick(&[
                 Whim::Pauses(lasts),
                 Whim::Closes(lasts),
                 Whim::Drops(lasts),
+                Whim::TurnsBack(stays),
                 Whim::Resubscribes,
             ]);
             Action::Consumer(consumer, whim)
@@ -225,6 +228,6 @@ mod tests {
             })
             .map(|text| text.split('(').next().unwrap_or_default().to_owned())
             .collect();
-        assert_eq!(kinds.len(), 13 + 3 + 4 + 3 + 3, "{kinds:?}");
+        assert_eq!(kinds.len(), 13 + 3 + 5 + 3 + 3, "{kinds:?}");
     }
 }

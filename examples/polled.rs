@@ -1,20 +1,24 @@
-//! A durable subscription of a kind that is not built in: a plain RPC, asked again and again, made
-//! into a state that is followed.
+//! A durable subscription of a kind that is not built in: `cargo run --example polled`.
 //!
-//! ```sh
-//! cargo run -p durable-rpc --example polled
+//! A plain RPC, asked again and again, is made into a state that is followed. Its server goes away,
+//! and comes back at the same place.
+//!
+//! ```text
+//! fresh: …
+//! count, polled: subscribed for … s; attempts 1, losses 0, updates …, connected … s
+//! stale: …
+//! count, polled: …; attempts …, losses 1, updates …, connected … s
+//! fresh: …
+//! count, polled: subscribed for … s; attempts …, losses 1, updates …, connected … s
 //! ```
-#![expect(clippy::print_stdout, reason = "it has something to show")]
+#![expect(clippy::print_stdout, reason = "what an example shows is its output")]
 
-use std::error::Error;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use durable_rpc::{
-    Config, Current, Durable, Followed, Subscribed, Subscription, SubscriptionEnded, subscribe,
-};
+use durable_rpc::{Config, Current, Durable, Followed, Subscribed, Subscription, subscribe};
 use futures_core::Stream;
 use rpc_core::{Client, Connection, DispatchError, Implementations, Rpc, Server};
 use tokio::net::TcpListener;
@@ -71,7 +75,7 @@ fn polled(
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> anyhow::Result<()> {
     let counter = AtomicI64::new(0);
     let implementations = Implementations::builder()
         .implement(&COUNT, move |_: &(), ()| {
@@ -91,30 +95,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::new(Duration::from_millis(100)).name("count, polled");
     let mut count = polled(&connection, every, config).follow(|count, answer| *count = answer);
 
-    show_until(&mut count, |now| now.state() >= Some(&3)).await?;
-    // The server goes away, and comes back at the same place.
+    show(&mut count, |now| now.is_fresh() && now.state() >= Some(&3)).await?;
     server.shutdown().await;
-    show_until(&mut count, |now| !now.is_fresh()).await?;
-    println!("{}", count.monitor());
+    show(&mut count, |now| !now.is_fresh()).await?;
     let listener = TcpListener::bind(address).await?;
     let _server = Server::builder(implementations, |_, _| ()).serve(listener)?;
-    show_until(&mut count, |now| now.is_fresh() && now.state() >= Some(&8)).await?;
-    println!("{}", count.monitor());
-    Ok(())
+    // The counter is the same one, and goes on.
+    show(&mut count, |now| now.is_fresh() && now.state() >= Some(&8)).await
 }
 
-/// Shows every change, the last one being the first that will do.
-async fn show_until(
+/// Waits until the state is such, and shows it.
+async fn show(
     count: &mut Followed<i64>,
-    will_do: impl Fn(&Current<i64>) -> bool,
-) -> Result<(), SubscriptionEnded> {
-    loop {
+    is_such: impl Fn(&Current<i64>) -> bool,
+) -> anyhow::Result<()> {
+    while !is_such(&count.borrow()) {
         count.changed().await?;
-        let now = count.borrow();
-        let freshness = if now.is_fresh() { "fresh" } else { "stale" };
-        println!("{:?}, {freshness}", now.state());
-        if will_do(&now) {
-            return Ok(());
-        }
     }
+    let now = count.borrow();
+    let freshness = if now.is_fresh() { "fresh" } else { "stale" };
+    println!("{freshness}: {}", now.state().unwrap_or(&0));
+    println!("{}", count.monitor());
+    Ok(())
 }
