@@ -1,11 +1,15 @@
 //! Whatever else can be waited for: a handshake, room in the output, the end.
 
+use std::num::NonZeroUsize;
+
 use rpc_core::connection::Config;
-use rpc_core::{Connection, DirectStreamWriter, Group, Implementations};
+use rpc_core::{
+    Connection, DirectStreamWriter, Event, Group, Implementations, Kind, ReceivedResponse, Traced,
+};
 use tokio::task::yield_now;
 
 use super::{dropped_at, dropped_pending};
-use crate::pair::{alive_tasks, connect, settle};
+use crate::pair::{alive_tasks, connect, pair, settle};
 use crate::peer::Peer;
 use crate::rpcs::{ECHO, HOLD, Notes, table};
 
@@ -75,7 +79,35 @@ async fn waiting_for_a_direct_writer_can_be_dropped_at_any_poll() {
     assert_eq!(far.served_streams(), 0);
 }
 
-/// `Connection::closed` and `Connection::flushed`.
+/// `TracingEvents::next`: no event is lost.
+#[tokio::test(start_paused = true)]
+async fn dropping_next_loses_no_event() {
+    let (near, _far, _) = pair(Config::default(), Config::default()).await;
+    let mut events = near.tracing_events(NonZeroUsize::new(100).unwrap());
+    for n in 0..50_i64 {
+        dropped_pending(2, events.next()).await;
+        let call = ECHO.dispatch(&near, &n.to_string());
+        dropped_at(usize::from(n % 2 == 0), call).await;
+        settle().await;
+        let mut kinds = Vec::new();
+        while kinds.len() < 2 {
+            if let Some(traced) = dropped_at(1, events.next()).await {
+                let Some(Traced::Event(event)) = traced else {
+                    panic!("{traced:?}");
+                };
+                kinds.push(event.event);
+            }
+        }
+        let answer = ReceivedResponse::ResponseFinishedOk;
+        let expected = [
+            Event::Sent(Kind::Query),
+            Event::Received(Kind::Response(answer)),
+        ];
+        assert_eq!(kinds, expected);
+    }
+}
+
+/// `Connection::close_started`, `Connection::closed` and `Connection::flushed`.
 #[tokio::test(start_paused = true)]
 async fn waiting_for_the_end_can_be_dropped_at_any_poll() {
     let (table, notes) = (table(), Notes::default());
@@ -85,6 +117,7 @@ async fn waiting_for_the_end_can_be_dropped_at_any_poll() {
     let text = "x".repeat(1000);
     let call = ECHO.dispatch(&near, &text);
     for polls in 0..3 {
+        dropped_pending(polls, near.close_started()).await;
         dropped_pending(polls, near.closed()).await;
         dropped_at(polls, near.flushed()).await;
         dropped_at(polls, far.flushed()).await;
@@ -93,8 +126,10 @@ async fn waiting_for_the_end_can_be_dropped_at_any_poll() {
     near.flushed().await;
     near.close();
     for polls in 0..3 {
+        dropped_at(polls, far.close_started()).await;
         dropped_at(polls, far.closed()).await;
     }
+    far.close_started().await;
     near.closed().await;
     far.closed().await;
 }
