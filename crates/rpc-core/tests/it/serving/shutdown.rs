@@ -104,7 +104,7 @@ async fn shutdown_goes_on_when_nobody_waits_for_it() {
     settle().await;
     let begin = Instant::now();
     let stopping = server.shutdown_within(Duration::from_secs(10));
-    let given_up = timeout(Duration::from_secs(1), stopping).await;
+    let given_up = timeout(Duration::ZERO, stopping).await;
     given_up.unwrap_err();
     assert_eq!(asked.await.unwrap(), 3000);
     asked_too_much.await.unwrap_err();
