@@ -32,8 +32,8 @@ enum Cases {
     Price(&'static str),
 }
 
-/// Every version by itself, and ends of different age; and at every version whatever a server may know of
-/// `price`.
+/// Every version by itself, at either end, and ends of different age; and at every version whatever a server may
+/// know of `price`.
 fn pairs() -> Vec<Pair> {
     let pair = |server: &str, client: &str, agreed, cases| Pair {
         server: server.to_owned(),
@@ -43,6 +43,7 @@ fn pairs() -> Vec<Pair> {
     };
     let singly =
         |cases| (1..=11).map(move |version| pair("1-11", &version.to_string(), version, cases));
+    let serving = (1..=11).map(|version| pair(&version.to_string(), "1-11", version, Cases::All));
     // 1-3 and 1-6 are what two releases of the reference offer.
     let mixed = [
         ("1-11", "1-11", 11),
@@ -55,6 +56,7 @@ fn pairs() -> Vec<Pair> {
     let mixed = mixed.map(|(server, client, agreed)| pair(server, client, agreed, Cases::All));
     let price = ["1", "2", "1,2"].into_iter().map(Cases::Price);
     singly(Cases::All)
+        .chain(serving)
         .chain(mixed)
         .chain(price.flat_map(singly))
         .collect()

@@ -79,6 +79,9 @@
 //! [`OnUnknownRpc`] what happens with a query for something else.
 //! [Expert handlers](Implementation::expert) see bytes instead of values.
 //!
+//! A handler lives as long as its connection: when that has closed, its future and its stream are
+//! dropped. What has to be finished all the same belongs into a task of its own.
+//!
 //! # Payloads
 //!
 //! Values are encoded by the [codec](payload) that the RPC's definition names: bin_prot, unless

@@ -9,12 +9,13 @@
 
 mod closing;
 mod errors;
+mod handshakes;
 mod menus;
 
 use std::collections::BTreeMap;
 
 use rpc_core::{Connection, Implementations, Rpc};
-use rpc_testkit::recording::{Recording, Side};
+use rpc_testkit::recording::{BEYOND_THE_SUITE, Recording, Side};
 use rpc_testkit::wording::is_same_error;
 use rpc_wire::frame::Frames;
 use rpc_wire::handshake::PeerMetadata;
@@ -161,6 +162,22 @@ async fn play_callee(
     settle().await;
     assert_eq!(connection.open_queries(), 0, "{}", recording.name);
     (connection, peer)
+}
+
+/// With the tests of `rpc-cli`, which play all others at the suite, no recording is left out.
+#[test]
+fn what_was_recorded_beyond_the_suite_is_played_here() {
+    let mut played = [
+        closing::SERVER_CLOSES,
+        closing::CLIENT_CLOSES,
+        errors::LIFTS,
+        errors::CLOSES,
+        handshakes::CASES,
+        menus::CASES,
+    ]
+    .concat();
+    played.sort_unstable();
+    assert_eq!(played, BEYOND_THE_SUITE);
 }
 
 /// Recorded handshakes of every pair of offers: we agree with the other side as the recorded

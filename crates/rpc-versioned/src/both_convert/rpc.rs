@@ -5,6 +5,7 @@ use std::fmt;
 use rpc_core::payload::Codec;
 
 use crate::builder::Builder;
+use crate::callee_converts::rpc::{raised, told};
 use crate::conversion::{Convert, Unconvertible};
 use crate::converts::{Converts, sealed};
 use crate::family::{Family, Naming};
@@ -110,7 +111,7 @@ where
         C: Codec<Q1> + Codec<R1>,
     {
         let caller = caller_converts::rpc::operation(rpc, query, response);
-        let callee = callee_converts::rpc::operation(rpc, callee_query, callee_response);
+        let callee = callee_converts::rpc::operation(rpc, callee_query, callee_response, raised);
         self.with(Registered::plain(rpc), (caller, callee))
     }
 
@@ -149,7 +150,7 @@ where
         C: Codec<Q1> + Codec<R1>,
     {
         let caller = caller_converts::rpc::operation_with_query(rpc, query, response);
-        let callee = callee_converts::rpc::operation(rpc, callee_query, callee_response);
+        let callee = callee_converts::rpc::operation(rpc, callee_query, callee_response, raised);
         self.with(Registered::plain(rpc), (caller, callee))
     }
 
@@ -169,8 +170,8 @@ where
         C: Codec<Q1> + Codec<Result<R1, String>>,
     {
         let caller = caller_converts::rpc::operation(rpc, query, response);
-        let callee =
-            callee_converts::rpc::operation_with_failure(rpc, callee_query, callee_response);
+        let callee_response = move |value| Ok(Ok(callee_response(value)?));
+        let callee = callee_converts::rpc::operation(rpc, callee_query, callee_response, told);
         self.with(Registered::plain(rpc), (caller, callee))
     }
 }

@@ -134,7 +134,7 @@ impl<S: Send + 'static, Q: Send + 'static, R: Send + 'static> Builder<Rpc<S, Q, 
         R1: Send + 'static,
         C: Codec<Q1> + Codec<R1>,
     {
-        let operation = operation(rpc, query, response);
+        let operation = operation(rpc, query, response, raised);
         self.with(Registered::plain(rpc), operation)
     }
 
@@ -166,47 +166,24 @@ impl<S: Send + 'static, Q: Send + 'static, R: Send + 'static> Builder<Rpc<S, Q, 
         R1: Send + 'static,
         C: Codec<Q1> + Codec<Result<R1, String>>,
     {
-        let operation = operation_with_failure(rpc, query, response);
+        let response = move |value| Ok(Ok(response(value)?));
+        let operation = operation(rpc, query, response, told);
         self.with(Registered::plain(rpc), operation)
     }
 }
 
-pub(crate) fn operation<S, Q, R, Q1, R1, C>(
-    rpc: &rpc_core::Rpc<Q1, R1, C>,
-    query: impl Convert<Q1, Q>,
-    response: impl Convert<R, R1>,
-) -> Operation<S, Q, R>
-where
-    S: Send + 'static,
-    Q: Send + 'static,
-    R: Send + 'static,
-    Q1: Send + 'static,
-    R1: Send + 'static,
-    C: Codec<Q1> + Codec<R1>,
-{
-    operation_or(rpc, query, response, |error| Err(error.raise()))
+/// What a conversion that failed is for the caller: *Uncaught_exn*.
+pub(crate) fn raised<R1>(error: ConversionError) -> Result<R1, HandlerError> {
+    Err(error.raise())
 }
 
-pub(crate) fn operation_with_failure<S, Q, R, Q1, R1, C>(
-    rpc: &rpc_core::Rpc<Q1, Result<R1, String>, C>,
-    query: impl Convert<Q1, Q>,
-    response: impl Convert<R, R1>,
-) -> Operation<S, Q, R>
-where
-    S: Send + 'static,
-    Q: Send + 'static,
-    R: Send + 'static,
-    Q1: Send + 'static,
-    R1: Send + 'static,
-    C: Codec<Q1> + Codec<Result<R1, String>>,
-{
-    let told = |error: ConversionError| Ok(Err(error.cause().to_string()));
-    let response = move |value| Ok(Ok(response(value)?));
-    operation_or(rpc, query, response, told)
+/// The same for a caller that expects to be told.
+pub(crate) fn told<R1>(error: ConversionError) -> Result<Result<R1, String>, HandlerError> {
+    Ok(Err(error.cause().to_string()))
 }
 
 /// `failed` answers when a conversion has failed.
-fn operation_or<S, Q, R, Q1, R1, C>(
+pub(crate) fn operation<S, Q, R, Q1, R1, C>(
     rpc: &rpc_core::Rpc<Q1, R1, C>,
     query: impl Convert<Q1, Q>,
     response: impl Convert<R, R1>,

@@ -9,6 +9,7 @@ mod callee_streams;
 mod caller;
 mod caller_streams;
 mod direct;
+mod dropping;
 mod failures;
 mod families;
 mod matrix;

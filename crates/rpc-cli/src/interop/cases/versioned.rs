@@ -5,6 +5,7 @@
 
 use std::fmt;
 
+use bin_prot::ByteString;
 use rpc_core::PipeCloseReason;
 use rpc_versioned::{
     CallError, ConnectionWithMenu, Converts, SelectionError, caller_converts, highest_common,
@@ -33,7 +34,7 @@ pub(super) async fn plain(run: &mut Run) -> Outcome {
             caller.dispatch(&callee.connection, prices::query(symbol, currency))
         };
         let Some(version) = callee.common(&caller)? else {
-            callee.refuses(versions, || ask("ABC", None)).await?;
+            callee.refuses(&caller, || ask("ABC", None)).await?;
             continue;
         };
         for currency in CURRENCIES {
@@ -56,22 +57,10 @@ pub(super) async fn pipe(run: &mut Run) -> Outcome {
     for versions in CALLERS {
         let caller = built(prices::pipe_caller(versions))?;
         let ask = |symbol: &str, currency: Option<&str>| {
-            caller.dispatch(&callee.connection, prices::query(symbol, currency))
+            let asked = caller.dispatch(&callee.connection, prices::query(symbol, currency));
+            async { Ok(asked.await?.map(|pipe| (None, pipe))) }
         };
-        let Some(version) = callee.common(&caller)? else {
-            callee.refuses(versions, || ask("ABC", None)).await?;
-            continue;
-        };
-        for currency in CURRENCIES {
-            match converted(&caller, ask("ABC", currency)).await? {
-                Ok(pipe) => updates(pipe, version, currency).await?,
-                Err(refusal) => {
-                    return Err(Failure::unexpected(label(&caller), refusal, "a stream"));
-                }
-            }
-        }
-        let refused = converted(&caller, ask("", None)).await?;
-        equal(label(&caller), refused.err(), Some(refusal(version).into()))?;
+        check_stream(&callee, &caller, ask).await?;
     }
     Ok(())
 }
@@ -82,27 +71,42 @@ pub(super) async fn state(run: &mut Run) -> Outcome {
     for versions in CALLERS {
         let caller = built(prices::state_caller(versions))?;
         let ask = |symbol: &str, currency: Option<&str>| {
-            caller.dispatch(&callee.connection, prices::query(symbol, currency))
+            let asked = caller.dispatch(&callee.connection, prices::query(symbol, currency));
+            async { Ok(asked.await?.map(|(state, pipe)| (Some(state), pipe))) }
         };
-        let Some(version) = callee.common(&caller)? else {
-            callee.refuses(versions, || ask("ABC", None)).await?;
-            continue;
-        };
-        for currency in CURRENCIES {
-            match converted(&caller, ask("ABC", currency)).await? {
-                Ok((state, pipe)) => {
-                    equal(label(&caller), state, price(300, version, currency))?;
-                    updates(pipe, version, currency).await?;
-                }
-                Err(refusal) => {
-                    return Err(Failure::unexpected(label(&caller), refusal, "a state"));
-                }
-            }
-        }
-        let refused = converted(&caller, ask("", None)).await?;
-        equal(label(&caller), refused.err(), Some(refusal(version).into()))?;
+        check_stream(&callee, &caller, ask).await?;
     }
     Ok(())
+}
+
+/// A stream, and its state if it is of the kind that has one.
+type Opened = (Option<Price>, caller_converts::Pipe<Price>);
+
+/// One caller of a stream: what it gets by each question, and what it is refused.
+async fn check_stream<Fut>(
+    callee: &Callee,
+    caller: &impl Converts,
+    ask: impl Fn(&str, Option<&str>) -> Fut,
+) -> Outcome
+where
+    Fut: Future<Output = Result<Result<Opened, ByteString>, CallError>>,
+{
+    let Some(version) = callee.common(caller)? else {
+        return callee.refuses(caller, || ask("ABC", None)).await;
+    };
+    for currency in CURRENCIES {
+        match converted(caller, ask("ABC", currency)).await? {
+            Ok((state, pipe)) => {
+                if let Some(state) = state {
+                    equal(label(caller), state, price(300, version, currency))?;
+                }
+                updates(pipe, version, currency).await?;
+            }
+            Err(refusal) => return Err(Failure::unexpected(label(caller), refusal, "a stream")),
+        }
+    }
+    let refused = converted(caller, ask("", None)).await?;
+    equal(label(caller), refused.err(), Some(refusal(version).into()))
 }
 
 /// What a caller of this version gets.
@@ -188,7 +192,11 @@ impl Callee {
     }
 
     /// No version is common to both, so the dispatch says which each of them knows, and sends nothing.
-    async fn refuses<T, Fut>(&self, ours: &[i64], dispatch: impl FnOnce() -> Fut) -> Outcome
+    async fn refuses<T, Fut>(
+        &self,
+        caller: &impl Converts,
+        dispatch: impl FnOnce() -> Fut,
+    ) -> Outcome
     where
         T: fmt::Debug,
         Fut: Future<Output = Result<T, CallError>>,
@@ -200,11 +208,11 @@ impl Callee {
                 callee_versions,
             })) => {
                 equal("name", name, self.name)?;
-                equal("versions of the caller", caller_versions, ours.to_vec())?;
+                equal("versions of the caller", caller_versions, caller.versions())?;
                 equal("versions of the callee", &callee_versions, &self.versions)
             }
             other => Err(Failure::unexpected(
-                format_args!("{} {ours:?}", self.name),
+                label(caller),
                 other,
                 "no common version",
             )),

@@ -26,35 +26,44 @@ fn check(server: &str, client_wire: &str, expected: &str) {
     assert!(run.is_success, "{pair}");
 }
 
-fn check_all(pairs: &[(String, String, String)]) {
+/// What a server and a client offer, and what they agree on.
+type Pair = [String; 3];
+
+fn pair(server: &str, client: &str, expected: &str) -> Pair {
+    [server, client, expected].map(str::to_owned)
+}
+
+fn check_all(pairs: impl IntoIterator<Item = Pair>) {
+    let pairs = Vec::from_iter(pairs);
     for some in pairs.chunks(AT_ONCE) {
         thread::scope(|scope| {
-            for (server, client, expected) in some {
+            for [server, client, expected] in some {
                 scope.spawn(|| check(server, client, expected));
             }
         });
     }
 }
 
+fn every_version() -> impl Iterator<Item = String> {
+    (1..=11).map(|version: u8| version.to_string())
+}
+
 /// C-OP-5, C-OP-6, C-MD-7, C-CL-7: what each version has, and what it does without.
 #[test]
 fn every_case_passes_at_every_version() {
-    let pairs: Vec<_> = (1..=11)
-        .map(|version| {
-            let expected = version.to_string();
-            ("1-11".to_owned(), expected.clone(), expected)
-        })
-        .collect();
-    check_all(&pairs);
+    check_all(every_version().map(|version| pair("1-11", &version, &version)));
+}
+
+/// The same by a server that has no other version.
+#[test]
+fn every_case_passes_at_every_version_of_the_server() {
+    check_all(every_version().map(|version| pair(&version, "1-11", &version)));
 }
 
 /// C-HS-3: the highest version that both offer.
 #[test]
 fn every_case_passes_between_ends_of_different_age() {
-    let pair = |server: &str, client: &str, expected: &str| {
-        (server.to_owned(), client.to_owned(), expected.to_owned())
-    };
-    check_all(&[
+    check_all([
         pair("1-11", "1-11", "11"),
         pair("1-3", "1-11", "3"),
         pair("1-11", "1-6", "6"),

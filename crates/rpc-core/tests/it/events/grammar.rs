@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use rpc_core::connection::Config;
 use rpc_core::{
-    Connection, Event, HandlerError, Implementations, Kind, OnUnknownRpc, OneWay, PipeRpc,
-    ReceivedResponse, Rpc, SentResponse, TracingEvent,
+    Connection, Event, ExpertRpc, HandlerError, Implementation, Implementations, Kind,
+    OnUnknownRpc, OneWay, PipeRpc, ReceivedResponse, Reply, Rpc, SendFailure, SentResponse,
+    TracingEvent,
 };
 
 use crate::pair::{CAPACITY, connect, settle};
@@ -18,9 +19,13 @@ static PLAIN: Rpc<i64, Result<String, String>> = Rpc::new("plain", 1).user_error
 /// n updates of 100 n bytes; too large above 300; negative refuses, 0 fails.
 static PIPE: PipeRpc<i64, String, String> = PipeRpc::new("pipe", 1);
 static ONE_WAY: OneWay<i64> = OneWay::new("one-way", 1);
+/// The query's bytes.
+static EXPERT: Rpc<i64, i64> = Rpc::new("expert", 1);
 static MISSING: Rpc<i64, ()> = Rpc::new("missing", 1);
-/// The same name with a type that cannot be decoded as such.
+/// The same names with a type that cannot be decoded as such.
 static GARBLED: Rpc<String, i64> = Rpc::new("plain", 1);
+static GARBLED_PIPE: PipeRpc<String, String, String> = PipeRpc::new("pipe", 1);
+static GARBLED_ONE_WAY: OneWay<String> = OneWay::new("one-way", 1);
 
 const LIMIT: usize = 320;
 
@@ -50,6 +55,13 @@ fn implementations() -> Implementations<()> {
             }
             Ok(())
         })
+        .implementation(Implementation::expert_blocking(
+            &EXPERT,
+            |(), query, responder| {
+                responder.bytes(query.bytes())?;
+                Ok(Reply::Replied)
+            },
+        ))
         .on_unknown_rpc(OnUnknownRpc::Continue)
         .build()
         .unwrap()
@@ -65,8 +77,12 @@ enum Call {
     /// Dropped before its answer.
     Opening(i64),
     OneWay(i64),
+    /// Answered by an expert; the caller is one, too, or not.
+    Expert(bool),
     Missing,
     Garbled,
+    /// A query of each kind that the caller's side refuses.
+    TooLarge,
 }
 
 fn calls() -> impl Strategy<Value = Vec<Call>> {
@@ -76,8 +92,10 @@ fn calls() -> impl Strategy<Value = Vec<Call>> {
         (-1..6_i64, 0..8_usize).prop_map(|(n, read)| Call::Pipe(n, read)),
         (-1..6_i64).prop_map(Call::Opening),
         (0..2_i64).prop_map(Call::OneWay),
+        any::<bool>().prop_map(Call::Expert),
         Just(Call::Missing),
         Just(Call::Garbled),
+        Just(Call::TooLarge),
     ];
     prop::collection::vec(call, 0..20)
 }
@@ -96,8 +114,19 @@ async fn make(call: Call, connection: &Connection) {
         }
         Call::Opening(n) => drop(PIPE.dispatch(connection, &n)),
         Call::OneWay(n) => ONE_WAY.dispatch(connection, &n).unwrap(),
+        Call::Expert(false) => drop(EXPERT.dispatch(connection, &1).await),
+        Call::Expert(true) => {
+            let expert = ExpertRpc::new("expert", 1);
+            drop(expert.dispatch(connection, b"\x01").await);
+        }
         Call::Missing => drop(MISSING.dispatch(connection, &1).await),
         Call::Garbled => drop(GARBLED.dispatch(connection, &"garbled".to_owned()).await),
+        Call::TooLarge => {
+            let text = "x".repeat(LIMIT);
+            drop(GARBLED.dispatch(connection, &text));
+            drop(GARBLED_PIPE.dispatch(connection, &text));
+            GARBLED_ONE_WAY.dispatch(connection, &text).unwrap_err();
+        }
     }
 }
 
@@ -110,8 +139,33 @@ fn by_id(events: Vec<TracingEvent>) -> BTreeMap<i64, Vec<TracingEvent>> {
     queries
 }
 
-/// T-30, as a regular language over one letter for each event.
+/// T-C4, T-C6: a query that was not sent, which the callee knows nothing of.
+fn is_refused(events: &[TracingEvent]) -> bool {
+    matches!(events[0].event, Event::FailedToSend(Kind::Query, _))
+}
+
+/// All that is told of such a query; T-32: its size is the one it would have had.
+fn check_refused(events: &[TracingEvent]) {
+    let [event] = events else {
+        panic!("{events:?}")
+    };
+    let too_large = Event::FailedToSend(Kind::Query, SendFailure::TooLarge);
+    assert_eq!(event.event, too_large);
+    assert!(event.payload_bytes > LIMIT, "{event}");
+}
+
+/// T-30, as a regular language over one letter for each event; T-32.
 fn check_caller(events: &[TracingEvent]) {
+    for event in events {
+        assert_ne!(event.payload_bytes, 0, "{event}");
+    }
+    // T-C5, T-C20: what has no response is told with the size of what was sent.
+    for pair in events.windows(2) {
+        let one_way = Kind::Response(ReceivedResponse::OneWaySoNoResponse);
+        if pair[1].event == Event::Received(one_way) {
+            assert_eq!(pair[0].payload_bytes, pair[1].payload_bytes, "{pair:?}");
+        }
+    }
     let word: String = events
         .iter()
         .map(|event| match &event.event {
@@ -147,11 +201,13 @@ fn check_callee(events: &[TracingEvent]) {
             other => panic!("{other:?}"),
         };
         word.push(letter);
-        let one_way = matches!(
+        let is_message = !matches!(
             event.event,
-            Event::Sent(Kind::Response(SentResponse::OneWaySoNoResponse))
+            Event::Sent(Kind::Response(
+                SentResponse::OneWaySoNoResponse | SentResponse::ExpertSingleSucceededOrFailed
+            ))
         );
-        assert_eq!(event.payload_bytes == 0, one_way, "{event}");
+        assert_eq!(event.payload_bytes > 0, is_message, "{event}");
     }
     let calm = word.replace(['a', 'u'], "");
     // An abort that overtook the initial response has the end as its only answer.
@@ -172,7 +228,8 @@ fn check_callee(events: &[TracingEvent]) {
 /// Sizes of what one end sent and the other received.
 fn sizes(events: &[TracingEvent], sent: bool) -> Vec<usize> {
     let is_message = |event: &&TracingEvent| match &event.event {
-        Event::Sent(kind) => sent && *kind != Kind::Response(SentResponse::OneWaySoNoResponse),
+        // On the callee's side, what is no message has no size.
+        Event::Sent(_) => sent && event.payload_bytes > 0,
         Event::Received(kind) => {
             !sent && *kind != Kind::Response(ReceivedResponse::OneWaySoNoResponse)
         }
@@ -208,7 +265,9 @@ fn random_calls_follow_the_grammars() {
             }
             settle().await;
             assert_eq!(near.open_queries(), 0);
-            let (caller, callee) = (by_id(caller.take()), by_id(callee.take()));
+            let (mut caller, callee) = (by_id(caller.take()), by_id(callee.take()));
+            let refused = caller.extract_if(.., |_, events| is_refused(events));
+            refused.for_each(|(_, events)| check_refused(&events));
             assert!(caller.keys().eq(callee.keys()));
             for (asked, answered) in caller.values().zip(callee.values()) {
                 check_caller(asked);

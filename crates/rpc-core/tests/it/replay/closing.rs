@@ -13,7 +13,7 @@ use super::{ECHO_STRING, half, play_callee, play_caller, recordings};
 
 static CLOSE_ME: Rpc<String, ()> = Rpc::new("close-me", 1);
 
-const SERVER_CLOSES: &[&str] = &[
+pub(super) const SERVER_CLOSES: &[&str] = &[
     "server-close-none",
     "server-close-empty",
     "server-close-text",
@@ -24,7 +24,7 @@ const SERVER_CLOSES: &[&str] = &[
     "server-close-create",
 ];
 
-const CLIENT_CLOSES: &[&str] = &["close-none", "close-text", "close-sexp", "close-tag"];
+pub(super) const CLIENT_CLOSES: &[&str] = &["close-none", "close-text", "close-sexp", "close-tag"];
 
 /// The reasons by their names in the recordings.
 fn reason(name: &str) -> Option<Info> {

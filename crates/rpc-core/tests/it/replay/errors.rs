@@ -12,6 +12,14 @@ use rpc_wire::{CloseReason, Message, RpcError};
 use super::{ECHO_STRING, half, play_callee, play_caller, recordings};
 use crate::source;
 
+/// The callee refuses, and both go on.
+pub(super) const LIFTS: &[&str] = &["lift-error", LIFT_ONE_WAY];
+
+/// The callee's handler raises, and its connection ends.
+pub(super) const CLOSES: &[&str] = &["boom-close"];
+
+const LIFT_ONE_WAY: &str = "lift-error-oneway";
+
 static LIFT_FAIL: Rpc<String, String> = Rpc::new("lift-fail", 1);
 static LIFT_DEFERRED_FAIL: Rpc<String, String> = Rpc::new("lift-deferred-fail", 1);
 static LIFT_RAISE: Rpc<String, String> = Rpc::new("lift-raise", 1);
@@ -57,7 +65,7 @@ fn table() -> Implementations<Connection> {
 /// R-AU-2, R-OW-3: what a refused caller is told, at versions with and without *Lift_error*.
 #[tokio::test(start_paused = true)]
 async fn our_callee_refuses_what_the_recorded_callee_refused() {
-    for recording in recordings(&["lift-error", "lift-error-oneway"]) {
+    for recording in recordings(LIFTS) {
         let (connection, mut peer) = play_caller(&recording, &table()).await;
         peer.end().await;
         peer.expect_end().await;
@@ -68,7 +76,7 @@ async fn our_callee_refuses_what_the_recorded_callee_refused() {
 /// R-XN-1, R-XN-3: first the answer, then the reason for closing.
 #[tokio::test(start_paused = true)]
 async fn our_callee_closes_where_the_recorded_callee_closed() {
-    for recording in recordings(&["boom-close"]) {
+    for recording in recordings(CLOSES) {
         let (connection, mut peer) = play_caller(&recording, &table()).await;
         let reason = peer.expect_close_reason().await.to_string();
         peer.expect_end().await;
@@ -96,17 +104,21 @@ fn check<R: std::fmt::Debug>(answer: Result<R, DispatchError>, recorded: &RpcErr
     }
 }
 
-/// Errors reach the caller as they were sent; the connection lives.
+/// Errors reach the caller as they were sent; the connection lives. Of a one-way message it hears nothing.
 #[tokio::test(start_paused = true)]
 async fn our_caller_is_told_what_the_recorded_caller_was_told() {
-    for recording in recordings(&["lift-error"]) {
+    for recording in recordings(LIFTS) {
         let error = |id| recorded_error(&recording, id);
         let (connection, mut peer) = play_callee(&recording, async |connection| {
             let x = "x".to_owned();
-            check(LIFT_FAIL.dispatch(connection, &x).await, &error(1));
-            check(LIFT_DEFERRED_FAIL.dispatch(connection, &x).await, &error(2));
-            check(LIFT_RAISE.dispatch(connection, &x).await, &error(3));
-            check(LIFT_FAIL_PIPE.dispatch(connection, &x).await, &error(4));
+            if recording.case == LIFT_ONE_WAY {
+                LIFT_FAIL_ONEWAY.dispatch(connection, &x).unwrap();
+            } else {
+                check(LIFT_FAIL.dispatch(connection, &x).await, &error(1));
+                check(LIFT_DEFERRED_FAIL.dispatch(connection, &x).await, &error(2));
+                check(LIFT_RAISE.dispatch(connection, &x).await, &error(3));
+                check(LIFT_FAIL_PIPE.dispatch(connection, &x).await, &error(4));
+            }
             let here = ECHO_STRING.dispatch(connection, &"still here".to_owned());
             assert_eq!(here.await.unwrap(), "still here");
         })
@@ -119,7 +131,7 @@ async fn our_caller_is_told_what_the_recorded_caller_was_told() {
 /// The answer first, and then the peer's reason.
 #[tokio::test(start_paused = true)]
 async fn our_caller_sees_why_the_recorded_callee_closed() {
-    for recording in recordings(&["boom-close"]) {
+    for recording in recordings(CLOSES) {
         let error = recorded_error(&recording, 1);
         let (connection, mut peer) = play_callee(&recording, async |connection| {
             let answer = BOOM_CLOSE.dispatch(connection, &"boom".to_owned());

@@ -7,7 +7,7 @@ use super::{play_callee, play_caller, recordings};
 
 static BULK_7: Rpc<i64, i64> = Rpc::new("bulk-00007", 1);
 
-const CASES: &[&str] = &["menu-large", "menu-large-digests"];
+pub(super) const CASES: &[&str] = &["menu-large", "menu-large-digests"];
 
 /// C-HS-13: the menu takes several reads, and the first query follows it at once.
 #[tokio::test(start_paused = true)]

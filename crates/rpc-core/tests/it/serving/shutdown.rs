@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rpc_core::connection::{ClosedBy, Config};
 use rpc_core::{Connection, DispatchError, PipeCloseReason};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{builder, start};
 use crate::pair::{alive_tasks, offering, settle};
@@ -92,4 +92,39 @@ async fn client_that_does_not_read_is_waited_for_no_longer_than_flushing_may_tak
     server.shutdown_within(Duration::from_secs(5)).await;
     assert!(begin.elapsed() <= Duration::from_secs(7));
     drop((silent, held));
+}
+
+/// What was begun does not end with whoever waits for it: the open query keeps its time.
+#[tokio::test(start_paused = true)]
+async fn shutdown_goes_on_when_nobody_waits_for_it() {
+    let (server, network) = start(builder());
+    let (busy, busier) = (network.connect(1).await, network.connect(2).await);
+    let asked = SLEEP.dispatch(&busy, &3000);
+    let asked_too_much = SLEEP.dispatch(&busier, &60_000);
+    settle().await;
+    let begin = Instant::now();
+    let stopping = server.shutdown_within(Duration::from_secs(10));
+    let given_up = timeout(Duration::ZERO, stopping).await;
+    given_up.unwrap_err();
+    assert_eq!(asked.await.unwrap(), 3000);
+    asked_too_much.await.unwrap_err();
+    assert_eq!(begin.elapsed().as_secs(), 10);
+    busy.closed().await;
+    busier.closed().await;
+    settle().await;
+    assert_eq!(alive_tasks(), 0);
+}
+
+/// The same of a server that is only to accept nobody any more.
+#[tokio::test(start_paused = true)]
+async fn accepting_stops_when_nobody_waits_for_it() {
+    let (server, network) = start(builder());
+    let client = network.connect(1).await;
+    let given_up = timeout(Duration::ZERO, server.stop_accepting()).await;
+    given_up.unwrap_err();
+    settle().await;
+    assert!(network.0.is_closed());
+    let answer = ECHO.dispatch(&client, &"still here".to_owned()).await;
+    assert_eq!(answer.unwrap(), "still here");
+    server.shutdown().await;
 }
