@@ -9,6 +9,7 @@
 //! and tasks, descriptors and memory are what they were. `docs/soak.md` says more.
 
 mod board;
+mod connect;
 mod expert;
 mod faulty;
 mod grammar;
