@@ -2,15 +2,23 @@
 //! with faults, against servers that come and go.
 //!
 //! What is checked: each dispatch has exactly one outcome; a stream is a prefix of what was
-//! produced, and whole if it ended in the ordinary way; what one task sends arrives in that order;
-//! events keep to their grammar; an error of a call means that its connection is over; and at the
-//! end tables are empty, and tasks, descriptors and memory are what they were.
+//! produced, and whole if it ended in the ordinary way; so is what a member of a group gets; what
+//! one task sends arrives in that order; bytes come back as they were sent; of a query's metadata
+//! comes what the wire version carries, and nothing else; events keep to their grammar on both
+//! sides; an error of a call means that its connection is over; and at the end tables are empty,
+//! and tasks, descriptors and memory are what they were. `docs/soak.md` says more.
 
+mod board;
+mod connect;
+mod expert;
 mod faulty;
 mod grammar;
 mod ledger;
+mod member;
+mod metadata;
 mod rpcs;
 mod stream;
+mod turns;
 mod worker;
 mod world;
 
@@ -168,7 +176,7 @@ async fn round(
 ) -> Result<()> {
     let mut chance = Chance::new(seed);
     ledger.over.store(false, Ordering::Relaxed);
-    let world = Arc::new(World::new(ledger)?);
+    let world = Arc::new(World::new(ledger, &mut chance)?);
     let mut workers = JoinSet::new();
     for _ in 0..arguments.connections {
         workers.spawn(worker::work(world.clone(), chance.fork()));

@@ -1,5 +1,5 @@
-//! Bytes on their way to the transport: most of them copied into one buffer, and between them
-//! large payloads, by reference.
+//! Bytes on their way to the transport: most of them copied into one buffer, or several when there
+//! are many, and between them large payloads, by reference.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,6 +14,10 @@ const KEEP_CAPACITY: usize = 1024 * 1024;
 /// Capacity that an idle connection keeps: enough for heartbeats.
 const IDLE_CAPACITY: usize = 64;
 
+/// Copied bytes behind which another buffer is begun. One that went on growing would be copied now
+/// and then, and the peer that makes it grow would cost half as much again while that lasts.
+const FULL: usize = 1024 * 1024;
+
 /// Pieces that are handed to the transport at once.
 const PIECES: usize = 16;
 
@@ -27,7 +31,7 @@ pub(crate) struct Outgoing {
     shared: Vec<Shared>,
 }
 
-/// A payload that lies between the copied bytes.
+/// A payload that lies between the copied bytes, or was copied into a buffer that is full.
 #[derive(Debug)]
 struct Shared {
     /// All bytes before it, and of those, the copied ones.
@@ -37,6 +41,15 @@ struct Shared {
 }
 
 impl Shared {
+    /// One with no copied bytes before it.
+    fn sealed(start: usize, bytes: Bytes) -> Self {
+        Self {
+            start,
+            copied: 0,
+            bytes,
+        }
+    }
+
     fn end(&self) -> usize {
         self.start + self.bytes.len()
     }
@@ -68,7 +81,34 @@ impl Outgoing {
     /// Where further bytes are copied to, behind everything else.
     #[inline]
     pub(crate) fn copied(&mut self) -> &mut Vec<u8> {
+        if self.copied.len() >= FULL {
+            self.seal();
+        }
         &mut self.copied
+    }
+
+    /// Leaves the copied bytes where they are, as payloads between the others, and begins another
+    /// buffer.
+    #[cold]
+    fn seal(&mut self) {
+        let end = self.len();
+        let copied = Bytes::from(std::mem::take(&mut self.copied));
+        let mut pieces = Vec::with_capacity(self.shared.len() + 1);
+        let mut from = 0;
+        for shared in std::mem::take(&mut self.shared) {
+            // Those that were sealed before have nothing of this buffer before them.
+            if from < shared.copied {
+                let piece = copied.slice(from..shared.copied);
+                pieces.push(Shared::sealed(shared.start - piece.len(), piece));
+                from = shared.copied;
+            }
+            pieces.push(Shared::sealed(shared.start, shared.bytes));
+        }
+        if from < copied.len() {
+            let piece = copied.slice(from..);
+            pieces.push(Shared::sealed(end - piece.len(), piece));
+        }
+        self.shared = pieces;
     }
 
     /// Puts bytes behind everything else without copying them.
@@ -222,5 +262,72 @@ mod tests {
             prop_assert!(outgoing.is_empty());
             prop_assert_eq!(outgoing.len(), 0);
         }
+    }
+
+    /// Also when buffers are full in between, with and without shared pieces before that.
+    #[test]
+    fn full_buffers_leave_in_the_order_in_which_they_came() {
+        let sizes = [
+            FULL - 7,
+            6,
+            20_000,
+            1,
+            1,
+            FULL,
+            0,
+            5,
+            3 * FULL,
+            FULL / 2,
+            FULL / 2,
+            9,
+        ];
+        // Bit by bit, which of the pieces are shared.
+        for shared in [
+            0b0000_0000_0000,
+            0b0000_0001_0100,
+            0b1010_0101_0001,
+            0b1111_1111_1111,
+        ] {
+            let mut outgoing = Outgoing::default();
+            let mut expected = Vec::new();
+            for (number, size) in sizes.into_iter().enumerate() {
+                let before = expected.len();
+                expected.extend((before..before + size).map(|i| (i % 251) as u8));
+                let piece = &expected[before..];
+                match shared & (1 << number) {
+                    0 => outgoing.copied().extend_from_slice(piece),
+                    _ => outgoing.share(&Bytes::copy_from_slice(piece)),
+                }
+                assert_eq!(outgoing.len(), expected.len());
+            }
+            for vectored in [false, true] {
+                let mut io = Slow {
+                    taken: Vec::new(),
+                    at_once: 300_000,
+                    vectored,
+                };
+                let mut cx = Context::from_waker(std::task::Waker::noop());
+                let mut written = 0;
+                while written < outgoing.len() {
+                    match outgoing.poll_write(written, Pin::new(&mut io), &mut cx) {
+                        Poll::Ready(Ok(taken)) if taken > 0 => written += taken,
+                        other => panic!("{other:?}"),
+                    }
+                }
+                assert!(io.taken == expected, "{shared:b} {vectored}");
+            }
+        }
+    }
+
+    /// However much is copied, no buffer holds much more than when it is full, so none of those
+    /// that wait is copied into a larger one.
+    #[test]
+    fn buffers_that_are_full_do_not_grow() {
+        let mut outgoing = Outgoing::default();
+        for _ in 0..50_000 {
+            outgoing.copied().extend_from_slice(&[7; 1000]);
+            assert!(outgoing.copied.capacity() <= 2 * FULL);
+        }
+        assert_eq!(outgoing.len(), 50_000_000);
     }
 }

@@ -1,6 +1,6 @@
 //! What calls and updates allocate, counted on the thread of a test: nothing is kept for a call that
-//! is over, nor for a pipe that has been read or a flush that nobody waits for, and writing to a group
-//! allocates nothing for its members.
+//! is over, nor for a pipe that has been read or a flush that nobody waits for, writing to a group
+//! allocates nothing for its members, and a peer that does not read costs what the limits say.
 
 #![expect(unsafe_code, reason = "an allocator cannot be written without it")]
 
@@ -12,7 +12,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rpc_core::connection::Config;
-use rpc_core::{DirectStreamWriter, Group, Implementations, PipeRpc, StateRpc};
+use rpc_core::{DirectStreamWriter, Group, Implementations, PipeRpc, Rpc, StateRpc};
 use tokio::sync::mpsc;
 
 use crate::pair::{CAPACITY, connect, now, pair, settle};
@@ -25,12 +25,15 @@ thread_local! {
     static MADE: Cell<usize> = const { Cell::new(0) };
     /// Bytes allocated and not freed.
     static HELD: Cell<isize> = const { Cell::new(0) };
+    /// The most there ever were of them.
+    static PEAK: Cell<isize> = const { Cell::new(0) };
 }
 
 struct Counting;
 
 fn hold(bytes: usize) {
     HELD.set(HELD.get().wrapping_add_unsigned(bytes));
+    PEAK.set(PEAK.get().max(HELD.get()));
 }
 
 fn free(bytes: usize) {
@@ -219,6 +222,47 @@ async fn those_who_gave_up_waiting_for_a_flush_are_forgotten() {
     flushed.await;
     peer.answer(asked.id, &"x").await;
     assert_eq!(call.await.unwrap(), "x");
+}
+
+/// C-BP-7: of answers that a peer does not read, as many wait as pass the limit, and before them as
+/// many again, since what the transport is taking does not count. At no moment is there more memory
+/// than they take, since no buffer is copied into a larger one.
+#[tokio::test(start_paused = true)]
+async fn peer_that_does_not_read_costs_twice_the_limit() {
+    const PAYLOAD: usize = 1024 * 1024;
+    const ALLOWED: usize = 8;
+    static BIG: Rpc<(), Vec<u8>> = Rpc::new("big", 1);
+    let table = Implementations::<()>::builder()
+        .implement_blocking(&BIG, |(), ()| Ok(vec![7; PAYLOAD]))
+        .build()
+        .unwrap();
+    // More than a payload and less than two.
+    let message = PAYLOAD + 100;
+    let config = Config::default().max_buffered_output(ALLOWED * PAYLOAD);
+    let (connection, mut peer) = Peer::open(config, &table, (), 11).await;
+    let before = HELD.get();
+    PEAK.set(before);
+    for id in 0..2 * ALLOWED {
+        let id = i64::try_from(id).unwrap();
+        peer.query(id, &BIG.description(), &()).await;
+        if id == 7 {
+            // The transport begins to take these.
+            settle().await;
+        }
+    }
+    settle().await;
+    let held = usize::try_from(HELD.get() - before).unwrap();
+    assert!(held > (2 * ALLOWED) * PAYLOAD, "not all wait: {held}");
+    assert!(!connection.is_closed());
+    // The limit is passed, and so the next one is too many.
+    peer.query(100, &BIG.description(), &()).await;
+    settle().await;
+    let closed = connection.closed().await;
+    assert!(closed.to_string().contains("does not read"), "{closed}");
+    // Beside what waits there is the payload that is being encoded, and what tasks take.
+    let peak = usize::try_from(PEAK.get() - before).unwrap();
+    let most = (2 * ALLOWED + 2) * message + 64 * 1024;
+    assert!(peak <= most, "{peak} bytes, where {most} are explained");
 }
 
 /// R-GR-5: appending to a member's output, and writing to one stream, allocate nothing.

@@ -19,6 +19,11 @@ pub(crate) enum Done {
     AbortedStreams,
     BrokenStreams,
     Restarts,
+    OldVersions,
+    Bytes,
+    Metadata,
+    Members,
+    Events,
 }
 
 /// What went wrong on purpose.
@@ -35,7 +40,7 @@ pub(crate) enum Fault {
     Shutdown,
 }
 
-const DONE: [&str; 11] = [
+const DONE: [&str; 16] = [
     "connections",
     "dispatches",
     "answers",
@@ -47,6 +52,11 @@ const DONE: [&str; 11] = [
     "aborted streams",
     "broken streams",
     "server restarts",
+    "connections of older versions",
+    "answers as bytes",
+    "answers about metadata",
+    "members of groups",
+    "events",
 ];
 
 const FAULTS: [&str; 8] = [

@@ -9,11 +9,14 @@ use std::time::Duration;
 use futures_core::Stream;
 use rpc_core::{
     Connection, DirectStreamWriter, HandlerError, Implementations, OnUnknownRpc, OneWay, PipeRpc,
-    Rpc, StateRpc,
+    Rpc, StateRpc, TracingSubscription,
 };
 use tokio::time::{Sleep, sleep};
 
-use super::ledger::Ledger;
+use super::board::{self, Board};
+use super::grammar;
+use super::ledger::{Done, Ledger};
+use super::{expert, metadata};
 
 /// From, until, microseconds between two updates.
 pub(crate) type Range = (i64, i64, i64);
@@ -38,15 +41,23 @@ pub(crate) static MISSING: Rpc<(), ()> = Rpc::new("missing", 1);
 pub(crate) struct State {
     pub(crate) connection: Connection,
     pub(crate) ledger: Arc<Ledger>,
+    pub(crate) board: Arc<Board>,
     last: AtomicI64,
+    _watching: Option<TracingSubscription>,
 }
 
 impl State {
-    pub(crate) fn new(connection: &Connection, ledger: &Arc<Ledger>) -> Self {
+    /// Before any query is handled.
+    pub(crate) fn new(connection: &Connection, ledger: &Arc<Ledger>, board: &Arc<Board>) -> Self {
+        metadata::check_ids(connection, ledger);
+        // What is watched takes another way through the library.
+        let watched = ledger.times(Done::Connections).is_multiple_of(4);
         Self {
             connection: connection.clone(),
             ledger: ledger.clone(),
+            board: board.clone(),
             last: AtomicI64::new(-1),
+            _watching: watched.then(|| grammar::watch(connection, ledger)),
         }
     }
 
@@ -97,6 +108,9 @@ pub(crate) fn table() -> anyhow::Result<Implementations<State>> {
         .implement_state(&COUNTER, |_, range: Range| async move {
             Ok(refuse(range).map(|()| (range.0, Paced::new(range))))
         })
+        .implementation(board::implementation())
+        .implementation(expert::implementation())
+        .implementation(metadata::implementation())
         .on_unknown_rpc(OnUnknownRpc::Continue)
         .build()?)
 }

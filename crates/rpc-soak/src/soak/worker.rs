@@ -6,19 +6,17 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rpc_core::connection::{Close, HandshakeError};
+use rpc_core::connection::Close;
 use rpc_core::{Connection, DispatchError};
 use rpc_wire::RpcError;
-use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::faulty::Faulty;
-use super::grammar;
+use super::connect::connect;
 use super::ledger::{Done, Fault, Ledger};
-use super::rpcs::{BACK, ECHO, FAIL, MISSING, NOTE, NUMBER, SLEEP, callers_table};
-use super::stream;
-use super::world::{World, config};
+use super::rpcs::{BACK, ECHO, FAIL, MISSING, NOTE, NUMBER, SLEEP};
+use super::world::World;
+use super::{expert, grammar, member, metadata, stream};
 use crate::chance::Chance;
 
 /// Longer than anything may wait: heartbeats give a dead peer up after six seconds.
@@ -31,6 +29,8 @@ pub(super) struct Caller {
     pub(super) chance: Chance,
     /// The numbers that the first caller of a connection sends grow.
     next_number: Option<i64>,
+    /// Whether each query carries its id.
+    pub(super) sends_ids: bool,
 }
 
 /// Goes on until it is over.
@@ -46,40 +46,13 @@ pub(super) async fn work(world: Arc<World>, mut chance: Chance) {
     }
 }
 
-async fn connect(world: &Arc<World>, chance: &mut Chance) -> Option<Connection> {
-    let ledger = &world.ledger;
-    // None is a server that has just gone.
-    let made: Result<_, HandshakeError> = match chance.below(3) {
-        0 => {
-            let capacity = usize::try_from(1 + chance.below(100_000)).ok()?;
-            serve(Faulty::new(world.memory(capacity), ledger, chance)).await
-        }
-        1 => {
-            let stream = TcpStream::connect(world.tcp()).await.ok()?;
-            stream.set_nodelay(true).ok()?;
-            serve(Faulty::new(stream, ledger, chance)).await
-        }
-        _ => {
-            let stream = UnixStream::connect(world.unix()).await.ok()?;
-            serve(Faulty::new(stream, ledger, chance)).await
-        }
-    };
-    made.ok()
-}
-
-async fn serve<T: rpc_core::connection::Transport>(io: T) -> Result<Connection, HandshakeError> {
-    match callers_table() {
-        Ok(table) => Connection::serve(io, config(), &table, |_| ()).await,
-        Err(error) => unreachable!("{error}"),
-    }
-}
-
 /// A connection's life: some callers at once, and an end.
 async fn live(world: &Arc<World>, connection: Connection, chance: &mut Chance) {
     let ledger = &world.ledger;
     let watching = chance
         .one_in(4)
         .then(|| grammar::watch(&connection, ledger));
+    let sends_ids = chance.one_in(3) && metadata::send_ids(&connection);
     let mut callers = JoinSet::new();
     for number in 0..=chance.below(3) {
         let mut caller = Caller {
@@ -87,6 +60,7 @@ async fn live(world: &Arc<World>, connection: Connection, chance: &mut Chance) {
             connection: connection.clone(),
             chance: chance.fork(),
             next_number: (number == 0).then_some(0),
+            sends_ids,
         };
         callers.spawn(async move { caller.call().await });
     }
@@ -198,7 +172,7 @@ impl Caller {
 
     async fn do_something(&mut self) {
         let connection = self.connection.clone();
-        match self.chance.below(10) {
+        match self.chance.below(13) {
             0 | 1 => {
                 let byte = self.chance.below(256).to_le_bytes()[0];
                 let size = usize::try_from(self.chance.size(100_000)).unwrap_or(0);
@@ -235,6 +209,9 @@ impl Caller {
                 }
             }
             6 => self.send_numbers().await,
+            7 => expert::call(self).await,
+            8 => metadata::ask(self).await,
+            9 => member::join(self).await,
             _ => stream::open(self).await,
         }
     }
@@ -248,7 +225,11 @@ impl Caller {
             };
             self.next_number = Some(number + 1);
             if self.chance.one_in(2) {
-                if NOTE.dispatch(&connection, &number).is_err() {
+                let sent = match self.chance.one_in(2) {
+                    true => NOTE.dispatch(&connection, &number),
+                    false => expert::note(&connection, number),
+                };
+                if sent.is_err() {
                     return;
                 }
                 self.ledger().did(Done::OneWay);

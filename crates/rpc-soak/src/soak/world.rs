@@ -14,15 +14,25 @@ use tokio::io::DuplexStream;
 use tokio::net::unix::SocketAddr as UnixAddress;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
+use super::board::Board;
 use super::ledger::{Done, Fault, Ledger};
 use super::rpcs::{State, table};
+use super::turns::Turns;
 use crate::chance::Chance;
 
 const FLUSH: Duration = Duration::from_secs(1);
 
-/// What a shutdown may take beyond its own limits on a machine that is busy.
-const SLACK: Duration = Duration::from_secs(20);
+/// For how long a connection that has been flushed waits for the peer to read the rest.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// What a shutdown may take beyond its own limits, if every task has its turn at once.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// How many times tasks wait for their turn in a shutdown, one behind the other: that of the
+/// server, those of its connections several times, and that of whoever waits.
+const TURNS: u32 = 10;
 
 /// How connections on both sides behave: quick to give up.
 pub(crate) fn config() -> Config {
@@ -74,17 +84,28 @@ struct Servers {
 /// The servers that there are now.
 pub(crate) struct World {
     pub(crate) ledger: Arc<Ledger>,
+    common: Common,
     servers: Mutex<Servers>,
+    turns: Turns,
+    /// In milliseconds.
+    longest_shutdown: AtomicU64,
+    /// The board's task.
+    writing: JoinHandle<Result<()>>,
     directory: PathBuf,
     sockets: AtomicU64,
 }
 
-fn builder<P: Clone + Send + Sync + 'static>(
-    ledger: &Arc<Ledger>,
-) -> Result<ServerBuilder<State, P>> {
-    let ledger = ledger.clone();
+/// What the servers' connections share.
+#[derive(Clone)]
+struct Common {
+    ledger: Arc<Ledger>,
+    board: Arc<Board>,
+}
+
+fn builder<P: Clone + Send + Sync + 'static>(common: &Common) -> Result<ServerBuilder<State, P>> {
+    let Common { ledger, board } = common.clone();
     let builder = ServerBuilder::new(table()?, move |_, connection| {
-        State::new(connection, &ledger)
+        State::new(connection, &ledger, &board)
     });
     // Failed handshakes are what the faults are about.
     Ok(builder.config(config()).on_handshake_error(|_, _| {}))
@@ -92,33 +113,42 @@ fn builder<P: Clone + Send + Sync + 'static>(
 
 type InMemory = (Option<Server<()>>, mpsc::UnboundedSender<DuplexStream>);
 
-fn in_memory(ledger: &Arc<Ledger>) -> Result<InMemory> {
+fn in_memory(common: &Common) -> Result<InMemory> {
     let (sender, receiver) = mpsc::unbounded_channel();
-    let server = builder(ledger)?.serve(Memory(receiver))?;
+    let server = builder(common)?.serve(Memory(receiver))?;
     Ok((Some(server), sender))
 }
 
-fn over_tcp(ledger: &Arc<Ledger>) -> Result<(Option<Server>, SocketAddr)> {
+fn over_tcp(common: &Common) -> Result<(Option<Server>, SocketAddr)> {
     let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
-    let server = builder(ledger)?.serve(TcpListener::from_std(listener)?)?;
+    let server = builder(common)?.serve(TcpListener::from_std(listener)?)?;
     let address = server.local_addr();
     Ok((Some(server), address))
 }
 
 impl World {
-    pub(crate) fn new(ledger: &Arc<Ledger>) -> Result<Self> {
+    pub(crate) fn new(ledger: &Arc<Ledger>, chance: &mut Chance) -> Result<Self> {
+        let board = Arc::new(Board::new());
+        let common = Common {
+            ledger: ledger.clone(),
+            board: board.clone(),
+        };
         let directory = std::env::temp_dir().join(format!("rpc-soak-{}", std::process::id()));
         std::fs::create_dir_all(&directory)?;
         let first = directory.join("first");
-        let unix = builder(ledger)?.serve(UnixListener::bind(&first)?)?;
+        let unix = builder(&common)?.serve(UnixListener::bind(&first)?)?;
         Ok(Self {
             ledger: ledger.clone(),
             servers: Mutex::new(Servers {
-                memory: in_memory(ledger)?,
-                tcp: over_tcp(ledger)?,
+                memory: in_memory(&common)?,
+                tcp: over_tcp(&common)?,
                 unix: (Some(unix), first),
             }),
+            common,
+            turns: Turns::watch(),
+            longest_shutdown: AtomicU64::new(0),
+            writing: tokio::spawn(board.go_on(chance.fork())),
             directory,
             sockets: AtomicU64::new(0),
         })
@@ -154,19 +184,19 @@ impl World {
         ledger.fault(Fault::Shutdown);
         match chance.below(3) {
             0 => {
-                let next = in_memory(ledger)?;
+                let next = in_memory(&self.common)?;
                 let before = std::mem::replace(&mut self.servers().memory, next).0;
                 self.stop(before, grace).await;
             }
             1 => {
-                let next = over_tcp(ledger)?;
+                let next = over_tcp(&self.common)?;
                 let before = std::mem::replace(&mut self.servers().tcp, next).0;
                 self.stop(before, grace).await;
             }
             _ => {
                 let number = self.sockets.fetch_add(1, Ordering::Relaxed);
                 let path = self.directory.join(number.to_string());
-                let server = builder(ledger)?.serve(UnixListener::bind(&path)?)?;
+                let server = builder(&self.common)?.serve(UnixListener::bind(&path)?)?;
                 let next = (Some(server), path);
                 let (before, path) = std::mem::replace(&mut self.servers().unix, next);
                 self.stop(before, grace).await;
@@ -178,19 +208,41 @@ impl World {
 
     async fn stop<A>(&self, server: Option<Server<A>>, grace: Option<Duration>) {
         let Some(server) = server else { return };
+        self.turns.lately();
         let begin = Instant::now();
         match grace {
             Some(grace) => server.shutdown_within(grace).await,
             None => server.shutdown().await,
         }
-        let lasted = begin.elapsed();
-        let most = grace.unwrap_or_default() + FLUSH + SLACK;
+        let (lasted, turn) = (begin.elapsed(), self.turns.lately());
+        let most = grace.unwrap_or_default() + FLUSH + LINGER + SLACK + TURNS * turn;
         let ledger = &self.ledger;
-        ledger.check(lasted <= most, format_args!("shutdown took {lasted:?}"));
+        ledger.check(
+            lasted <= most,
+            format_args!("shutdown took {lasted:?} where a turn took at most {turn:?}"),
+        );
+        let millis = u64::try_from(lasted.as_millis()).unwrap_or(u64::MAX);
+        self.longest_shutdown.fetch_max(millis, Ordering::Relaxed);
     }
 
     /// Stops all of them.
     pub(crate) async fn end(self) {
+        println!(
+            "longest shutdown {} ms; a task waited for its turn for {} ms at most",
+            self.longest_shutdown.load(Ordering::Relaxed),
+            self.turns.longest().as_millis()
+        );
+        self.turns.stop().await;
+        self.writing.abort();
+        let error = match self.writing.await {
+            Ok(Ok(())) => unreachable!("it writes for ever"),
+            Ok(Err(error)) => Some(format!("{error:#}")),
+            Err(error) => error.is_panic().then(|| error.to_string()),
+        };
+        if let Some(error) = error {
+            let ledger = &self.ledger;
+            ledger.violated(format_args!("writing to groups failed: {error}"));
+        }
         let Servers { memory, tcp, unix } = {
             let servers = self.servers.into_inner();
             servers.unwrap_or_else(PoisonError::into_inner)
