@@ -156,15 +156,11 @@ impl Connection {
             }),
             metadata: None,
         };
-        let state = match catch_unwind(AssertUnwindSafe(|| state(&connection))) {
-            Ok(state) => state,
-            Err(panic) => {
-                // The peer has its connection, which ends at once.
-                writer::send_now(&shared.output, &mut *io).await;
-                let error = HandlerError::from_panic(&*panic);
-                return Err(failed(HandshakeFailure::State(error)));
-            }
-        };
+        let state = catch_unwind(AssertUnwindSafe(|| state(&connection)));
+        let state = state.map_err(|panic| {
+            let error = HandlerError::from_panic(&*panic);
+            failed(HandshakeFailure::State(error))
+        })?;
         let offered = config.custom_menu.as_ref().and(shared.local_menu.as_ref());
         let callee = implementations.instance(state, offered);
         let driver = Driver::new(shared, io, reader, callee, ending, &config);

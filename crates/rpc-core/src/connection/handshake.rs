@@ -239,16 +239,11 @@ pub(super) async fn run(
 ) -> Result<Agreed, HandshakeFailure> {
     let mut exchange = Exchange::new(io, reader, config);
     let agreement = agree(&mut exchange, config, local).await;
-    let agreement = match agreement {
-        Ok(agreement) => agreement,
-        Err(failure) => {
-            if let Some(limit) = limit_met(&failure) {
-                config.limits_met().add(limit);
-            }
-            exchange.send_now().await;
-            return Err(failure);
-        }
-    };
+    exchange.send_now().await;
+    if let Err(Some(limit)) = agreement.as_ref().map_err(limit_met) {
+        config.limits_met().add(limit);
+    }
+    let agreement = agreement?;
     let (bytes_sent, unsent) = exchange.finish();
     Ok(Agreed {
         agreement,

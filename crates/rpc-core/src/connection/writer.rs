@@ -25,17 +25,6 @@ pub(crate) struct Writer {
     next_waiting_since: Option<Instant>,
 }
 
-/// Writes as much of what is in the output as the transport takes at once.
-pub(super) async fn send_now(output: &Output, io: &mut (impl AsyncWrite + Unpin + ?Sized)) {
-    let mut writer = Writer::new(Duration::MAX);
-    std::future::poll_fn(|cx| {
-        // Nobody is left who could be told.
-        let _written = writer.poll_all(output, Pin::new(&mut *io), cx);
-        Poll::Ready(())
-    })
-    .await;
-}
-
 impl Writer {
     /// The last frame of the handshake may not have been flushed.
     pub(crate) fn new(timeout: Duration) -> Self {

@@ -1,7 +1,7 @@
 //! One end of a socket that speaks frames, and waits for them.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl Wire {
         let _ended = self.stream.shutdown(Shutdown::Write);
     }
 
-    /// The next frame's body that is no heartbeat; `None` at the end of the stream.
+    /// The next frame's body that is no heartbeat; `None` at the end of the stream, be it abrupt.
     #[track_caller]
     pub(super) fn next(&mut self) -> Option<Vec<u8>> {
         loop {
@@ -56,6 +56,8 @@ impl Wire {
             match self.stream.read(&mut some) {
                 Ok(0) => return None,
                 Ok(count) => self.unread.extend_from_slice(&some[..count]),
+                // A client that has failed does not read what is left.
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return None,
                 Err(error) => panic!("nothing came: {error}"),
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! A step is over when the peer's frame is there (rule C-HS-21). What the transport has not taken
 //! of ours by then goes on being sent, during the next step and after the handshake; if the peer's
-//! was there already, that is all of ours.
+//! header was there already, that is all of ours.
 
 use std::io;
 use std::pin::Pin;
@@ -97,7 +97,7 @@ impl<'a> Exchange<'a> {
     ) -> Poll<Result<Vec<u8>, HandshakeFailure>> {
         let received = self.poll_receive(step, cx);
         if let Poll::Ready(Ok(_)) = received {
-            // Ours leaves with what follows it: one write, and the peer wakes once for both.
+            // Ours leaves with our next frame: one write, and the peer wakes once for both.
             return received;
         }
         match self.poll_send(cx) {
@@ -153,8 +153,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Sends as much of ours as the transport takes at once: the peer is to see the same failure,
-    /// if what it has got of us is all it waits for.
+    /// Sends what is left of ours, as far as the transport takes it at once: the peer is to see the
+    /// same agreement or failure, even if the program has no more time for this connection.
     pub(super) async fn send_now(&mut self) {
         std::future::poll_fn(|cx| {
             // What became of it makes no difference any more.
