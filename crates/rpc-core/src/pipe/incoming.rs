@@ -13,10 +13,11 @@
 //! While ENDING the query keeps its place in the table, because the callee may still send. What
 //! becomes of the values, a queue, a callback or a fold, is up to the [`Sink`].
 
-use std::ops::{Deref, DerefMut};
+mod state;
+
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
-use std::task::{Context, Poll, Waker};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::task::{Context, Poll};
 
 use rpc_wire::{Data, QueryId, RpcError, stream};
 
@@ -29,6 +30,10 @@ use crate::connection::run::Run;
 use crate::connection::waiting::{After, Arrived, Note, Receiver, Taken};
 use crate::error::{DispatchError, HandlerError};
 use crate::tracing_event::ReceivedResponse;
+
+use state::{Locked, Sleepers, State};
+
+pub(super) use state::{Answer, Stage};
 
 /// The end of a stream of whatever type.
 pub(crate) trait End: Send + Sync {
@@ -51,60 +56,13 @@ pub(crate) struct Incoming<S: Sink, E> {
     open: AtomicBool,
 }
 
-/// The state, while its lock is held.
-pub(super) struct Locked<'a, S: Sink, E> {
-    state: MutexGuard<'a, State<S, E>>,
-    open: &'a AtomicBool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
-    Opening,
-    Unwanted,
-    Open,
-    Ending,
-    Over,
-}
-
-/// The callee's answer to the query: an initial value, the user's error, or the failure of the
-/// call.
-pub(super) type Answer<T, E> = Result<Result<T, E>, DispatchError>;
-
-pub(super) struct State<S: Sink, E> {
-    stage: Stage,
-    answer: Option<Answer<S::Initial, E>>,
-    answer_taken: bool,
-    pub(super) kept: S::Kept,
-    /// While the connection waits for what is kept to be taken.
-    pub(super) hold: Option<Hold>,
-    pub(super) close_reason: Option<PipeCloseReason>,
-    /// Why this side ended the stream, if not because the user wanted that.
-    induced: Option<DispatchError>,
-    /// The callee has been asked to end the stream since it started.
-    aborted: bool,
-    /// The user's task, waiting for the answer or for updates.
-    waker: Option<Waker>,
-    close_wakers: Vec<Waker>,
-}
-
 impl<S: Sink, E> Incoming<S, E> {
     pub(super) fn new(connection: &Arc<Shared>, definition: Definition<S, E>) -> Self {
         Self {
             definition,
             connection: Arc::downgrade(connection),
             id: OnceLock::new(),
-            state: Mutex::new(State {
-                stage: Stage::Opening,
-                answer: None,
-                answer_taken: false,
-                kept: S::Kept::default(),
-                hold: None,
-                close_reason: None,
-                induced: None,
-                aborted: false,
-                waker: None,
-                close_wakers: Vec::new(),
-            }),
+            state: Mutex::new(State::new()),
             run: Mutex::default(),
             open: AtomicBool::new(false),
         }
@@ -296,88 +254,6 @@ impl<S: Sink, E> Incoming<S, E> {
     }
 }
 
-impl<S: Sink, E> Deref for Locked<'_, S, E> {
-    type Target = State<S, E>;
-
-    fn deref(&self) -> &State<S, E> {
-        &self.state
-    }
-}
-
-impl<S: Sink, E> DerefMut for Locked<'_, S, E> {
-    fn deref_mut(&mut self) -> &mut State<S, E> {
-        &mut self.state
-    }
-}
-
-impl<S: Sink, E> Drop for Locked<'_, S, E> {
-    fn drop(&mut self) {
-        self.open
-            .store(self.state.stage == Stage::Open, Ordering::Relaxed);
-    }
-}
-
-/// Who is to be woken, once the lock is free.
-pub(super) struct Sleepers {
-    user: Option<Waker>,
-    closing: Vec<Waker>,
-}
-
-impl Sleepers {
-    pub(super) fn wake(self) {
-        self.user.into_iter().for_each(Waker::wake);
-        self.closing.into_iter().for_each(Waker::wake);
-    }
-}
-
-impl<S: Sink, E> State<S, E> {
-    pub(super) fn wait(&mut self, cx: &Context<'_>) {
-        match &mut self.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
-    }
-
-    /// Everybody who waits. They have to ask again before they are woken again, so a batch of
-    /// updates costs one wake-up.
-    pub(super) fn sleepers(&mut self) -> Sleepers {
-        Sleepers {
-            user: self.waker.take(),
-            closing: match self.close_reason {
-                Some(_) => std::mem::take(&mut self.close_wakers),
-                None => Vec::new(),
-            },
-        }
-    }
-
-    /// The first cause counts (rule R-SC-21).
-    pub(super) fn end(&mut self, reason: PipeCloseReason) {
-        self.close_reason.get_or_insert(reason);
-    }
-
-    /// The user has enough of an open stream. Whether the callee is to be told.
-    pub(super) fn close(&mut self) -> bool {
-        if self.stage != Stage::Open {
-            return false;
-        }
-        self.stage = Stage::Ending;
-        !std::mem::replace(&mut self.aborted, true)
-    }
-
-    /// Ends an open stream because of an error of this side's. Whether the callee is to be told.
-    fn break_off(&mut self, error: &DispatchError) -> bool {
-        self.induced = Some(error.clone());
-        self.end(PipeCloseReason::Error(error.clone()));
-        self.close()
-    }
-
-    /// What is of no use without a user: to be dropped when the lock is free, since destructors
-    /// are the user's, and letting go of a connection takes a lock.
-    pub(super) fn take_unwanted(&mut self) -> (S::Kept, Option<Hold>) {
-        (std::mem::take(&mut self.kept), self.hold.take())
-    }
-}
-
 impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
     fn response(&self, arrived: Arrived<'_>) -> After {
         let (result, note) = arrived.split();
@@ -489,10 +365,7 @@ impl<S: Sink, E: Send + 'static> End for Incoming<S, E> {
         if let Some(reason) = &state.close_reason {
             return Poll::Ready(reason.clone());
         }
-        let wakers = &mut state.close_wakers;
-        if !wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
-            wakers.push(cx.waker().clone());
-        }
+        state.wait_for_the_end(cx);
         Poll::Pending
     }
 
