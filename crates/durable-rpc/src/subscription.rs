@@ -159,8 +159,8 @@ impl<S, U, E, M> Subscription<S, U, E, M> {
     /// # Cancel safety
     /// No event is lost by dropping the future.
     #[inline]
-    pub async fn next(&mut self) -> Option<Event<S, U, E, M>> {
-        std::future::poll_fn(|cx| self.machine.poll_event(cx)).await
+    pub fn next(&mut self) -> impl Future<Output = Option<Event<S, U, E, M>>> {
+        Next(&mut self.machine)
     }
 
     /// Ends the present stream, if there is one, as if it had been lost: the callee is told to
@@ -199,6 +199,19 @@ impl<S, U, E, M> Subscription<S, U, E, M> {
     /// What has happened so far.
     pub fn stats(&self) -> Stats {
         self.machine.monitor().stats()
+    }
+}
+
+/// Waits for the next event. Not an `async fn`, which would not be inlined where events are taken,
+/// and would hand each of them on in memory.
+struct Next<'a, S, U, E, M>(&'a mut Machine<S, U, E, M>);
+
+impl<S, U, E, M> Future for Next<'_, S, U, E, M> {
+    type Output = Option<Event<S, U, E, M>>;
+
+    #[inline(always)]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().0.poll_event(cx)
     }
 }
 

@@ -19,6 +19,10 @@ use crate::subscription::Subscription;
 /// As many updates are taken in at once, at most: nobody can look at the state meanwhile.
 const BATCH: usize = 256;
 
+/// As many batches are taken in before others have their turns, at most: more than a connection reads
+/// before others have theirs, or what it has read would pile up.
+const BATCHES: usize = 16;
+
 pub(super) struct Folding<S, U, E, M> {
     subscription: Subscription<S, U, E, M>,
     current: watch::Sender<Current<S>>,
@@ -51,6 +55,7 @@ impl<S, U, E, M> Folding<S, U, E, M> {
     /// Until the subscription gives up.
     pub(super) async fn run(mut self) {
         let mut updates = VecDeque::new();
+        let mut batches = 0;
         while let Some(event) = self.subscription.next().await {
             let event = self.collect(event, &mut updates).await;
             let may_be_more = updates.len() == BATCH;
@@ -67,7 +72,9 @@ impl<S, U, E, M> Folding<S, U, E, M> {
             }
             // A source that always has more would keep this task from being ended, and others from
             // their turns.
-            if may_be_more {
+            batches = if may_be_more { batches + 1 } else { 0 };
+            if batches == BATCHES {
+                batches = 0;
                 yield_now().await;
             } else {
                 consume_budget().await;

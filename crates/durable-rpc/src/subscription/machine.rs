@@ -115,7 +115,7 @@ impl<S, U, E, M> Machine<S, U, E, M> {
 
     /// The common case is meant to be inlined where events are taken: an update comes many millions
     /// of times a second, and everything else once in a while.
-    #[inline]
+    #[inline(always)]
     pub(super) fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<S, U, E, M>>> {
         if let State::Streaming(streaming) = &mut self.state
             && let Some(update) = ready!(streaming.poll_next(&self.monitor, cx))
@@ -123,7 +123,8 @@ impl<S, U, E, M> Machine<S, U, E, M> {
             self.monitor.updates(1);
             return Poll::Ready(Some(Event::Update(update)));
         }
-        self.poll_status(cx)
+        self.poll_boxed_status(cx)
+            .map(|event| event.map(|event| *event))
     }
 
     /// Moves updates that have been taken from the stream already to `updates`, at most until there
@@ -137,7 +138,12 @@ impl<S, U, E, M> Machine<S, U, E, M> {
         }
     }
 
+    /// In a box, so that updates do not have to pass through where these would be written.
     #[inline(never)]
+    fn poll_boxed_status(&mut self, cx: &mut Context<'_>) -> Poll<Option<Box<Event<S, U, E, M>>>> {
+        self.poll_status(cx).map(|event| event.map(Box::new))
+    }
+
     fn poll_status(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<S, U, E, M>>> {
         match &mut self.state {
             State::Streaming(streaming) => {

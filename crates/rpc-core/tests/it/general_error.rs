@@ -22,7 +22,7 @@ fn record(error: &str, connection: &str, name: &str, version: i64) -> Sexp {
     ))
 }
 
-/// H1, R-ER-10, R-ER-11, C-CL-24: the peer has closed.
+/// H1, R-ER-10, R-ER-11, C-CL-24, decision 27: the peer has closed.
 #[tokio::test(start_paused = true)]
 async fn closed_connection_is_shown_with_its_reason() {
     let (near, far, _) = pair(Config::default(), Config::default()).await;
