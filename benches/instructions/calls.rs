@@ -16,6 +16,7 @@ use futures_core::Stream;
 use rpc_core::{
     Connection, DispatchError, Implementations, OneWay, Pipe, PipeRpc, Rpc, connection::Config,
 };
+use rpc_versioned::{CallError, ConnectionWithMenu, callee_converts, caller_converts};
 use tokio::runtime::Runtime;
 
 static ECHO: Rpc<Vec<u8>, Vec<u8>> = Rpc::new("echo", 1);
@@ -34,21 +35,25 @@ struct Pair {
 
 impl Pair {
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .build()
-            .expect("a runtime without I/O");
-        let (near, far) = tokio::io::duplex(PIPE_BYTES);
         let implementations = Implementations::<()>::builder()
             .implement(&ECHO, |_state, query| async move { Ok(query) })
             .implement_one_way(&NOTE, |_state, _query| async { Ok(()) })
             .implement_pipe(&COUNT, |_state, ()| async { Ok(Ok(Counter(0))) })
             .build()
             .expect("three different names");
+        Self::serving(&implementations)
+    }
+
+    fn serving(implementations: &Implementations<()>) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime without I/O");
+        let (near, far) = tokio::io::duplex(PIPE_BYTES);
         let (caller, callee) = runtime.block_on(async {
             let (caller, callee) = tokio::join!(
                 Connection::create(near, Config::default()),
-                Connection::serve(far, Config::default(), &implementations, |_| ()),
+                Connection::serve(far, Config::default(), implementations, |_| ()),
             );
             (caller.expect("caller"), callee.expect("callee"))
         });
@@ -85,6 +90,31 @@ pub(crate) fn calls(in_flight: usize) -> Box<dyn FnMut()> {
     Box::new(move || {
         let answered: Result<(), DispatchError> = pair.run(async {
             waiting.extend((0..in_flight).map(|_| ECHO.dispatch(&pair.caller, &query)));
+            while let Some(call) = waiting.pop_front() {
+                assert_eq!(call.await?, query);
+            }
+            Ok(())
+        });
+        answered.expect("answers");
+    })
+}
+
+/// The same through converters at both ends, which convert nothing.
+pub(crate) fn converted_calls(in_flight: usize) -> Box<dyn FnMut()> {
+    let callee = callee_converts::Rpc::builder("echo").version(&ECHO, Ok, Ok);
+    let callee = callee.build().expect("one version");
+    let echo = callee.implement(|_state, _version, query: Vec<u8>| async move { Ok(query) });
+    let implementations = Implementations::<()>::builder().implementations(echo);
+    let pair = Pair::serving(&implementations.build().expect("one version"));
+    let caller = caller_converts::Rpc::builder("echo").version(&ECHO, Ok, Ok);
+    let caller = caller.build().expect("one version");
+    let with_menu = pair.run(ConnectionWithMenu::request(pair.caller.clone()));
+    let with_menu = with_menu.expect("a menu");
+    let query = vec![7; 32];
+    let mut waiting = VecDeque::with_capacity(in_flight);
+    Box::new(move || {
+        let answered: Result<(), CallError> = pair.run(async {
+            waiting.extend((0..in_flight).map(|_| caller.dispatch(&with_menu, query.clone())));
             while let Some(call) = waiting.pop_front() {
                 assert_eq!(call.await?, query);
             }

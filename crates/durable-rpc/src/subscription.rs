@@ -159,6 +159,10 @@ impl<S, U, E, M> Subscription<S, U, E, M> {
     /// # Cancel safety
     /// No event is lost by dropping the future.
     #[inline]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "a future of the next item, as streams have it by this name"
+    )]
     pub fn next(&mut self) -> impl Future<Output = Option<Event<S, U, E, M>>> {
         Next(&mut self.machine)
     }
