@@ -65,8 +65,9 @@ impl Admission {
         }
     }
 
-    /// Whether a query is admitted because the one before it was, if that left nothing open.
-    pub(super) fn goes_by_what_is_open(&self) -> bool {
+    /// Whether nothing but what is open decides, so that a query is admitted because the one before
+    /// it was, and left nothing open.
+    pub(super) fn admits_runs(&self) -> bool {
         self.pace.is_none()
     }
 

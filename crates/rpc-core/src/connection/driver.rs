@@ -118,8 +118,8 @@ impl Driver {
         Box::pin(self.close(rest)).await;
     }
 
-    /// Makes the first heartbeat, and handles what came right behind the handshake: all that leaves
-    /// with what the handshake has left, in one write.
+    /// Makes the first heartbeat, and handles what came right behind the handshake: the answers leave
+    /// with it.
     fn begin(&mut self) -> Option<End> {
         if self.shared.output.is_closing() {
             return None;

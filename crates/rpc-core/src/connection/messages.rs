@@ -231,7 +231,9 @@ pub(super) fn query(
     if let Some(turn) = shared.events.turn() {
         tell_of_query(&turn, call, kind(), query.data, body);
     }
+    let mut met_limit = false;
     if let Some(limit) = admission.refuses(tasks.len()) {
+        met_limit = true;
         let kind = kind();
         // What ends a stream makes room.
         if !is_abort(kind, query.data) {
@@ -259,7 +261,7 @@ pub(super) fn query(
     });
     call.clear();
     match started {
-        Started::Done => Ok(found.filter(|_| admission.goes_by_what_is_open())),
+        Started::Done => Ok(found.filter(|_| admission.admits_runs() && !met_limit)),
         Started::Task { future, stream } => {
             go_on(tasks, future, stream, span);
             Ok(None)

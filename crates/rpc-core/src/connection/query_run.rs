@@ -7,7 +7,7 @@
 use rpc_wire::{Data, Query, QueryHeader};
 
 use super::reader::{Pattern, Unread};
-use crate::implementation::{Call, Received};
+use crate::implementation::{Call, Received, Started};
 use crate::query_context::QueryContext;
 
 /// The queries that follow one which has been handled, as long as they are like it and nothing has
@@ -41,7 +41,7 @@ impl<'a> QueryRun<'a> {
     /// anything else, which is left where it is; once the connection is closing, handles nothing
     /// for now, or has somebody who wants to know of each query.
     #[inline]
-    pub(crate) fn next(&mut self) -> Option<Received<'_>> {
+    fn next(&mut self) -> Option<Received<'_>> {
         let shared = self.call.shared();
         if shared.output.is_closing()
             || shared.output.has_ended()
@@ -58,6 +58,18 @@ impl<'a> QueryRun<'a> {
             context: QueryContext::new(self.call, &self.header),
             data: Data::new(payload),
         })
+    }
+
+    /// Has the queries answered one after the other, until one of them is not done with at once.
+    #[inline]
+    pub(crate) fn each(&mut self, mut handle: impl FnMut(&Received<'_>) -> Started) -> Started {
+        while let Some(query) = self.next() {
+            let started = handle(&query);
+            if !matches!(started, Started::Done) {
+                return started;
+            }
+        }
+        Started::Done
     }
 
     /// What answers the query that was taken last.

@@ -1,8 +1,9 @@
 //! The receivers of open streams, where the connection's task finds them without the lock of the
 //! [waiting table](super::waiting), and uses them without counting one more user.
 //!
-//! Only that task takes streams out of the table, so what is here is what is there. It is a cache
-//! nevertheless: ids that meet push each other out.
+//! Only that task takes streams out of the table (but for those whose query could not be sent, and
+//! whose id nobody knows), so what is here is what is there. It is a cache nevertheless: ids that meet
+//! push each other out.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,8 +12,12 @@ use rpc_wire::QueryId;
 
 use super::waiting::Receiver;
 
-/// Places for each stream, at most.
-const SPARSE: usize = 2;
+/// There are more places as long as there are no more than this for each stream and two ids meet.
+/// Streams that stay open while others come and go have ids that are far apart.
+const SPARSE: usize = 16;
+
+/// Places that are kept however few streams there are.
+const FEW: usize = 64;
 
 type Entry = (QueryId, Arc<dyn Receiver>);
 
@@ -69,7 +74,8 @@ impl Streams {
         }
     }
 
-    /// The stream is over, and so is what is kept for many if there are none.
+    /// The stream is over, and so is the room for many if there are few: they will be found in the
+    /// table, and come back.
     pub(super) fn remove(&mut self, id: QueryId) {
         if self.get(id).is_none() {
             return;
@@ -79,7 +85,7 @@ impl Streams {
             *place = None;
             self.taken -= 1;
         }
-        if self.taken == 0 {
+        if self.taken == 0 || self.places.len() > FEW.max(2 * SPARSE * self.taken) {
             self.clear();
         }
     }
@@ -136,7 +142,7 @@ mod tests {
                 let taken = streams.places.iter().flatten().count();
                 prop_assert_eq!(taken, streams.taken);
                 most = most.max(naive.len());
-                prop_assert!(streams.places.len() <= 4 * (most + 1));
+                prop_assert!(streams.places.len() <= 2 * SPARSE * (most + 1));
                 prop_assert!(taken > 0 || streams.places.is_empty());
             }
         }

@@ -28,13 +28,7 @@ pub(crate) trait Handler<S>: Send + Sync {
 
     /// Answers queries one after the other, until one of them is not done with at once.
     fn handle_run(&self, state: &dyn Source<S>, run: &mut QueryRun<'_>) -> Started {
-        while let Some(query) = run.next() {
-            let started = self.handle(state, &query);
-            if !matches!(started, Started::Done) {
-                return started;
-            }
-        }
-        Started::Done
+        run.each(|query| self.handle(state, query))
     }
 
     fn kind(&self) -> HandlerKind;

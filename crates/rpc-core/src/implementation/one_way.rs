@@ -49,13 +49,7 @@ where
 
     fn handle_run(&self, state: &dyn Source<S>, run: &mut QueryRun<'_>) -> Started {
         let mut slot = Slot::default();
-        while let Some(query) = run.next() {
-            let started = self.take(state, &query, &mut slot);
-            if !matches!(started, Started::Done) {
-                return started;
-            }
-        }
-        Started::Done
+        run.each(|query| self.take(state, query, &mut slot))
     }
 
     fn kind(&self) -> HandlerKind {
@@ -94,13 +88,18 @@ impl<F, Q, C> OneWayHandler<F, Q, C> {
             }
         };
         let polled = at_once(|| match state.give(query) {
-            Given::Now(state) => match slot.run((self.handler)(&state, message)) {
-                Ran::Over(result) => result.map(Polled::Over),
-                Ran::Suspended(running) => Ok(Polled::Suspended(Box::pin(running))),
-            },
+            Given::Now(state) => {
+                let running = (self.handler)(&state, message);
+                // As for a plain RPC.
+                drop(state);
+                match slot.run(running) {
+                    Ran::Over(result) => result.map(Polled::Over),
+                    Ran::Suspended(running) => Ok(Polled::Suspended(Box::pin(running))),
+                }
+            }
             given => poll_running(given.run(&self.handler, message)?),
         });
-        started(query.call(), HandlerKind::OneWay, polled)
+        go_on(query.call(), HandlerKind::OneWay, polled)
     }
 }
 
@@ -110,10 +109,10 @@ pub(super) fn start(
     kind: HandlerKind,
     run: impl FnOnce() -> Result<Running<()>, HandlerError>,
 ) -> Started {
-    started(call, kind, poll_at_once(run))
+    go_on(call, kind, poll_at_once(run))
 }
 
-fn started(call: &Call, kind: HandlerKind, polled: Result<Polled<()>, HandlerError>) -> Started {
+fn go_on(call: &Call, kind: HandlerKind, polled: Result<Polled<()>, HandlerError>) -> Started {
     // Told of even if it failed or goes on (rules T-S8, T-S10).
     call.tell(SentResponse::OneWaySoNoResponse);
     match polled {

@@ -49,13 +49,7 @@ where
 
     fn handle_run(&self, state: &dyn Source<S>, run: &mut QueryRun<'_>) -> Started {
         let mut slot = Slot::default();
-        while let Some(query) = run.next() {
-            let started = self.answer(state, &query, &mut slot);
-            if !matches!(started, Started::Done) {
-                return started;
-            }
-        }
-        Started::Done
+        run.each(|query| self.answer(state, query, &mut slot))
     }
 
     fn kind(&self) -> HandlerKind {
@@ -92,10 +86,15 @@ impl<F, Q, R, C> Plain<F, Q, R, C> {
         // The common case is apart from the others so that the handler's future is polled as
         // what it is, rather than through a pointer.
         match state.give(query) {
-            Given::Now(state) => match slot.run((self.handler)(&state, value)) {
-                Ran::Over(result) => answering.answer(call, result).into(),
-                Ran::Suspended(running) => answering.suspended(call, running),
-            },
+            Given::Now(state) => {
+                let running = (self.handler)(&state, value);
+                // What was lifted for the query is not kept from the handler, which may wait for it.
+                drop(state);
+                match slot.run(running) {
+                    Ran::Over(result) => answering.answer(call, result).into(),
+                    Ran::Suspended(running) => answering.suspended(call, running),
+                }
+            }
             given => match given.run(&self.handler, value) {
                 Ok(running) => answering.start(call, running),
                 Err(error) => answering.answer(call, Err(error)).into(),

@@ -55,7 +55,7 @@ impl<F: Future> Future for Occupied<F> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         match self.get_mut().0.as_mut().as_pin_mut() {
             Some(future) => future.poll(cx),
-            // It was over when it was polled last.
+            // Only a slot empties a place, when it has it back.
             None => Poll::Pending,
         }
     }

@@ -202,6 +202,8 @@ impl<S: Sink, E> Incoming<S, E> {
         match next {
             Next::Continue if self.is_open() && self.definition.sink.takes_runs() => After::Stream,
             Next::Continue | Next::Hold => After::Keep,
+            // Whoever would let it end may be gone with the user.
+            Next::Wait(_) if !self.is_open() => After::Keep,
             Next::Wait(wait) => {
                 self.set_id(note.id());
                 After::Wait(wait)

@@ -1,5 +1,6 @@
 //! Handlers whose state is lifted from the connection's, for every query (*rpcs* §13).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rpc_core::connection::{Close, Config};
@@ -8,6 +9,7 @@ use rpc_core::{
     OnUnknownRpc, OneWay, PipeRpc, QueryContext, Reply, Rpc, StateRpc,
 };
 use rpc_wire::{Description, QueryMetadata, RpcError};
+use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::sleep;
 
 use crate::pair::{CAPACITY, connect, offering, settle};
@@ -542,4 +544,47 @@ async fn menu_rpc_needs_no_authorization() {
     let menu = MENU_RPC.dispatch(&near, &()).await.unwrap();
     assert_eq!(menu.len(), 9);
     assert_eq!(notes.take(), Vec::<String>::new());
+}
+
+/// What was lifted for a query is free again when its handler runs, whose future may want it: alone,
+/// and in a run.
+#[tokio::test(start_paused = true)]
+async fn lifted_state_is_not_kept_from_the_handler() {
+    type Guard = OwnedMutexGuard<Vec<String>>;
+    let lock = |lock: &Arc<Mutex<Vec<String>>>, _: &QueryContext<'_>| {
+        Ok::<Guard, _>(lock.clone().try_lock_owned()?)
+    };
+    let same = |guard: &Guard| OwnedMutexGuard::mutex(guard).clone();
+    let plain = Implementation::plain(&PLAIN, move |guard: &Guard, text: String| {
+        let lock = same(guard);
+        async move {
+            lock.try_lock()?.push(text.clone());
+            Ok(text)
+        }
+    });
+    let one_way = Implementation::one_way(&ONE_WAY, move |guard: &Guard, text: String| {
+        let lock = same(guard);
+        async move {
+            lock.try_lock()?.push(text);
+            Ok(())
+        }
+    });
+    let table = Implementations::builder()
+        .implementation(plain.try_lift(lock))
+        .implementation(one_way.try_lift(lock))
+        .build()
+        .unwrap();
+    let noted = Arc::new(Mutex::new(Vec::new()));
+    let (_connection, mut peer) = Peer::open(Config::default(), &table, noted.clone(), 11).await;
+    for rpc in [PLAIN.description(), ONE_WAY.description()] {
+        let text = bin_prot::to_vec("text").unwrap();
+        let queries = (200..210).map(|id| peer.query_message(id, &rpc, &text));
+        let queries: Vec<_> = queries.collect();
+        peer.send_bytes(&queries.concat()).await;
+    }
+    settle().await;
+    for id in 200..210 {
+        peer.expect_answer(id, &"text").await;
+    }
+    assert_eq!(*noted.lock().await, ["text"; 20]);
 }

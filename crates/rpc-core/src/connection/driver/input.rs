@@ -106,8 +106,7 @@ impl Driver {
                     Ok(GoesOn::Together) if reader.goes_on_like(bytes, before_payload) => {
                         messages::updates(shared, tasks, streams, id, reader)
                     }
-                    Ok(_) => Ok(()),
-                    Err(end) => Err(end),
+                    other => other.map(drop),
                 }
             } else if let Some(query) = Query::split(body) {
                 match messages::query(call, callee, tasks, admission, query, bytes) {
@@ -115,8 +114,7 @@ impl Driver {
                     Ok(Some(index)) if reader.goes_on_like(bytes, bytes.min(3)) => {
                         messages::queries(call, callee, tasks, index, reader, bytes)
                     }
-                    Ok(_) => Ok(()),
-                    Err(end) => Err(end),
+                    other => other.map(drop),
                 }
             } else {
                 match Message::decode(body) {

@@ -148,7 +148,8 @@ impl Traffic {
 }
 
 impl Driver {
-    /// A connection that was busy and is idle keeps no large buffers.
+    /// A connection that was busy and is idle keeps no large buffers, if it sends heartbeats: there is
+    /// no other moment at which it would find out.
     fn give_back_room(&mut self) {
         let output = &self.shared.output;
         if self

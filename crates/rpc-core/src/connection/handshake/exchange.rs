@@ -97,7 +97,8 @@ impl<'a> Exchange<'a> {
     ) -> Poll<Result<Vec<u8>, HandshakeFailure>> {
         let received = self.poll_receive(step, cx);
         if let Poll::Ready(Ok(_)) = received {
-            // Ours leaves with our next frame: one write, and the peer wakes once for both.
+            // Ours leaves with our next frame, if there is one: one write, and the peer wakes once for
+            // both.
             return received;
         }
         match self.poll_send(cx) {

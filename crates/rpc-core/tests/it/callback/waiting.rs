@@ -1,6 +1,6 @@
 //! Callbacks that make the connection wait.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use rpc_core::{ExpertRpc, PipeMessage, PipeResponse};
 use tokio::sync::Notify;
@@ -172,5 +172,31 @@ async fn stream_can_be_aborted_while_its_callback_does_not_wait() {
     peer.end_stream(id).await;
     closed_remotely(&metadata.close_reason().await);
     assert!(heard.ended_after(&[]).is_none());
+    assert_over(&connection, &mut peer).await;
+}
+
+/// A stream that its user gives up while the callback runs holds nobody up: who would have let go is
+/// gone with the user.
+#[tokio::test(start_paused = true)]
+async fn wait_of_a_stream_that_was_given_up_meanwhile_holds_nothing() {
+    let (connection, mut peer) = Peer::called_by_us(11).await;
+    let opening = Arc::new(Mutex::new(None::<Box<dyn Send>>));
+    let given_up = opening.clone();
+    let dispatch = COUNT.dispatch_with(&connection, &3, move |_| {
+        drop(given_up.lock().unwrap().take());
+        PipeResponse::wait(std::future::pending())
+    });
+    let id = peer.expect_query().await.id;
+    *opening.lock().unwrap() = Some(Box::new(dispatch));
+    peer.start(id, &()).await;
+    peer.update(id, &1_i64).await;
+    peer.update(id, &2_i64).await;
+    peer.expect_abort(id).await;
+    let call = ECHO.dispatch(&connection, &"still read".to_owned());
+    let call_id = peer.expect_query().await.id;
+    peer.answer(call_id, &"still read").await;
+    assert_eq!(call.await.unwrap(), "still read");
+    peer.end_stream(id).await;
+    settle().await;
     assert_over(&connection, &mut peer).await;
 }
