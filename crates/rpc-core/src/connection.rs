@@ -141,7 +141,9 @@ impl Connection {
             identification: config.identification.clone(),
             menu,
         };
-        let agreed = handshake::run(&mut *io, &mut reader, &config, &local).await;
+        // Apart: who awaits this is often a task that lives as long as the connection, and would keep
+        // the room that only the handshake needs.
+        let agreed = Box::pin(handshake::run(&mut *io, &mut reader, &config, &local)).await;
         let agreed = agreed.map_err(failed)?;
         let implemented = implementations.catalogue();
         let shared = Arc::new(Shared::new(&config, agreed, local.menu, implemented));
