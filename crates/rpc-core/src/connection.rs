@@ -175,7 +175,7 @@ impl Connection {
     }
 
     /// How a query for `rpc` through this handle begins.
-    pub(crate) fn asking<'a>(&'a self, rpc: DescriptionRef<'a>) -> Asking<'a> {
+    pub(crate) fn asking<'a>(&'a self, rpc: &'a DescriptionRef<'a>) -> Asking<'a> {
         Asking {
             rpc,
             metadata: self.metadata.as_deref().unwrap_or(NO_METADATA),

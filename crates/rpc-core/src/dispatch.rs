@@ -117,7 +117,7 @@ impl<R: Send + 'static> PlainCall<R> {
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<(), DispatchError> {
         connection.shared().call(
-            connection.asking(self.rpc),
+            connection.asking(&self.rpc),
             Answers::One,
             self.clone(),
             payload,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bin_prot::{ByteString, Info};
 use bytes::Bytes;
-use rpc_wire::{Description, QueryMetadata};
+use rpc_wire::{Description, DescriptionRef, QueryMetadata};
 use tokio::sync::oneshot;
 
 use crate::connection::Asking;
@@ -72,8 +72,8 @@ impl ExpertRpc {
         &self.description
     }
 
-    fn asking<'a>(&'a self, connection: &'a Connection) -> Asking<'a> {
-        let asking = connection.asking(self.description.as_ref().as_ref());
+    fn asking<'a>(&'a self, connection: &'a Connection, rpc: &'a DescriptionRef<'a>) -> Asking<'a> {
+        let asking = connection.asking(rpc);
         match &self.metadata {
             Some(metadata) => Asking {
                 metadata,
@@ -139,7 +139,8 @@ impl ExpertRpc {
             rpc: self.description.clone(),
             on_response: Mutex::new(Some(on_response)),
         });
-        let asking = self.asking(connection);
+        let rpc = self.description.as_ref().as_ref();
+        let asking = self.asking(connection, &rpc);
         let shared = connection.shared();
         shared.call(asking, Answers::One, call, query.len(), |buffer| {
             buffer.extend_from_slice(query);
@@ -158,7 +159,8 @@ impl ExpertRpc {
         connection: &Connection,
         message: &[u8],
     ) -> Result<(), DispatchError> {
-        let asking = self.asking(connection);
+        let rpc = self.description.as_ref().as_ref();
+        let asking = self.asking(connection, &rpc);
         let shared = connection.shared();
         shared.send_one_way(asking, message.len(), |buffer| {
             buffer.extend_from_slice(message);
@@ -183,7 +185,8 @@ impl ExpertRpc {
     {
         let queue = Queue::new(copy, copy, false);
         let definition = self.definition(queue);
-        let asking = self.asking(connection);
+        let rpc = self.description.as_ref().as_ref();
+        let asking = self.asking(connection, &rpc);
         let opening = open(connection, asking, definition, query.len(), |buffer| {
             buffer.extend_from_slice(query);
             Ok(())
@@ -214,7 +217,8 @@ impl ExpertRpc {
         R: Into<PipeResponse> + 'static,
     {
         let definition = self.definition(bytes_to(copy, on_message));
-        let asking = self.asking(connection);
+        let rpc = self.description.as_ref().as_ref();
+        let asking = self.asking(connection, &rpc);
         let opening = open(connection, asking, definition, query.len(), |buffer| {
             buffer.extend_from_slice(query);
             Ok(())

@@ -69,7 +69,7 @@ impl<Q, C: Codec<Q>> OneWay<Q, C> {
         };
         connection
             .shared()
-            .send_one_way(connection.asking(rpc), C::size(message), |buffer| {
+            .send_one_way(connection.asking(&rpc), C::size(message), |buffer| {
                 C::write(message, buffer)
             })
     }

@@ -183,10 +183,8 @@ where
     {
         let call = PlainCall::new(self.description_ref(), self.user_errors, C::read);
         MappedDispatch::new(connection, call, map, |answers, receiver| {
-            let (shared, asking) = (
-                connection.shared(),
-                connection.asking(self.description_ref()),
-            );
+            let rpc = self.description_ref();
+            let (shared, asking) = (connection.shared(), connection.asking(&rpc));
             let write = |buffer: &mut Vec<u8>| C::write(query, buffer);
             shared.call(asking, answers, receiver, C::size(query), write)?;
             Ok(())

@@ -109,7 +109,8 @@ where
             sink: queue,
             error: <C as Codec<E>>::read,
         };
-        let asking = connection.asking(self.description_ref());
+        let rpc = self.description_ref();
+        let asking = connection.asking(&rpc);
         let opening = open(connection, asking, definition, C::size(query), |buffer| {
             C::write(query, buffer)
         });
@@ -182,7 +183,8 @@ where
             sink: folding,
             error: <C as Codec<E>>::read,
         };
-        let asking = connection.asking(self.description_ref());
+        let rpc = self.description_ref();
+        let asking = connection.asking(&rpc);
         let opening = open(connection, asking, definition, C::size(query), |buffer| {
             C::write(query, buffer)
         });

@@ -273,9 +273,10 @@ impl Menu {
     /// Whether this RPC is at this position.
     #[inline]
     pub fn is_at(&self, rank: usize, rpc: DescriptionRef<'_>) -> bool {
-        self.entries
-            .get(rank)
-            .is_some_and(|entry| entry.description.as_ref() == rpc)
+        self.entries.get(rank).is_some_and(|entry| {
+            let Description { name, version } = &entry.description;
+            *version == rpc.version && are_same(name.as_bytes(), rpc.name)
+        })
     }
 
     /// The versions of a name, ascending.
@@ -288,6 +289,23 @@ impl Menu {
         let entries = entries.get(..count).unwrap_or_default();
         entries.iter().map(|entry| entry.description.version)
     }
+}
+
+/// Whether two names are the same: most have a length at which no call is needed for that, but two
+/// pieces, which may overlap.
+#[inline]
+fn are_same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len()
+        && match a.len() {
+            4..=7 => are_same_in_pieces::<4>(a, b),
+            8..=16 => are_same_in_pieces::<8>(a, b),
+            _ => a == b,
+        }
+}
+
+#[inline]
+fn are_same_in_pieces<const PIECE: usize>(a: &[u8], b: &[u8]) -> bool {
+    a.first_chunk::<PIECE>() == b.first_chunk() && a.last_chunk::<PIECE>() == b.last_chunk()
 }
 
 #[cfg(test)]
@@ -309,6 +327,24 @@ mod tests {
         assert_eq!(menu.rank(rpc("a", 11).as_ref()), None);
         assert!(menu.versions(b"a").eq([9, 10]));
         assert_eq!(menu.versions(b"aa").count(), 0);
+    }
+
+    #[test]
+    fn rpc_is_where_it_is_and_nowhere_else() {
+        for length in 0..40 {
+            let name = "abcdefghijklmnopqrstuvwxyz0123456789ABCDEF"[..length].to_owned();
+            let menu = Menu::new([rpc(&name, 3)]).unwrap();
+            let is_at = |rank, name: &str, version| menu.is_at(rank, rpc(name, version).as_ref());
+            assert!(is_at(0, &name, 3));
+            assert!(!is_at(1, &name, 3));
+            assert!(!is_at(0, &name, 4));
+            assert!(!is_at(0, &format!("{name}x"), 3));
+            for at in 0..length {
+                let mut other = name.clone();
+                other.replace_range(at..=at, "!");
+                assert!(!is_at(0, &other, 3), "{other}");
+            }
+        }
     }
 
     /// C-CR-5.

@@ -11,8 +11,8 @@ use std::task::{Context, Poll, Waker};
 
 use bin_prot::{BinWrite, WriteError};
 use bytes::Bytes;
-use rpc_wire::Message;
 use rpc_wire::frame::{self, AppendError};
+use rpc_wire::{Message, QueryId};
 
 use super::closed::Closed;
 use super::closing::Plan;
@@ -93,6 +93,8 @@ struct State {
     stage: Stage,
     closed: Option<Arc<Closed>>,
     plan: Plan,
+    /// Of the query that is sent next (rule C-DI-1).
+    next_id: i64,
     buffer: Outgoing,
     /// Bytes of queries and answers in the buffer: what the limit is about. Streams pace
     /// themselves, and what they have buffered is not held against the answers.
@@ -112,6 +114,13 @@ struct State {
 }
 
 impl State {
+    #[inline]
+    fn issue_id(&mut self) -> QueryId {
+        let id = self.next_id;
+        self.next_id += 1;
+        QueryId::new(id)
+    }
+
     /// So many frames have been appended, of so many bytes together.
     fn count(&mut self, bytes: usize, count: usize) {
         self.appended += bytes as u64;
@@ -137,6 +146,7 @@ impl Output {
                 stage: Stage::Open,
                 closed: None,
                 plan: Plan::default(),
+                next_id: 1,
                 appended: unsent.len() as u64,
                 buffer: Outgoing::from(unsent),
                 bounded: 0,
@@ -200,6 +210,11 @@ impl Output {
             task.wake();
         }
         result
+    }
+
+    /// An id that no other query has.
+    pub(crate) fn issue_id(&self) -> QueryId {
+        self.lock().issue_id()
     }
 
     /// The largest body of a message.
@@ -407,6 +422,12 @@ fn unframed(error: AppendError) -> Box<SendError> {
 }
 
 impl Appending<'_> {
+    /// An id that no other query has, and the next one has a larger one.
+    #[inline]
+    pub(crate) fn issue_id(&mut self) -> QueryId {
+        self.state.issue_id()
+    }
+
     /// Appends one message of `size` bytes, if its class may still be sent and `wanted` says so.
     /// Returns how many bytes are buffered then; `None` if it was not wanted.
     #[inline]
@@ -487,8 +508,9 @@ impl Appending<'_> {
         Err(self.closed())
     }
 
+    /// The error of whoever may not send any more.
     #[cold]
-    fn closed(&self) -> Box<SendError> {
+    pub(crate) fn closed(&self) -> Box<SendError> {
         let reason = self.state.closed.clone();
         Box::new(SendError::Closed(ConnectionClosed { reason }))
     }

@@ -19,21 +19,26 @@ pub(crate) struct Ranks([AtomicU32; SLOTS]);
 impl Ranks {
     /// The position of an RPC on the menu.
     #[inline]
-    pub(crate) fn find(&self, menu: &Menu, rpc: DescriptionRef<'_>) -> Option<usize> {
+    pub(crate) fn find(&self, menu: &Menu, rpc: &DescriptionRef<'_>) -> Option<usize> {
         let slot = self.0.get(slot(rpc))?;
         let hint = slot.load(Ordering::Relaxed) as usize;
-        if menu.is_at(hint, rpc) {
+        if menu.is_at(hint, *rpc) {
             return Some(hint);
         }
-        let rank = menu.rank(rpc)?;
-        // One that does not fit is searched for every time.
-        slot.store(u32::try_from(rank).unwrap_or(0), Ordering::Relaxed);
-        Some(rank)
+        search(menu, rpc, slot)
     }
 }
 
+#[cold]
+fn search(menu: &Menu, rpc: &DescriptionRef<'_>, hint: &AtomicU32) -> Option<usize> {
+    let rank = menu.rank(*rpc)?;
+    // One that does not fit is searched for every time.
+    hint.store(u32::try_from(rank).unwrap_or(0), Ordering::Relaxed);
+    Some(rank)
+}
+
 /// Names are a few bytes long, and lie next to each other.
-fn slot(rpc: DescriptionRef<'_>) -> usize {
+fn slot(rpc: &DescriptionRef<'_>) -> usize {
     let address = rpc.name.as_ptr().addr();
     let version = rpc.version as usize;
     (address ^ (address >> 4) ^ version) % SLOTS
@@ -57,17 +62,17 @@ mod tests {
         for _ in 0..2 {
             for rpc in &all {
                 let rpc = rpc.as_ref();
-                assert_eq!(ranks.find(&menu, rpc), menu.rank(rpc));
+                assert_eq!(ranks.find(&menu, &rpc), menu.rank(rpc));
                 let name = &mut place[..rpc.name.len()];
                 name.copy_from_slice(rpc.name);
                 let moved = DescriptionRef {
                     name,
                     version: rpc.version,
                 };
-                assert_eq!(ranks.find(&menu, moved), menu.rank(rpc));
+                assert_eq!(ranks.find(&menu, &moved), menu.rank(rpc));
             }
             let unknown = Description::new("rpc-1", 9);
-            assert_eq!(ranks.find(&menu, unknown.as_ref()), None);
+            assert_eq!(ranks.find(&menu, &unknown.as_ref()), None);
         }
     }
 }

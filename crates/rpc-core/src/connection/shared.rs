@@ -1,6 +1,5 @@
 //! What the handles, the calls and the connection's task have in common.
 
-use std::borrow::Cow;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -25,7 +24,7 @@ use super::output::{Class, Limits, Output};
 use super::ranks::Ranks;
 use super::serving::Serving;
 use super::waiting::{Answers, Receiver, Waiting};
-use crate::error::{ConnectionClosed, DispatchError, SendError};
+use crate::error::{DispatchError, SendError};
 use crate::implementations::Catalogue;
 use crate::payload::Undecodable;
 use crate::payload::dump::Dumps;
@@ -71,7 +70,8 @@ enum Progress {
 /// What a query says of itself apart from its payload.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Asking<'a> {
-    pub(crate) rpc: DescriptionRef<'a>,
+    /// Where it is, since copying it takes as long as much else of a dispatch.
+    pub(crate) rpc: &'a DescriptionRef<'a>,
     /// What was given with the dispatch, cut to size.
     pub(crate) metadata: &'a QueryMetadata,
     /// Whether the metadata is sent as it is: the hooks are not asked (rule R-EX-22).
@@ -107,12 +107,16 @@ impl Purpose {
 /// Frees the place of a query that could not be sent; its encoder may even have panicked.
 struct Place<'a> {
     shared: &'a Shared,
-    id: QueryId,
+    /// While there is a place that nothing has been sent for.
+    id: Option<QueryId>,
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
-        self.shared.waiting().remove(self.id);
+        let Some(id) = self.id else {
+            return;
+        };
+        self.shared.waiting().remove(id);
         // A graceful close may have been waiting for it.
         if self.shared.output.is_closing() {
             self.shared.output.wake_task();
@@ -181,25 +185,20 @@ impl Shared {
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<QueryId, DispatchError> {
-        let id = self.waiting().register(answers, receiver);
-        let Some(id) = id else {
-            return Err(self.refuse(asking));
+        // Both are dropped when no lock is held: destructors may be the user's.
+        let mut receiver = Some(receiver);
+        let mut place = Place {
+            shared: self,
+            id: None,
         };
-        let place = Place { shared: self, id };
-        self.send_query(Purpose::Call, asking, id, payload, write)?;
-        std::mem::forget(place);
+        let register = |id| {
+            let registered = self.waiting().register(id, answers, &mut receiver);
+            place.id = registered.then_some(id);
+            registered
+        };
+        let id = self.send_query(Purpose::Call, asking, None, register, payload, write)?;
+        place.id = None;
         Ok(id)
-    }
-
-    /// The error of a dispatch on a connection that is over. Its hooks have to be asked all the
-    /// same (rule C-MD-10).
-    #[cold]
-    fn refuse(&self, asking: Asking<'_>) -> DispatchError {
-        let id = self.waiting().issue();
-        let _unsent = self.metadata(asking, id);
-        DispatchError::ConnectionClosed(ConnectionClosed {
-            reason: self.output.closed(),
-        })
     }
 
     /// Sends a query that nobody waits for.
@@ -209,8 +208,8 @@ impl Shared {
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<(), DispatchError> {
-        let id = self.waiting().issue();
-        Ok(self.send_query(Purpose::OneWay, asking, id, payload, write)?)
+        self.send_query(Purpose::OneWay, asking, None, |_| true, payload, write)?;
+        Ok(())
     }
 
     /// Asks the callee to end a stream. Not sent once either side is closing (rule C-CL-4): the
@@ -218,60 +217,85 @@ impl Shared {
     pub(crate) fn send_abort(&self, rpc: DescriptionRef<'_>, id: QueryId) {
         let payload = stream::ABORT_PAYLOAD;
         let asking = Asking {
-            rpc,
+            rpc: &rpc,
             metadata: NO_METADATA,
             exact: true,
         };
-        let result = self.send_query(Purpose::Abort, asking, id, payload.len(), |buffer| {
+        let write = |buffer: &mut Vec<u8>| {
             buffer.extend_from_slice(payload);
             Ok(())
-        });
+        };
+        let id_given = Some(id);
+        let result = self.send_query(
+            Purpose::Abort,
+            asking,
+            id_given,
+            |_| true,
+            payload.len(),
+            write,
+        );
         if let Err(SendError::Frame(error)) = result.map_err(|error| *error) {
             tracing::warn!(connection = self.description, %id, %error, "abort not sent");
         }
     }
 
+    /// Sends a query under the id that is given, or the next one. `register` is called with it
+    /// before the message can leave, and says whether anything may still be sent.
+    #[inline]
     fn send_query(
         &self,
         purpose: Purpose,
         asking: Asking<'_>,
-        id: QueryId,
+        mut given: Option<QueryId>,
+        register: impl FnOnce(QueryId) -> bool,
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
-    ) -> Result<(), Box<SendError>> {
-        let rpc = asking.rpc;
+    ) -> Result<QueryId, Box<SendError>> {
+        let Asking {
+            rpc,
+            metadata,
+            exact,
+        } = asking;
         let asked;
-        let metadata = if asking.exact || !self.hooks.are_set() {
-            asking.metadata
+        let metadata = if exact || !self.hooks.are_set() {
+            metadata
         } else {
-            asked = self.metadata(asking, id);
+            // The hooks are the user's, and so are called before any lock is taken.
+            let id = *given.get_or_insert_with(|| self.output.issue_id());
+            asked = self
+                .hooks
+                .when_sending(*rpc, id, metadata, self.max_metadata_bytes);
             &*asked
         };
-        let header = QueryHeader::new(self.version, rpc, self.rank(rpc), id, metadata);
-        let size = header.message_size(payload);
+        let rank = self.rank(rpc);
         let turn = self.events.turn();
-        let sent = self.output.send(purpose.class(), size, |buffer| {
-            header.write_before(payload, buffer)?;
-            write(buffer)
+        let (id, size, sent) = self.output.appending(|output| {
+            let id = given.unwrap_or_else(|| output.issue_id());
+            if !register(id) {
+                return (id, 0, Err(output.closed()));
+            }
+            let header = QueryHeader::new(self.version, *rpc, rank, id, metadata);
+            let size = header.message_size(payload);
+            let sent = output.append_if(
+                || true,
+                purpose.class(),
+                size,
+                |buffer| {
+                    header.write_before(payload, buffer)?;
+                    write(buffer)
+                },
+            );
+            (id, size, sent)
         });
+        let sent = sent.map(|_buffered| id);
         match turn {
             None => sent,
-            Some(turn) => told_of_query(&turn, purpose, rpc, id, size, sent),
+            Some(turn) => told_of_query(&turn, purpose, *rpc, id, size, sent),
         }
-    }
-
-    /// What the dispatch was given and what the hooks say.
-    fn metadata<'a>(&self, asking: Asking<'a>, id: QueryId) -> Cow<'a, QueryMetadata> {
-        if asking.exact {
-            return Cow::Borrowed(asking.metadata);
-        }
-        let most = self.max_metadata_bytes;
-        self.hooks
-            .when_sending(asking.rpc, id, asking.metadata, most)
     }
 
     /// Where the peer's menu has the RPC, if queries can say so (rule C-OP-5).
-    fn rank(&self, rpc: DescriptionRef<'_>) -> Option<usize> {
+    fn rank(&self, rpc: &DescriptionRef<'_>) -> Option<usize> {
         if !self.version.has_query_by_rank() {
             return None;
         }
@@ -352,10 +376,10 @@ fn told_of_query(
     rpc: DescriptionRef<'_>,
     id: QueryId,
     body: usize,
-    sent: Result<(), Box<SendError>>,
-) -> Result<(), Box<SendError>> {
+    sent: Result<QueryId, Box<SendError>>,
+) -> Result<QueryId, Box<SendError>> {
     match sent.as_ref().map_err(|error| &**error) {
-        Ok(()) => {
+        Ok(_) => {
             turn.tell(rpc, id, body, &Event::Sent(purpose.kind()));
             if purpose != Purpose::Call {
                 let nothing = Kind::Response(ReceivedResponse::OneWaySoNoResponse);

@@ -151,6 +151,9 @@ pub(crate) enum Answers {
     Many,
 }
 
+/// Places of a window that is not worth being made smaller.
+const SMALL: usize = 64;
+
 struct Entry {
     answers: Answers,
     receiver: Arc<dyn Receiver>,
@@ -176,32 +179,58 @@ impl Waiting {
         }
     }
 
-    /// An id for a query that nobody waits for: one-way.
-    pub(crate) fn issue(&mut self) -> QueryId {
-        let id = self.first + self.window.len() as i64;
-        if self.window.is_empty() {
-            self.first += 1;
-        } else {
-            self.window.push_back(None);
-            self.trim();
-        }
-        QueryId::new(id)
-    }
-
-    /// A place for `receiver`, and the id that leads to it. `None` once the table has ended.
+    /// A place for `receiver`, which is taken, under an id that has none. `false` once the table has
+    /// ended.
+    ///
+    /// Ids come in their order, but for those of threads that send at the same time, and without
+    /// those that nobody waits for.
+    #[inline]
     pub(crate) fn register(
         &mut self,
+        id: QueryId,
         answers: Answers,
-        receiver: Arc<dyn Receiver>,
-    ) -> Option<QueryId> {
+        receiver: &mut Option<Arc<dyn Receiver>>,
+    ) -> bool {
         if self.ended {
-            return None;
+            return false;
         }
-        let id = self.first + self.window.len() as i64;
-        self.window.push_back(Some(Entry { answers, receiver }));
+        let Some(receiver) = receiver.take() else {
+            return false;
+        };
+        let entry = Entry { answers, receiver };
+        if id.get() == self.end_of_window() {
+            self.window.push_back(Some(entry));
+        } else {
+            self.register_apart(id.get(), entry);
+        }
         self.open += 1;
         self.trim();
-        Some(QueryId::new(id))
+        true
+    }
+
+    #[cold]
+    fn register_apart(&mut self, id: i64, entry: Entry) {
+        if id < self.first {
+            self.old.insert(id, entry);
+            return;
+        }
+        if id - self.end_of_window() > SMALL as i64 {
+            self.leave_behind();
+        }
+        if self.window.is_empty() {
+            self.first = id;
+        }
+        while self.end_of_window() <= id {
+            self.window.push_back(None);
+        }
+        if let Some(place) = self.place(QueryId::new(id)) {
+            *place = Some(entry);
+        }
+    }
+
+    /// The id behind the last that the window has a place for.
+    fn end_of_window(&self) -> i64 {
+        self.first + self.window.len() as i64
     }
 
     /// The receiver that a response with this id is for; its place is freed if it has one answer
@@ -279,7 +308,6 @@ impl Waiting {
 
     #[inline]
     fn is_sparse(&self) -> bool {
-        const SMALL: usize = 64;
         let len = self.window.len();
         len > SMALL && (self.open - self.old.len()) * 4 < len
     }
@@ -292,10 +320,22 @@ impl Waiting {
                 Some(Some(_)) if self.is_sparse() => {}
                 _ => return,
             }
-            if let Some(Some(entry)) = self.window.pop_front() {
-                self.old.insert(self.first, entry);
-            }
-            self.first += 1;
+            self.leave_one_behind();
+        }
+    }
+
+    /// Moves the front of the window past one place.
+    fn leave_one_behind(&mut self) {
+        if let Some(Some(entry)) = self.window.pop_front() {
+            self.old.insert(self.first, entry);
+        }
+        self.first += 1;
+    }
+
+    /// Moves the window past all of its places.
+    fn leave_behind(&mut self) {
+        while !self.window.is_empty() {
+            self.leave_one_behind();
         }
     }
 }
@@ -303,7 +343,6 @@ impl Waiting {
 impl std::fmt::Debug for Waiting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Waiting")
-            .field("next", &(self.first + self.window.len() as i64))
             .field("open", &self.open)
             .finish_non_exhaustive()
     }
@@ -329,9 +368,21 @@ pub(super) mod tests {
         fn abort(&self) {}
     }
 
+    impl Waiting {
+        /// Registers nobody under the next id.
+        pub(in super::super) fn register_nobody(&mut self, id: i64, answers: Answers) -> bool {
+            let mut nobody: Option<Arc<dyn Receiver>> = Some(Arc::new(Nobody));
+            self.register(QueryId::new(id), answers, &mut nobody)
+        }
+    }
+
     #[derive(Clone, Copy, Debug)]
     enum Step {
-        Issue,
+        /// So many ids are for queries that nobody waits for.
+        Skip(i64),
+        /// An id is issued, and registered when others have been.
+        Delay,
+        RegisterDelayed,
         Register(Answers),
         Receive(i64),
         Remove(i64),
@@ -339,11 +390,13 @@ pub(super) mod tests {
 
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
-            1 => Just(Step::Issue),
+            1 => prop_oneof![1..4_i64, 60..70_i64, Just(100_000)].prop_map(Step::Skip),
+            1 => Just(Step::Delay),
+            1 => Just(Step::RegisterDelayed),
             4 => Just(Step::Register(Answers::One)),
             1 => Just(Step::Register(Answers::Many)),
-            4 => (-2..600_i64).prop_map(Step::Receive),
-            1 => (-2..600_i64).prop_map(Step::Remove),
+            4 => (0..200_i64).prop_map(Step::Receive),
+            1 => (0..200_i64).prop_map(Step::Remove),
         ]
     }
 
@@ -352,29 +405,35 @@ pub(super) mod tests {
         #[test]
         fn behaves_like_a_map(steps in proptest::collection::vec(step(), 0..600)) {
             let mut waiting = Waiting::new();
-            let mut naive: HashMap<i64, (Answers, Arc<dyn Receiver>)> = HashMap::new();
-            let mut next = 1;
+            let mut naive: HashMap<i64, Answers> = HashMap::new();
+            let (mut next, mut delayed) = (1, Vec::new());
             for step in steps {
                 match step {
-                    Step::Issue => {
-                        prop_assert_eq!(waiting.issue().get(), next);
+                    Step::Skip(count) => next += count,
+                    Step::Delay => {
+                        delayed.push(next);
                         next += 1;
+                    }
+                    Step::RegisterDelayed => if let Some(id) = delayed.pop() {
+                        prop_assert!(waiting.register_nobody(id, Answers::One));
+                        naive.insert(id, Answers::One);
                     }
                     Step::Register(answers) => {
-                        let receiver: Arc<dyn Receiver> = Arc::new(Nobody);
-                        let id = waiting.register(answers, receiver.clone());
-                        prop_assert_eq!(id, Some(QueryId::new(next)));
-                        naive.insert(next, (answers, receiver));
+                        prop_assert!(waiting.register_nobody(next, answers));
+                        naive.insert(next, answers);
                         next += 1;
                     }
-                    Step::Receive(id) => {
-                        let found = waiting.receiver(QueryId::new(id)).is_some();
-                        prop_assert_eq!(found, naive.contains_key(&id));
-                        if naive.get(&id).is_some_and(|(answers, _)| *answers == Answers::One) {
+                    // Among the ids that were issued last, or any that is waited for.
+                    Step::Receive(back) => {
+                        let id = naive.keys().nth(back as usize).copied().unwrap_or(next - back);
+                        let found = waiting.receiver(QueryId::new(id)).map(|(answers, _)| answers);
+                        prop_assert_eq!(found, naive.get(&id).copied());
+                        if found == Some(Answers::One) {
                             naive.remove(&id);
                         }
                     }
-                    Step::Remove(id) => {
+                    Step::Remove(back) => {
+                        let id = naive.keys().nth(back as usize).copied().unwrap_or(next - back);
                         let found = waiting.remove(QueryId::new(id)).is_some();
                         prop_assert_eq!(found, naive.remove(&id).is_some());
                     }
@@ -383,20 +442,20 @@ pub(super) mod tests {
                 prop_assert!(waiting.window.len() <= 64 + 4 * naive.len() + 4);
             }
             prop_assert_eq!(waiting.end().len(), naive.len());
-            prop_assert_eq!(waiting.register(Answers::One, Arc::new(Nobody)), None);
+            prop_assert!(!waiting.register_nobody(next, Answers::One));
         }
     }
 
     #[test]
     fn window_does_not_grow_behind_a_long_lived_stream() {
         let mut waiting = Waiting::new();
-        let stream = waiting.register(Answers::Many, Arc::new(Nobody)).unwrap();
-        for _ in 0..100_000 {
-            let id = waiting.register(Answers::One, Arc::new(Nobody)).unwrap();
-            assert!(waiting.receiver(id).is_some());
+        assert!(waiting.register_nobody(1, Answers::Many));
+        for id in 2..100_000 {
+            assert!(waiting.register_nobody(id, Answers::One));
+            assert!(waiting.receiver(QueryId::new(id)).is_some());
         }
         assert!(waiting.window.len() <= 128);
-        assert!(waiting.receiver(stream).is_some());
+        assert!(waiting.receiver(QueryId::new(1)).is_some());
         assert!(waiting.receiver(QueryId::new(2)).is_none());
     }
 }
