@@ -96,6 +96,7 @@ fn main() -> Result<()> {
     }
     println!("{rounds}\n");
     let conditions = Conditions::new(&rounds);
+    let _awake = rounds.keep_awake()?;
     let mut curves = Vec::new();
     for (of, more, counts) in CURVES {
         let curve = measure(of, &more, counts, &rounds)?;

@@ -57,7 +57,8 @@ fn rates(found: &Found) -> Result<String> {
         y: "rate / raw's",
     };
     let series = SYSTEMS.map(|name| {
-        let ratio = |workload: &&str| Some(found.system(workload, name).ok()?.rate_ratio);
+        let ratio =
+            |workload: &&str| Some(found::system(&found.peers, workload, name).ok()?.rate_ratio);
         Series {
             name: name.to_owned(),
             values: WORKLOADS.iter().map(ratio).collect(),
@@ -76,7 +77,8 @@ fn cpu(found: &Found) -> Result<String> {
         y: "time / raw's",
     };
     let series = SYSTEMS.map(|name| {
-        let ratio = |workload: &&str| Some(found.system(workload, name).ok()?.cpu_ratio);
+        let ratio =
+            |workload: &&str| Some(found::system(&found.peers, workload, name).ok()?.cpu_ratio);
         Series {
             name: name.to_owned(),
             values: WORKLOADS.iter().map(ratio).collect(),
@@ -86,7 +88,7 @@ fn cpu(found: &Found) -> Result<String> {
 }
 
 fn latency(found: &Found, workload: &str) -> Result<String> {
-    let systems = found.all(workload)?;
+    let systems = found::all(&found.peers, workload)?;
     let series: Vec<_> = systems
         .iter()
         .filter_map(|system| {

@@ -12,7 +12,10 @@ use benches::{
 /// One run.
 #[derive(Debug)]
 pub(crate) struct Found {
+    /// With processors that do while they are idle what they are set to do.
     pub(crate) peers: Results,
+    /// With processors that were kept awake.
+    pub(crate) awake: Results,
     pub(crate) memory: Memory,
     pub(crate) curves: Curves,
 }
@@ -44,33 +47,10 @@ impl Found {
     fn read(folder: &Path) -> Result<Self> {
         Ok(Self {
             peers: results::read(&folder.join("peers.json"))?,
+            awake: results::read(&folder.join("peers-awake.json"))?,
             memory: results::read(&folder.join("memory.json"))?,
             curves: results::read(&folder.join("curves.json"))?,
         })
-    }
-
-    /// What a system did of a workload.
-    pub(crate) fn system(&self, workload: &str, name: &str) -> Result<&SystemResults> {
-        self.all(workload)?
-            .iter()
-            .find(|system| system.system == name)
-            .with_context(|| format!("no {name} in {workload}"))
-    }
-
-    /// What all systems did of a workload.
-    pub(crate) fn all(&self, workload: &str) -> Result<&[SystemResults]> {
-        let tables = &self.peers.tables;
-        let table = tables.iter().find(|table| table.workload == workload);
-        Ok(&table.with_context(|| format!("no {workload}"))?.systems)
-    }
-
-    /// How many samples of calls and updates others disturbed, in words.
-    pub(crate) fn disturbed(&self) -> String {
-        let systems = self.peers.tables.iter().flat_map(|table| &table.systems);
-        let (disturbed, all) = systems.fold((0, 0), |(disturbed, all), system| {
-            (disturbed + system.disturbed, all + system.samples.len())
-        });
-        format!("{disturbed} of {all} samples disturbed by others")
     }
 
     /// What a system keeps in memory.
@@ -85,6 +65,34 @@ impl Found {
         let curve = self.curves.curves.iter().find(|curve| curve.of == of);
         ours(curve.with_context(|| format!("no curve of {of}"))?)
     }
+}
+
+/// What a system did of a workload.
+pub(crate) fn system<'a>(
+    results: &'a Results,
+    workload: &str,
+    name: &str,
+) -> Result<&'a SystemResults> {
+    let mut systems = all(results, workload)?.iter();
+    systems
+        .find(|system| system.system == name)
+        .with_context(|| format!("no {name} in {workload}"))
+}
+
+/// What all systems did of a workload.
+pub(crate) fn all<'a>(results: &'a Results, workload: &str) -> Result<&'a [SystemResults]> {
+    let mut tables = results.tables.iter();
+    let table = tables.find(|table| table.workload == workload);
+    Ok(&table.with_context(|| format!("no {workload}"))?.systems)
+}
+
+/// How many samples others disturbed, in words.
+pub(crate) fn disturbed(results: &Results) -> String {
+    let systems = results.tables.iter().flat_map(|table| &table.systems);
+    let (disturbed, all) = systems.fold((0, 0), |(disturbed, all), system| {
+        (disturbed + system.disturbed, all + system.samples.len())
+    });
+    format!("{disturbed} of {all} samples disturbed by others")
 }
 
 /// Our line of a curve.

@@ -3,9 +3,12 @@
 use std::fmt::Write as _;
 
 use anyhow::{Context as _, Result, ensure};
-use benches::{load::results::SystemResults, memory::Idle};
+use benches::{
+    load::results::{Results, SystemResults},
+    memory::Idle,
+};
 
-use crate::found::Found;
+use crate::found::{self, Found};
 
 /// What is compared of two systems.
 #[derive(Clone, Copy, Debug)]
@@ -145,32 +148,35 @@ pub(crate) fn judge(runs: &[Found]) -> Result<String> {
     for (run, found) in (1..).zip(runs) {
         writeln!(
             page,
-            "- Run {run}: {}; calls and updates: {}, {}; memory: {}; growth: {}.",
+            "- Run {run}: {}; calls and updates: {}; with processors kept awake: {}; memory: {}; growth: {}.",
             found.peers.conditions.processor,
-            found.peers.conditions.rounds,
-            found.disturbed(),
+            calls(&found.peers),
+            calls(&found.awake),
             found.memory.conditions.rounds,
             found.curves.conditions.rounds,
         )?;
     }
-    page.push_str("\n## Calls, updates and connections\n\n");
-    page.push_str(&head(
-        &["Workload", "Ours, compared by", "to"],
-        runs,
-        &["With a task for each call"],
-    ));
-    for row in RATIOS {
-        page.push_str(&ratio_row(runs, row)?);
-    }
+    page.push_str(
+        "\n## Calls, updates and connections\n\nWith processors that are kept awake while they have \
+         nothing to do (`--awake`): what the systems take.\n\n",
+    );
+    let awake: Vec<_> = runs.iter().map(|found| &found.awake).collect();
+    page.push_str(&ratios(&awake)?);
+    page.push_str(
+        "\nThe same with processors that sleep while they have nothing to do: what the systems take, \
+         and what it takes to wake a processor that waits for a batch.\n\n",
+    );
+    let asleep: Vec<_> = runs.iter().map(|found| &found.peers).collect();
+    page.push_str(&ratios(&asleep)?);
     page.push_str("\n## Memory\n\n");
-    page.push_str(&head(&["Idle", "Side"], runs, &[]));
+    page.push_str(&head(&["Idle", "Side"], runs.len(), &[]));
     for (idle, bytes) in MEMORY {
         for side in [Side::Callee, Side::Caller] {
             page.push_str(&memory_row(runs, idle, side, AtMost(bytes))?);
         }
     }
     page.push_str("\n## Growth\n\n");
-    page.push_str(&head(&["As there is more of", ""], runs, &[]));
+    page.push_str(&head(&["As there is more of", ""], runs.len(), &[]));
     for of in CURVES {
         let worst = |found: &Found| {
             let cpu = found.curve(of)?.relative_cpu().map(|(_, cpu)| cpu);
@@ -192,14 +198,33 @@ pub(crate) fn judge(runs: &[Found]) -> Result<String> {
     Ok(page)
 }
 
+/// The conditions of calls and updates.
+fn calls(results: &Results) -> String {
+    let rounds = &results.conditions.rounds;
+    format!("{rounds}, {}", found::disturbed(results))
+}
+
+/// The table of everything that is compared with others.
+fn ratios(runs: &[&Results]) -> Result<String> {
+    let mut table = head(
+        &["Workload", "Ours, compared by", "to"],
+        runs.len(),
+        &["With a task for each call"],
+    );
+    for row in RATIOS {
+        table.push_str(&ratio_row(runs, row)?);
+    }
+    Ok(table)
+}
+
 /// The same figure of every run.
-fn figures(runs: &[Found], figure: impl Fn(&Found) -> Result<f64>) -> Result<Vec<f64>> {
+fn figures<T>(runs: &[T], figure: impl Fn(&T) -> Result<f64>) -> Result<Vec<f64>> {
     runs.iter().map(figure).collect()
 }
 
 /// The first two lines of a table.
-fn head(labels: &[&str], runs: &[Found], more: &[&str]) -> String {
-    let runs: Vec<_> = (1..=runs.len()).map(|run| format!("Run {run}")).collect();
+fn head(labels: &[&str], runs: usize, more: &[&str]) -> String {
+    let runs: Vec<_> = (1..=runs).map(|run| format!("Run {run}")).collect();
     let mut cells = labels.to_vec();
     cells.push("Target");
     cells.extend(runs.iter().map(String::as_str));
@@ -268,12 +293,12 @@ fn memory_row(runs: &[Found], idle: Idle, side: Side, bound: Bound) -> Result<St
     ))
 }
 
-fn ratio_row(runs: &[Found], row: &(&str, Figure, Against, Bound)) -> Result<String> {
+fn ratio_row(runs: &[&Results], row: &(&str, Figure, Against, Bound)) -> Result<String> {
     let &(workload, figure, against, bound) = row;
     let ratios = |name| {
-        figures(runs, |found| {
-            let ours = figure.of(found.system(workload, name)?)?;
-            Ok(ours / figure.of(other(found, workload, figure, against)?)?)
+        figures(runs, |run| {
+            let ours = figure.of(found::system(run, workload, name)?)?;
+            Ok(ours / figure.of(other(run, workload, figure, against)?)?)
         })
     };
     let to = match against {
@@ -281,8 +306,8 @@ fn ratio_row(runs: &[Found], row: &(&str, Figure, Against, Bound)) -> Result<Str
         Elsewhere(elsewhere, name) => format!("{name} in {elsewhere}"),
         BestPeer => {
             let mut best = Vec::new();
-            for found in runs {
-                best.push(other(found, workload, figure, against)?.system.clone());
+            for run in runs {
+                best.push(other(run, workload, figure, against)?.system.clone());
             }
             best.dedup();
             format!("the best peer: {}", best.join(", "))
@@ -308,16 +333,16 @@ fn ratio_row(runs: &[Found], row: &(&str, Figure, Against, Bound)) -> Result<Str
 }
 
 fn other<'a>(
-    found: &'a Found,
+    run: &'a Results,
     workload: &str,
     figure: Figure,
     against: Against,
 ) -> Result<&'a SystemResults> {
     match against {
-        System(name) => found.system(workload, name),
-        Elsewhere(elsewhere, name) => found.system(elsewhere, name),
+        System(name) => found::system(run, workload, name),
+        Elsewhere(elsewhere, name) => found::system(run, elsewhere, name),
         BestPeer => {
-            let systems = found.all(workload)?.iter();
+            let systems = found::all(run, workload)?.iter();
             let peers = systems.filter(|system| !NO_PEERS.contains(&system.system.as_str()));
             let mut best = None;
             for peer in peers {

@@ -1,5 +1,6 @@
 //! Calls and updates over TCP: the workloads, and who runs and reports them.
 
+pub mod awake;
 pub mod caller;
 pub mod duel;
 pub mod lasting;

@@ -35,7 +35,8 @@ enum Which {
     Idle,
     /// Charts and the table of targets, from the JSON in docs/performance.
     Report,
-    /// Peers, memory and curves, three times, written into docs/performance, and the report of them.
+    /// Peers (twice, once with processors that are kept awake, which takes root), memory and curves,
+    /// three times, written into docs/performance, and the report of them.
     Measure,
 }
 
@@ -46,10 +47,11 @@ const FOLDER: &str = "docs/performance";
 const RUNS: usize = 3;
 
 /// What the report is made of.
-const MEASURED: [(Which, &str); 3] = [
-    (Which::Peers, "peers.json"),
-    (Which::Memory, "memory.json"),
-    (Which::Curves, "curves.json"),
+const MEASURED: [(Which, &[&str], &str); 4] = [
+    (Which::Peers, &[], "peers.json"),
+    (Which::Peers, &["--awake"], "peers-awake.json"),
+    (Which::Memory, &[], "memory.json"),
+    (Which::Curves, &[], "curves.json"),
 ];
 
 impl Which {
@@ -79,9 +81,10 @@ impl Which {
             for run in 1..=RUNS {
                 let folder = format!("{FOLDER}/run-{run}");
                 fs::create_dir_all(&folder).with_context(|| format!("creating {folder}"))?;
-                for (which, file) in MEASURED {
-                    let json = ["--json".to_owned(), format!("{folder}/{file}")];
-                    which.cargo().arguments(&json).run()?;
+                for (which, options, file) in MEASURED {
+                    let mut arguments: Vec<_> = options.iter().map(|&it| it.to_owned()).collect();
+                    arguments.extend(["--json".to_owned(), format!("{folder}/{file}")]);
+                    which.cargo().arguments(&arguments).run()?;
                 }
             }
         }

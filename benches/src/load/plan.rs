@@ -42,6 +42,7 @@ impl Plan {
             "no such system: {}",
             self.system.join(", ")
         );
+        let _awake = self.rounds.keep_awake()?;
         for workload in workload::ALL {
             if !self.workload.is_empty() && !self.workload.contains(&workload) {
                 continue;

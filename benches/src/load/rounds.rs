@@ -5,7 +5,7 @@ use std::{fmt, thread, time::Duration};
 use anyhow::{Context as _, Result};
 use clap::Args;
 
-use super::Sample;
+use super::{Sample, awake::Awake};
 
 /// What others may have of all processors before a sample is taken again, as a part of them.
 const OTHERS_LIMIT: f64 = 0.06;
@@ -26,8 +26,12 @@ pub struct Rounds {
     /// last one counts in any case, and is counted as disturbed.
     #[arg(long, default_value_t = 20)]
     retakes: usize,
+    /// Keep idle processors from sleeping, so that what it takes to wake them is not measured; takes
+    /// root. Otherwise they do what they are set to do.
+    #[arg(long)]
+    awake: bool,
     /// One round of a twentieth of a second: proves that everything runs, measures nothing.
-    #[arg(long, conflicts_with_all = ["seconds", "rounds", "retakes"])]
+    #[arg(long, conflicts_with_all = ["seconds", "rounds", "retakes", "awake"])]
     quick: bool,
 }
 
@@ -38,9 +42,13 @@ impl fmt::Display for Rounds {
             write!(f, "{cores} cores, one short round: measures nothing")
         } else {
             let Self {
-                seconds, rounds, ..
+                seconds,
+                rounds,
+                awake,
+                ..
             } = self;
-            write!(f, "{cores} cores, {rounds} rounds of {seconds} s")
+            let awake = if *awake { " kept awake" } else { "" };
+            write!(f, "{cores} cores{awake}, {rounds} rounds of {seconds} s")
         }
     }
 }
@@ -49,6 +57,14 @@ impl Rounds {
     /// Whether nothing is to be measured.
     pub fn is_quick(&self) -> bool {
         self.quick
+    }
+
+    /// Keeps the processors awake, if that is asked for, for as long as the result exists.
+    ///
+    /// # Errors
+    /// It cannot be done.
+    pub fn keep_awake(&self) -> Result<Option<Awake>> {
+        self.awake.then(Awake::keep).transpose()
     }
 
     /// How often.
@@ -111,6 +127,7 @@ mod tests {
         seconds: 1.0,
         rounds: 1,
         retakes: 2,
+        awake: false,
         quick: false,
     };
 
