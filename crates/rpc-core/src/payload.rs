@@ -134,12 +134,26 @@ pub(crate) fn read<T>(
     caught(|| read(bytes))
 }
 
+/// The same for who looks for panics, and then says that it has [panicked].
+#[inline]
+pub(crate) fn read_unguarded<T>(
+    data: Data<'_>,
+    read: impl Fn(&[u8]) -> Result<T, Undecodable>,
+) -> Result<T, Undecodable> {
+    read(data.bytes().map_err(Undecodable::wrong_length)?)
+}
+
+/// What is told of a codec that panicked.
+#[cold]
+pub(crate) fn panicked(panic: &HandlerError) -> Undecodable {
+    Undecodable::new(format_args!("decoder panicked: {panic}"))
+}
+
 /// Runs something that decodes, by a codec that is the user's.
 #[inline]
 pub(crate) fn caught<T>(decode: impl FnOnce() -> Result<T, Undecodable>) -> Result<T, Undecodable> {
     catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
-        let panic = HandlerError::from_panic(&*panic);
-        Err(Undecodable::new(format_args!("decoder panicked: {panic}")))
+        Err(panicked(&HandlerError::from_panic(&*panic)))
     })
 }
 

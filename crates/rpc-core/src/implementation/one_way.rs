@@ -15,7 +15,7 @@ use super::slot::{Ran, Slot};
 use crate::connection::query_run::QueryRun;
 use crate::error::{Failure, HandlerError, failure, located};
 use crate::on_exception::Raised;
-use crate::payload::{self, Codec};
+use crate::payload::{self, Codec, Undecodable};
 use crate::shapes::Types;
 use crate::tracing_event::SentResponse;
 
@@ -77,30 +77,53 @@ impl<F, Q, C> OneWayHandler<F, Q, C> {
         Q: Send + 'static,
         C: Codec<Q>,
     {
-        let message = match payload::read(query.data, C::read) {
-            Ok(message) => message,
-            Err(error) => {
-                let shared = query.call().shared();
-                shared.keep_undecodable(QUERY_LOCATION, &error, query.data);
-                // Nobody waits who could be told: the connection ends (rule R-OW-2).
-                let error = located(QUERY_LOCATION, failure(error));
-                return Started::Stop(Stop::Failed(RpcError::BinIoExn(error).to_sexp()));
-            }
-        };
-        let polled = at_once(|| match state.give(query) {
-            Given::Now(state) => {
-                let running = (self.handler)(&state, message);
-                // As for a plain RPC.
-                drop(state);
-                match slot.run(running) {
-                    Ran::Over(result) => result.map(Polled::Over),
-                    Ran::Suspended(running) => Ok(Polled::Suspended(Box::pin(running))),
+        // Decoded under the same look for panics as the handler, so that the message does not move.
+        let mut decoding = Some(Ok(()));
+        let polled = at_once(|| {
+            let message = match payload::read_unguarded(query.data, C::read) {
+                Ok(message) => message,
+                Err(error) => {
+                    decoding = Some(Err(error));
+                    return Ok(Polled::Over(()));
                 }
+            };
+            decoding = None;
+            match state.give(query) {
+                Given::Now(state) => {
+                    let running = (self.handler)(&state, message);
+                    // As for a plain RPC.
+                    drop(state);
+                    match slot.run(running) {
+                        Ran::Over(result) => result.map(Polled::Over),
+                        Ran::Suspended(running) => Ok(Polled::Suspended(Box::pin(running))),
+                    }
+                }
+                given => poll_running(given.run(&self.handler, message)?),
             }
-            given => poll_running(given.run(&self.handler, message)?),
         });
-        go_on(query.call(), HandlerKind::OneWay, polled)
+        match decoding {
+            None => go_on(query.call(), HandlerKind::OneWay, polled),
+            Some(decoded) => undecodable(query, decoded, polled),
+        }
     }
+}
+
+/// A message could not be decoded, or its decoder panicked.
+#[cold]
+fn undecodable(
+    query: &Received<'_>,
+    decoded: Result<(), Undecodable>,
+    polled: Result<Polled<()>, HandlerError>,
+) -> Started {
+    let panicked = polled.err().map(|panic| payload::panicked(&panic));
+    let Some(error) = decoded.err().or(panicked) else {
+        return Started::Done;
+    };
+    let shared = query.call().shared();
+    shared.keep_undecodable(QUERY_LOCATION, &error, query.data);
+    // Nobody waits who could be told: the connection ends (rule R-OW-2).
+    let error = located(QUERY_LOCATION, failure(error));
+    Started::Stop(Stop::Failed(RpcError::BinIoExn(error).to_sexp()))
 }
 
 /// Runs a handler whose failure must not become an answer.
