@@ -55,6 +55,7 @@ pub(crate) struct Shared {
     pub(super) bytes_read: AtomicU64,
     pub(crate) output: Output,
     pub(crate) serving: Serving,
+    /// Locked inside the output's lock, if both are.
     waiting: Mutex<Waiting>,
     progress: watch::Sender<Progress>,
 }
