@@ -152,9 +152,8 @@ pub(crate) fn panicked(panic: &HandlerError) -> Undecodable {
 /// Runs something that decodes, by a codec that is the user's.
 #[inline]
 pub(crate) fn caught<T>(decode: impl FnOnce() -> Result<T, Undecodable>) -> Result<T, Undecodable> {
-    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|panic| {
-        Err(panicked(&HandlerError::from_panic(&*panic)))
-    })
+    catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|panic| Err(panicked(&HandlerError::from_panic(&*panic))))
 }
 
 /// A codec's function, as a type of its own where that can be: whatever calls it is then compiled

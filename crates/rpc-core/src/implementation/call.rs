@@ -1,5 +1,7 @@
 //! One query being answered: every response passes through here.
 
+mod telling;
+
 use std::sync::Arc;
 
 use bin_prot::{BinWrite, Info, Sexp};
@@ -16,7 +18,7 @@ use crate::error::{Failure, HandlerError, SendError, failure, located};
 use crate::on_exception::{OnException, Raised};
 use crate::payload::{self, Codec, Undecodable};
 use crate::rpc::{self, UserErrors};
-use crate::tracing_event::{Event, Kind, SendFailure, SentResponse, Turn};
+use crate::tracing_event::SentResponse;
 
 /// Where a query that meets a limit is said to have failed.
 const REFUSED_AT: &str = "server-side limits";
@@ -231,56 +233,6 @@ impl Call {
         if let (Err(failure), Err(error)) = (framed, &response.result) {
             self.cannot_even_fail(error, &failure);
         }
-    }
-
-    /// Tells the listeners that nothing is sent in answer to a one-way query (rule T-S8), or that
-    /// an expert handler has answered (rules T-S11, T-S15).
-    #[inline]
-    pub(crate) fn tell(&self, kind: SentResponse) {
-        if let Some(turn) = self.shared.events.turn() {
-            turn.tell(self.rpc(), self.id(), 0, &Event::Sent(Kind::Response(kind)));
-        }
-    }
-
-    /// [Tells of a response](Self::tell_of_response), whose result goes through here by value:
-    /// without a listener it need not be in memory.
-    #[cold]
-    fn told_of_response(
-        &self,
-        turn: &Turn<'_>,
-        body: usize,
-        sent: Result<Option<usize>, Box<SendError>>,
-        kind: impl FnOnce() -> SentResponse,
-    ) -> Result<Option<usize>, Box<SendError>> {
-        self.tell_of_response(turn, body, &sent, kind);
-        sent
-    }
-
-    /// Tells of a response of `body` bytes that was sent or refused (rules T-S1 to T-S7). None is
-    /// told once closing has stopped the implementations.
-    #[cold]
-    pub(crate) fn tell_of_response(
-        &self,
-        turn: &Turn<'_>,
-        body: usize,
-        sent: &Result<Option<usize>, Box<SendError>>,
-        kind: impl FnOnce() -> SentResponse,
-    ) {
-        let refused = |kind, failure| Event::FailedToSend(Kind::Response(kind), failure);
-        let (event, bytes) = match sent.as_ref().map_err(|error| &**error) {
-            Ok(Some(_)) => (Event::Sent(Kind::Response(kind())), body),
-            Err(SendError::Frame(AppendError::TooBig { size, .. })) => {
-                (refused(kind(), SendFailure::TooLarge), *size)
-            }
-            Err(SendError::Closed(closed)) if closed.reason.is_none() => {
-                (refused(kind(), SendFailure::Closed), 0)
-            }
-            Ok(None)
-            | Err(SendError::Frame(_) | SendError::Closed(_) | SendError::Overfull { .. }) => {
-                return;
-            }
-        };
-        turn.tell(self.rpc(), self.id(), bytes, &event);
     }
 
     /// A peer that asks for more and more and does not read the answers is not waited for
