@@ -39,6 +39,10 @@ pub(super) struct Machine<S, U, E, M> {
     trouble: Trouble,
     monitor: Monitor,
     state: State<S, U, E, M>,
+    /// On its way to the consumer; empty between two events. Were it made where it is returned, an
+    /// update would take what another event has behind it along from the stack, out of words that
+    /// have just been written by halves: the processor waits for that.
+    event: Option<Event<S, U, E, M>>,
 }
 
 enum State<S, U, E, M> {
@@ -86,6 +90,7 @@ impl<S, U, E, M> Machine<S, U, E, M> {
             monitor: Monitor::new(name, config.clock.clone()),
             config,
             state: State::Check,
+            event: None,
         }
     }
 
@@ -121,10 +126,11 @@ impl<S, U, E, M> Machine<S, U, E, M> {
             && let Some(update) = ready!(streaming.poll_next(&self.monitor, cx))
         {
             self.monitor.updates(1);
-            return Poll::Ready(Some(Event::Update(update)));
+            self.event = Some(Event::Update(update));
+        } else {
+            ready!(self.poll_status_event(cx));
         }
-        self.poll_boxed_status(cx)
-            .map(|event| event.map(|event| *event))
+        Poll::Ready(self.event.take())
     }
 
     /// Moves updates that have been taken from the stream already to `updates`, at most until there
@@ -138,10 +144,10 @@ impl<S, U, E, M> Machine<S, U, E, M> {
         }
     }
 
-    /// In a box, so that updates do not have to pass through where these would be written.
     #[inline(never)]
-    fn poll_boxed_status(&mut self, cx: &mut Context<'_>) -> Poll<Option<Box<Event<S, U, E, M>>>> {
-        self.poll_status(cx).map(|event| event.map(Box::new))
+    fn poll_status_event(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.event = ready!(self.poll_status(cx));
+        Poll::Ready(())
     }
 
     fn poll_status(&mut self, cx: &mut Context<'_>) -> Poll<Option<Event<S, U, E, M>>> {

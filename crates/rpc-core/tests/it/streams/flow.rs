@@ -1,10 +1,15 @@
 //! The pace of streams, and their order.
 
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 
 use rpc_core::connection::Config;
 use rpc_core::{Connection, Implementations};
+use tokio::task::{unconstrained, yield_now};
+use tokio::time::Instant;
 
 use super::{closed_remotely, drain, serving};
 use crate::pair::{connect, pair, settle};
@@ -66,6 +71,49 @@ async fn endless_stream_leaves_room_for_other_answers() {
     settle().await;
     assert_eq!(near.open_queries(), 0);
     assert_eq!(far.served_streams(), 0);
+}
+
+/// What has arrived is read by turns with whoever takes it, also if that is a task that yields, which
+/// the runtime puts off until nothing else can run. No time passes meanwhile.
+#[tokio::test(start_paused = true)]
+async fn no_more_is_read_at_once_before_a_consumer_that_yields() {
+    const UPDATES: i64 = 100_000;
+    // Two turns, of two reads each: the order in which tasks that yield run is not always the same.
+    const MOST: u64 = 4 * 64 * 1024;
+    let (mut peer, io) = Peer::new(8 * 1024 * 1024);
+    let (connection, ()) = tokio::join!(
+        Connection::create(io, Config::default()),
+        peer.shake_hands(11, Default::default()),
+    );
+    let connection = connection.unwrap();
+    let opening = COUNT.dispatch(&connection, &UPDATES);
+    let id = peer.expect_query().await.id;
+    peer.start(id, &()).await;
+    let mut pipe = opening.await.unwrap().unwrap();
+    // All of it before anything is read.
+    unconstrained(async {
+        for update in 0..UPDATES {
+            peer.update(id, &update).await;
+        }
+    })
+    .await;
+    let (start, before) = (Instant::now(), connection.bytes_read());
+    let reading = connection.clone();
+    let consumer = tokio::spawn(async move {
+        let (mut taken, mut read, mut most) = (VecDeque::new(), before, 0);
+        while taken.len() < usize::try_from(UPDATES).unwrap() {
+            yield_now().await;
+            let now = reading.bytes_read();
+            most = most.max(now - std::mem::replace(&mut read, now));
+            let more = poll_fn(|cx| Poll::Ready(pipe.poll_next_many(&mut taken, cx))).await;
+            assert_ne!(more, Poll::Ready(false), "the stream has ended");
+        }
+        most
+    });
+    let most = consumer.await.unwrap();
+    assert!(connection.bytes_read() - before > 4 * MOST);
+    assert!(most <= MOST, "{most} bytes were read at once");
+    assert_eq!(Instant::now(), start);
 }
 
 /// R-OR-7.
