@@ -8,13 +8,20 @@ use std::task::{Context, Poll, Waker};
 pub(super) struct Slot<F>(Option<Pin<Box<Option<F>>>>);
 
 /// How far a future has come without suspending.
-pub(super) enum Ran<F: Future> {
-    Over(F::Output),
-    Suspended(Occupied<F>),
+pub(super) enum Ran<T, P: ?Sized> {
+    Over(T),
+    Suspended(Occupied<P>),
 }
 
 /// A place that a suspended future has taken along.
-pub(super) struct Occupied<F>(Pin<Box<Option<F>>>);
+pub(super) struct Occupied<P: ?Sized>(Pin<Box<P>>);
+
+/// What may be in a place.
+pub(super) trait Place {
+    type Output;
+
+    fn poll_in_place(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output>;
+}
 
 impl<F> Default for Slot<F> {
     fn default() -> Self {
@@ -26,7 +33,7 @@ impl<F: Future> Slot<F> {
     /// Runs a future as far as it goes without suspending. One that is over is dropped before this
     /// returns.
     #[inline]
-    pub(super) fn run(&mut self, future: F) -> Ran<F> {
+    pub(super) fn run(&mut self, future: F) -> Ran<F::Output, Option<F>> {
         let mut place = match self.0.take() {
             Some(mut place) => {
                 place.set(Some(future));
@@ -34,30 +41,44 @@ impl<F: Future> Slot<F> {
             }
             None => Box::pin(Some(future)),
         };
-        let mut occupied = Occupied(place);
         let mut now = Context::from_waker(Waker::noop());
-        match Pin::new(&mut occupied).poll(&mut now) {
+        match place.as_mut().poll_in_place(&mut now) {
             Poll::Ready(result) => {
-                place = occupied.0;
                 place.set(None);
                 self.0 = Some(place);
                 Ran::Over(result)
             }
-            Poll::Pending => Ran::Suspended(occupied),
+            Poll::Pending => Ran::Suspended(Occupied(place)),
         }
     }
 }
 
-impl<F: Future> Future for Occupied<F> {
+impl<F: Future> Place for Option<F> {
     type Output = F::Output;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        match self.get_mut().0.as_mut().as_pin_mut() {
+    fn poll_in_place(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.as_pin_mut() {
             Some(future) => future.poll(cx),
             // Only a slot empties a place, when it has it back.
             None => Poll::Pending,
         }
+    }
+}
+
+impl<P: Place + ?Sized> Future for Occupied<P> {
+    type Output = P::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<P::Output> {
+        self.get_mut().0.as_mut().poll_in_place(cx)
+    }
+}
+
+impl<F: Future + Send + 'static> Occupied<Option<F>> {
+    /// The same, apart from the future's type.
+    pub(super) fn erased(self) -> Occupied<dyn Place<Output = F::Output> + Send> {
+        Occupied(self.0)
     }
 }
 
