@@ -1,4 +1,4 @@
-//! A plain call whose response is mapped by whoever awaits it.
+//! A plain call whose result is mapped by whoever awaits it.
 
 use std::fmt;
 use std::pin::Pin;
@@ -10,8 +10,8 @@ use crate::Connection;
 use crate::connection::waiting::{After, Answers, Arrived, Receiver};
 use crate::error::{DispatchError, HandlerError};
 
-/// The pending response to one query, to be mapped to a `T`; a future whose type does not tell what
-/// the response was.
+/// The pending response to one query, to be mapped to a `T` as its failure is; a future whose type does
+/// not tell what the response was.
 ///
 /// Made by [`Rpc::dispatch_map`](crate::Rpc::dispatch_map), in the one allocation that any call is.
 /// Holds a handle to the connection. Dropping it forgets the response.
@@ -25,7 +25,7 @@ pub struct MappedDispatch<T> {
 
 /// A call apart from the type of its response.
 trait MappedCall<T>: Send + Sync {
-    fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, DispatchError>>;
+    fn poll(&self, cx: &Context<'_>) -> Poll<T>;
 
     fn give_up(&self);
 }
@@ -45,7 +45,7 @@ impl<T> MappedDispatch<T> {
     ) -> Self
     where
         R: Send + 'static,
-        F: Fn(R) -> T + Send + Sync + 'static,
+        F: Fn(Result<R, DispatchError>) -> T + Send + Sync + 'static,
     {
         let call = Arc::new(Call { plain, map });
         if let Err(error) = send(Answers::One, call.clone()) {
@@ -59,9 +59,13 @@ impl<T> MappedDispatch<T> {
     }
 }
 
-impl<R: Send + 'static, F: Fn(R) -> T + Send + Sync, T> MappedCall<T> for Call<R, F> {
-    fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, DispatchError>> {
-        self.plain.poll(cx).map(|response| response.map(&self.map))
+impl<R, F, T> MappedCall<T> for Call<R, F>
+where
+    R: Send + 'static,
+    F: Fn(Result<R, DispatchError>) -> T + Send + Sync,
+{
+    fn poll(&self, cx: &Context<'_>) -> Poll<T> {
+        self.plain.poll(cx).map(&self.map)
     }
 
     fn give_up(&self) {
@@ -88,7 +92,7 @@ impl<R: Send + 'static, F: Send + Sync + 'static> Receiver for Call<R, F> {
 }
 
 impl<T> Future for MappedDispatch<T> {
-    type Output = Result<T, DispatchError>;
+    type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();

@@ -1,12 +1,11 @@
 //! A plain call that is under way, in whichever version.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use rpc_core::MappedDispatch;
 
 use super::Running;
-use crate::conversion::{ConversionError, Version};
 use crate::error::CallError;
 
 /// A future. What was sent as it is needs no box of its own.
@@ -17,7 +16,7 @@ use crate::error::CallError;
 pub struct Calling<R>(State<R>);
 
 enum State<R> {
-    Sent(Version, MappedDispatch<Result<R, ConversionError>>),
+    Sent(MappedDispatch<Result<R, CallError>>),
     /// Of a caller that was mapped.
     Mapped(Running<R>),
     /// Nothing was sent. Gone once it is told.
@@ -25,11 +24,8 @@ enum State<R> {
 }
 
 impl<R> Calling<R> {
-    pub(super) const fn sent(
-        version: Version,
-        response: MappedDispatch<Result<R, ConversionError>>,
-    ) -> Self {
-        Self(State::Sent(version, response))
+    pub(super) const fn sent(response: MappedDispatch<Result<R, CallError>>) -> Self {
+        Self(State::Sent(response))
     }
 
     pub(super) fn mapped(
@@ -51,13 +47,7 @@ impl<R> Future for Calling<R> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut self.get_mut().0 {
-            State::Sent(version, response) => {
-                let response = ready!(Pin::new(response).poll(cx));
-                Poll::Ready(match response {
-                    Ok(converted) => converted.map_err(CallError::Conversion),
-                    Err(error) => Err(CallError::dispatch(*version, error)),
-                })
-            }
+            State::Sent(response) => Pin::new(response).poll(cx),
             State::Mapped(running) => running.as_mut().poll(cx),
             State::Failed(error) => match error.take() {
                 Some(error) => Poll::Ready(Err(*error)),

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rpc_core::{Connection, payload::Codec};
+use rpc_core::{Connection, DispatchError, payload::Codec};
 
 use super::calling::Calling;
 use crate::builder::Builder;
 use crate::connection_with_menu::ConnectionWithMenu;
-use crate::conversion::{Conversion, Convert, Kept, Unconvertible};
+use crate::conversion::{Conversion, Convert, Kept, Unconvertible, Version};
 use crate::converts::{Converts, sealed};
 use crate::error::CallError;
 use crate::family::{Family, Naming};
@@ -196,10 +196,9 @@ where
             Err(error) => return Calling::failed(error),
         };
         let response = response.clone();
-        let response = rpc.dispatch_map(connection, &value, move |value| {
-            version.run(Conversion::Response, || response(value))
-        });
-        Calling::sent(version, response)
+        Calling::sent(rpc.dispatch_map(connection, &value, move |answer| {
+            answered(version, answer, |value| response(value))
+        }))
     })
 }
 
@@ -223,11 +222,21 @@ where
             Err(error) => return Calling::failed(error),
         };
         let response = response.clone();
-        let response = rpc.dispatch_map(connection, &value, move |value| {
-            version.run(Conversion::Response, || response(&model, value))
-        });
-        Calling::sent(version, response)
+        Calling::sent(rpc.dispatch_map(connection, &value, move |answer| {
+            answered(version, answer, |value| response(&model, value))
+        }))
     })
+}
+
+/// What came back, as the caller is told of it.
+#[inline]
+fn answered<R, R1>(
+    version: Version,
+    answer: Result<R1, DispatchError>,
+    convert: impl FnOnce(R1) -> Result<R, Unconvertible>,
+) -> Result<R, CallError> {
+    let value = answer.map_err(|error| CallError::dispatch(version, error))?;
+    Ok(version.run(Conversion::Response, || convert(value))?)
 }
 
 impl<Q, R> Converts for Rpc<Q, R> {}
