@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use super::PlainCall;
@@ -20,7 +20,7 @@ pub struct MappedDispatch<T> {
     call: Arc<dyn MappedCall<T>>,
     /// The response has been handed out.
     over: bool,
-    _connection: Connection,
+    connection: Connection,
 }
 
 /// A call apart from the type of its response.
@@ -51,10 +51,34 @@ impl<T> MappedDispatch<T> {
         if let Err(error) = send(Answers::One, call.clone()) {
             call.plain.fail_to_send(error);
         }
+        Self::of(call, connection.clone())
+    }
+
+    /// A dispatch that has come to this result without anything being sent.
+    #[cold]
+    pub fn ready(connection: &Connection, result: T) -> Self
+    where
+        T: Send + 'static,
+    {
+        let call = Arc::new(Ready(Mutex::new(Some(result))));
+        Self::of(call, connection.clone())
+    }
+
+    /// The same call, whose result is mapped once more, by whoever awaits it.
+    pub fn map<U, F>(self, map: F) -> MappedDispatch<U>
+    where
+        T: 'static,
+        F: Fn(T) -> U + Send + Sync + 'static,
+    {
+        let connection = self.connection.clone();
+        MappedDispatch::of(Arc::new(MappedAgain { inner: self, map }), connection)
+    }
+
+    fn of(call: Arc<dyn MappedCall<T>>, connection: Connection) -> Self {
         Self {
             call,
             over: false,
-            _connection: connection.clone(),
+            connection,
         }
     }
 }
@@ -88,6 +112,34 @@ impl<R: Send + 'static, F: Send + Sync + 'static> Receiver for Call<R, F> {
 
     fn abort(&self) {
         self.plain.abort();
+    }
+}
+
+/// Nothing was sent. Empty once the result is told.
+struct Ready<T>(Mutex<Option<T>>);
+
+impl<T: Send> MappedCall<T> for Ready<T> {
+    fn poll(&self, _: &Context<'_>) -> Poll<T> {
+        let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        result.map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// The result goes with the call.
+    fn give_up(&self) {}
+}
+
+struct MappedAgain<T, F> {
+    inner: MappedDispatch<T>,
+    map: F,
+}
+
+impl<T, U, F: Fn(T) -> U + Send + Sync> MappedCall<U> for MappedAgain<T, F> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<U> {
+        self.inner.call.poll(cx).map(&self.map)
+    }
+
+    fn give_up(&self) {
+        self.inner.call.give_up();
     }
 }
 

@@ -89,7 +89,8 @@ where
     C: Codec<Q> + Codec<R>,
 {
     /// Answers one query by `handler`.
-    #[inline]
+    // Into both of its callers, or the frame that every query is answered in would be set up anew for each.
+    #[inline(always)]
     fn answer(
         &self,
         state: &dyn Source<S>,
