@@ -126,7 +126,7 @@ impl<R: Send + 'static> PlainCall<R> {
         Ok(())
     }
 
-    #[inline]
+    #[inline(always)]
     fn resolve(&self, result: Result<R, DispatchError>) {
         let mut state = self.lock();
         let State::Waiting(waker) = &mut *state else {
@@ -145,7 +145,8 @@ impl<R: Send + 'static> PlainCall<R> {
 }
 
 impl<R> PlainCall<R> {
-    #[inline]
+    // Into its two callers, of which a program has one or the other: results are large.
+    #[inline(always)]
     fn poll(&self, cx: &Context<'_>) -> Poll<Result<R, DispatchError>> {
         let mut state = self.lock();
         match &mut *state {

@@ -1,6 +1,7 @@
 //! Plain RPCs whose ends think in other types than the definition's: responses that are mapped by who
 //! awaits them, and handlers around whose results there is a step more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rpc_core::connection::Config;
@@ -54,6 +55,37 @@ async fn mapped_response_is_that_of_the_plain_dispatch() {
         ask("e").await,
         Err(DispatchError::ConnectionClosed(_))
     ));
+}
+
+/// A call that is mapped once more is the same call; one that is ready was never sent.
+#[tokio::test(start_paused = true)]
+async fn mapped_response_can_be_mapped_again() {
+    let (connection, mut peer) = Peer::called_by_us(11).await;
+    let ask = |text: &str| {
+        let call = ECHO.dispatch_map(&connection, &text.to_owned(), |answer| answer.is_ok());
+        call.map(|answered| if answered { "yes" } else { "no" })
+    };
+    let mut call = ask("a");
+    let id = peer.expect_query().await.id;
+    peer.answer(id, &"a").await;
+    assert_eq!((&mut call).await, "yes");
+    assert!(crate::pair::now(&mut call).is_pending());
+
+    // Forgotten, and answered all the same.
+    drop(ask("b"));
+    let id = peer.expect_query().await.id;
+    peer.answer(id, &"b").await;
+    settle().await;
+
+    let mut ready = MappedDispatch::ready(&connection, 1).map(|number| number + 1);
+    assert_eq!((&mut ready).await, 2);
+    assert!(crate::pair::now(&mut ready).is_pending());
+    let unwanted = Arc::new(());
+    drop(MappedDispatch::ready(&connection, unwanted.clone()));
+    assert_eq!(Arc::strong_count(&unwanted), 1);
+    assert_over(&connection, &mut peer).await;
+    connection.close();
+    assert_eq!(ask("c").await, "no");
 }
 
 static TWICE: Rpc<i64, String> = Rpc::new("twice", 1);
