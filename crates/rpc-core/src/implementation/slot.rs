@@ -84,35 +84,19 @@ impl<F: Future + Send + 'static> Occupied<Option<F>> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
     use std::future::poll_fn;
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use super::*;
 
-    /// Counts those that exist.
-    struct Alive(Rc<Cell<usize>>);
-
-    impl Alive {
-        fn new(alive: &Rc<Cell<usize>>) -> Self {
-            alive.set(alive.get() + 1);
-            Self(alive.clone())
-        }
-    }
-
-    impl Drop for Alive {
-        fn drop(&mut self) {
-            self.0.set(self.0.get() - 1);
-        }
-    }
-
     #[test]
     fn future_that_is_over_is_gone_and_one_that_is_not_takes_its_place_along() {
-        let alive = Rc::new(Cell::new(0));
+        // As many more as there are futures.
+        let alive = Arc::new(());
         let mut slot = Slot::default();
         let future = |polls: u32| {
             // Held by the future itself, not by what it has left behind when it is over.
-            let (held, mut left) = (Alive::new(&alive), polls);
+            let (held, mut left) = (alive.clone(), polls);
             poll_fn(move |_| {
                 let _held = &held;
                 left -= 1;
@@ -125,16 +109,24 @@ mod tests {
         };
         for _ in 0..3 {
             assert!(matches!(slot.run(future(1)), Ran::Over(1)));
-            assert_eq!(alive.get(), 0);
+            assert_eq!(Arc::strong_count(&alive), 1);
         }
         let Ran::Suspended(mut suspended) = slot.run(future(2)) else {
             unreachable!()
         };
+        let Ran::Suspended(other) = slot.run(future(3)) else {
+            unreachable!()
+        };
+        let mut other = other.erased();
         assert!(matches!(slot.run(future(1)), Ran::Over(1)));
-        assert_eq!(alive.get(), 1);
+        assert_eq!(Arc::strong_count(&alive), 3);
         let mut cx = Context::from_waker(Waker::noop());
         assert_eq!(Pin::new(&mut suspended).poll(&mut cx), Poll::Ready(2));
         drop(suspended);
-        assert_eq!(alive.get(), 0);
+        assert_eq!(Arc::strong_count(&alive), 2);
+        assert_eq!(Pin::new(&mut other).poll(&mut cx), Poll::Pending);
+        assert_eq!(Pin::new(&mut other).poll(&mut cx), Poll::Ready(3));
+        drop(other);
+        assert_eq!(Arc::strong_count(&alive), 1);
     }
 }
