@@ -27,7 +27,8 @@ pub struct MappedDispatch<T> {
 trait MappedCall<T>: Send + Sync {
     fn poll(&self, cx: &Context<'_>) -> Poll<T>;
 
-    fn give_up(&self);
+    /// Nobody wants the result any more; what else the call consists of is about to be dropped.
+    fn give_up(&self) {}
 }
 
 struct Call<R, F> {
@@ -123,12 +124,10 @@ impl<T: Send> MappedCall<T> for Ready<T> {
         let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         result.map_or(Poll::Pending, Poll::Ready)
     }
-
-    /// The result goes with the call.
-    fn give_up(&self) {}
 }
 
 struct MappedAgain<T, F> {
+    /// Gives up when it is dropped.
     inner: MappedDispatch<T>,
     map: F,
 }
@@ -136,10 +135,6 @@ struct MappedAgain<T, F> {
 impl<T, U, F: Fn(T) -> U + Send + Sync> MappedCall<U> for MappedAgain<T, F> {
     fn poll(&self, cx: &Context<'_>) -> Poll<U> {
         self.inner.call.poll(cx).map(&self.map)
-    }
-
-    fn give_up(&self) {
-        self.inner.call.give_up();
     }
 }
 

@@ -200,7 +200,7 @@ where
         };
         let response = response.clone();
         rpc.dispatch_map(connection, &value, move |answer| {
-            answered(version, answer, |value| response(value))
+            answered(version, answer, &*response)
         })
     })
 }
