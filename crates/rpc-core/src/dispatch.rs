@@ -126,6 +126,7 @@ impl<R: Send + 'static> PlainCall<R> {
         Ok(())
     }
 
+    #[inline(always)]
     fn resolve(&self, result: Result<R, DispatchError>) {
         let mut state = self.lock();
         let State::Waiting(waker) = &mut *state else {
@@ -144,6 +145,8 @@ impl<R: Send + 'static> PlainCall<R> {
 }
 
 impl<R> PlainCall<R> {
+    // Into its two callers, of which a program has one or the other: results are large.
+    #[inline(always)]
     fn poll(&self, cx: &Context<'_>) -> Poll<Result<R, DispatchError>> {
         let mut state = self.lock();
         match &mut *state {

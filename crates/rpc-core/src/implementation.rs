@@ -12,6 +12,7 @@ pub(crate) mod mapped;
 mod named;
 pub(crate) mod one_way;
 pub(crate) mod plain;
+mod shared;
 mod slot;
 pub(crate) mod streaming;
 mod text;
@@ -36,6 +37,7 @@ use streaming::Streaming;
 use streaming::direct::StreamingDirect;
 
 pub use named::Named;
+pub use shared::SharedHandler;
 
 pub(crate) use call::{Call, CalledRpc};
 pub(crate) use handler::{
@@ -142,21 +144,27 @@ impl<S: Send + 'static> Implementation<S> {
         Self::new(rpc.description(), handler)
     }
 
-    /// Implements a plain RPC by a handler that thinks in other types than the definition's: `begin`
-    /// takes the query and results in the handler's future, or in the answer at once; `end` makes
-    /// the answer of the future's result. What converts between versions stands on it.
+    /// Implements a plain RPC by a handler that thinks in other types than the definition's: `before`
+    /// makes what the handler is asked of the query, or the answer at once; `after` makes the answer of
+    /// what the handler results in. What converts between versions stands on it.
     ///
     /// It allocates no more than [`plain`](Self::plain), which would need a future around the handler's.
-    pub fn mapped<Q, R, C, M, B, E>(rpc: &Rpc<Q, R, C>, begin: B, end: E) -> Self
+    pub fn mapped<Q, R, C, M, N, B, E>(
+        rpc: &Rpc<Q, R, C>,
+        handler: &SharedHandler<S, M, N>,
+        before: B,
+        after: E,
+    ) -> Self
     where
-        B: Fn(&S, Q) -> Result<BoxFuture<M>, Result<R, HandlerError>> + Send + Sync + 'static,
-        E: Fn(M) -> Result<R, HandlerError> + Send + Sync + 'static,
-        M: Send + 'static,
+        B: Fn(Q) -> Result<M, Result<R, HandlerError>> + Send + Sync + 'static,
+        E: Fn(Result<N, HandlerError>) -> Result<R, HandlerError> + Send + Sync + 'static,
+        M: 'static,
+        N: 'static,
         Q: Send + 'static,
         R: 'static,
         C: Codec<Q> + Codec<R>,
     {
-        let handler = Mapped::<B, E, Q, R, C>::new(begin, end, rpc.user_errors());
+        let handler = Mapped::new(rpc, handler.clone(), before, after);
         Self::new(rpc.description(), handler)
     }
 

@@ -147,7 +147,7 @@ pub use error::{ConnectionClosed, DispatchError, HandlerError};
 pub use expert_rpc::ExpertRpc;
 pub use general_error::{Described, DispatchResult, GeneralError};
 pub use group::{AddError, Group, GroupWriteError};
-pub use implementation::{Implementation, Named};
+pub use implementation::{Implementation, Named, SharedHandler};
 pub use implementations::{Builder, DuplicateImplementations, Implementations, NotImplemented};
 pub use on_exception::{Exception, OnException, Raised};
 pub use one_way::OneWay;

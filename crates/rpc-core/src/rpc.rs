@@ -11,6 +11,7 @@ use rpc_wire::{Description, DescriptionRef, RpcDigests, RpcShapes, ShapeDigest};
 
 use crate::Connection;
 use crate::dispatch::{Dispatch, MappedDispatch, PlainCall};
+use crate::error::DispatchError;
 use crate::payload::{BinProt, Codec};
 use crate::shapes;
 
@@ -156,7 +157,7 @@ where
     /// its place among the [open queries](Connection::open_queries) until the peer answers.
     ///
     /// # Errors
-    /// See [`DispatchError`](crate::DispatchError).
+    /// See [`DispatchError`].
     pub fn dispatch(&self, connection: &Connection, query: &Q) -> Dispatch<R> {
         let call = PlainCall::new(self.description_ref(), self.user_errors, C::read);
         let call = Arc::new(call);
@@ -164,14 +165,14 @@ where
         Dispatch::new(connection, call, sent)
     }
 
-    /// [`dispatch`](Self::dispatch) with a response that is mapped by whoever awaits it, so that the
+    /// [`dispatch`](Self::dispatch) with a result that is mapped by whoever awaits it, so that the
     /// future's type tells only what it is mapped to.
     ///
     /// # Cancel safety
     /// As that of [`dispatch`](Self::dispatch).
     ///
     /// # Errors
-    /// See [`DispatchError`](crate::DispatchError).
+    /// See [`DispatchError`].
     pub fn dispatch_map<T, F>(
         &self,
         connection: &Connection,
@@ -179,7 +180,7 @@ where
         map: F,
     ) -> MappedDispatch<T>
     where
-        F: Fn(R) -> T + Send + Sync + 'static,
+        F: Fn(Result<R, DispatchError>) -> T + Send + Sync + 'static,
     {
         let call = PlainCall::new(self.description_ref(), self.user_errors, C::read);
         MappedDispatch::new(connection, call, map, |answers, receiver| {

@@ -10,7 +10,6 @@
 //! returns, and what comes back as it is awaited.
 
 mod callback;
-mod calling;
 pub(crate) mod one_way;
 mod pipe;
 pub(crate) mod pipe_rpc;

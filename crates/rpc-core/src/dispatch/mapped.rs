@@ -1,8 +1,8 @@
-//! A plain call whose response is mapped by whoever awaits it.
+//! A plain call whose result is mapped by whoever awaits it.
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use super::PlainCall;
@@ -10,8 +10,8 @@ use crate::Connection;
 use crate::connection::waiting::{After, Answers, Arrived, Receiver};
 use crate::error::{DispatchError, HandlerError};
 
-/// The pending response to one query, to be mapped to a `T`; a future whose type does not tell what
-/// the response was.
+/// The pending response to one query, to be mapped to a `T` as its failure is; a future whose type does
+/// not tell what the response was.
 ///
 /// Made by [`Rpc::dispatch_map`](crate::Rpc::dispatch_map), in the one allocation that any call is.
 /// Holds a handle to the connection. Dropping it forgets the response.
@@ -20,14 +20,15 @@ pub struct MappedDispatch<T> {
     call: Arc<dyn MappedCall<T>>,
     /// The response has been handed out.
     over: bool,
-    _connection: Connection,
+    connection: Connection,
 }
 
 /// A call apart from the type of its response.
 trait MappedCall<T>: Send + Sync {
-    fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, DispatchError>>;
+    fn poll(&self, cx: &Context<'_>) -> Poll<T>;
 
-    fn give_up(&self);
+    /// Nobody wants the result any more; what else the call consists of is about to be dropped.
+    fn give_up(&self) {}
 }
 
 struct Call<R, F> {
@@ -45,23 +46,51 @@ impl<T> MappedDispatch<T> {
     ) -> Self
     where
         R: Send + 'static,
-        F: Fn(R) -> T + Send + Sync + 'static,
+        F: Fn(Result<R, DispatchError>) -> T + Send + Sync + 'static,
     {
         let call = Arc::new(Call { plain, map });
         if let Err(error) = send(Answers::One, call.clone()) {
             call.plain.fail_to_send(error);
         }
+        Self::of(call, connection.clone())
+    }
+
+    /// A dispatch that has come to this result without anything being sent.
+    #[cold]
+    pub fn ready(connection: &Connection, result: T) -> Self
+    where
+        T: Send + 'static,
+    {
+        let call = Arc::new(Ready(Mutex::new(Some(result))));
+        Self::of(call, connection.clone())
+    }
+
+    /// The same call, whose result is mapped once more, by whoever awaits it.
+    pub fn map<U, F>(self, map: F) -> MappedDispatch<U>
+    where
+        T: 'static,
+        F: Fn(T) -> U + Send + Sync + 'static,
+    {
+        let connection = self.connection.clone();
+        MappedDispatch::of(Arc::new(MappedAgain { inner: self, map }), connection)
+    }
+
+    fn of(call: Arc<dyn MappedCall<T>>, connection: Connection) -> Self {
         Self {
             call,
             over: false,
-            _connection: connection.clone(),
+            connection,
         }
     }
 }
 
-impl<R: Send + 'static, F: Fn(R) -> T + Send + Sync, T> MappedCall<T> for Call<R, F> {
-    fn poll(&self, cx: &Context<'_>) -> Poll<Result<T, DispatchError>> {
-        self.plain.poll(cx).map(|response| response.map(&self.map))
+impl<R, F, T> MappedCall<T> for Call<R, F>
+where
+    R: Send + 'static,
+    F: Fn(Result<R, DispatchError>) -> T + Send + Sync,
+{
+    fn poll(&self, cx: &Context<'_>) -> Poll<T> {
+        self.plain.poll(cx).map(&self.map)
     }
 
     fn give_up(&self) {
@@ -87,8 +116,30 @@ impl<R: Send + 'static, F: Send + Sync + 'static> Receiver for Call<R, F> {
     }
 }
 
+/// Nothing was sent. Empty once the result is told.
+struct Ready<T>(Mutex<Option<T>>);
+
+impl<T: Send> MappedCall<T> for Ready<T> {
+    fn poll(&self, _: &Context<'_>) -> Poll<T> {
+        let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        result.map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+struct MappedAgain<T, F> {
+    /// Gives up when it is dropped.
+    inner: MappedDispatch<T>,
+    map: F,
+}
+
+impl<T, U, F: Fn(T) -> U + Send + Sync> MappedCall<U> for MappedAgain<T, F> {
+    fn poll(&self, cx: &Context<'_>) -> Poll<U> {
+        self.inner.call.poll(cx).map(&self.map)
+    }
+}
+
 impl<T> Future for MappedDispatch<T> {
-    type Output = Result<T, DispatchError>;
+    type Output = T;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();

@@ -8,13 +8,20 @@ use std::task::{Context, Poll, Waker};
 pub(super) struct Slot<F>(Option<Pin<Box<Option<F>>>>);
 
 /// How far a future has come without suspending.
-pub(super) enum Ran<F: Future> {
-    Over(F::Output),
-    Suspended(Occupied<F>),
+pub(super) enum Ran<T, P: ?Sized> {
+    Over(T),
+    Suspended(Occupied<P>),
 }
 
 /// A place that a suspended future has taken along.
-pub(super) struct Occupied<F>(Pin<Box<Option<F>>>);
+pub(super) struct Occupied<P: ?Sized>(Pin<Box<P>>);
+
+/// What may be in a place.
+pub(super) trait Place {
+    type Output;
+
+    fn poll_in_place(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output>;
+}
 
 impl<F> Default for Slot<F> {
     fn default() -> Self {
@@ -26,7 +33,7 @@ impl<F: Future> Slot<F> {
     /// Runs a future as far as it goes without suspending. One that is over is dropped before this
     /// returns.
     #[inline]
-    pub(super) fn run(&mut self, future: F) -> Ran<F> {
+    pub(super) fn run(&mut self, future: F) -> Ran<F::Output, Option<F>> {
         let mut place = match self.0.take() {
             Some(mut place) => {
                 place.set(Some(future));
@@ -34,26 +41,24 @@ impl<F: Future> Slot<F> {
             }
             None => Box::pin(Some(future)),
         };
-        let mut occupied = Occupied(place);
         let mut now = Context::from_waker(Waker::noop());
-        match Pin::new(&mut occupied).poll(&mut now) {
+        match place.as_mut().poll_in_place(&mut now) {
             Poll::Ready(result) => {
-                place = occupied.0;
                 place.set(None);
                 self.0 = Some(place);
                 Ran::Over(result)
             }
-            Poll::Pending => Ran::Suspended(occupied),
+            Poll::Pending => Ran::Suspended(Occupied(place)),
         }
     }
 }
 
-impl<F: Future> Future for Occupied<F> {
+impl<F: Future> Place for Option<F> {
     type Output = F::Output;
 
     #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
-        match self.get_mut().0.as_mut().as_pin_mut() {
+    fn poll_in_place(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        match self.as_pin_mut() {
             Some(future) => future.poll(cx),
             // Only a slot empties a place, when it has it back.
             None => Poll::Pending,
@@ -61,37 +66,37 @@ impl<F: Future> Future for Occupied<F> {
     }
 }
 
+impl<P: Place + ?Sized> Future for Occupied<P> {
+    type Output = P::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<P::Output> {
+        self.get_mut().0.as_mut().poll_in_place(cx)
+    }
+}
+
+impl<F: Future + Send + 'static> Occupied<Option<F>> {
+    /// The same, apart from the future's type.
+    pub(super) fn erased(self) -> Occupied<dyn Place<Output = F::Output> + Send> {
+        Occupied(self.0)
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
     use std::future::poll_fn;
-    use std::rc::Rc;
+    use std::sync::Arc;
 
     use super::*;
 
-    /// Counts those that exist.
-    struct Alive(Rc<Cell<usize>>);
-
-    impl Alive {
-        fn new(alive: &Rc<Cell<usize>>) -> Self {
-            alive.set(alive.get() + 1);
-            Self(alive.clone())
-        }
-    }
-
-    impl Drop for Alive {
-        fn drop(&mut self) {
-            self.0.set(self.0.get() - 1);
-        }
-    }
-
     #[test]
     fn future_that_is_over_is_gone_and_one_that_is_not_takes_its_place_along() {
-        let alive = Rc::new(Cell::new(0));
+        // As many more as there are futures.
+        let alive = Arc::new(());
         let mut slot = Slot::default();
         let future = |polls: u32| {
             // Held by the future itself, not by what it has left behind when it is over.
-            let (held, mut left) = (Alive::new(&alive), polls);
+            let (held, mut left) = (alive.clone(), polls);
             poll_fn(move |_| {
                 let _held = &held;
                 left -= 1;
@@ -104,16 +109,24 @@ mod tests {
         };
         for _ in 0..3 {
             assert!(matches!(slot.run(future(1)), Ran::Over(1)));
-            assert_eq!(alive.get(), 0);
+            assert_eq!(Arc::strong_count(&alive), 1);
         }
         let Ran::Suspended(mut suspended) = slot.run(future(2)) else {
             unreachable!()
         };
+        let Ran::Suspended(other) = slot.run(future(3)) else {
+            unreachable!()
+        };
+        let mut other = other.erased();
         assert!(matches!(slot.run(future(1)), Ran::Over(1)));
-        assert_eq!(alive.get(), 1);
+        assert_eq!(Arc::strong_count(&alive), 3);
         let mut cx = Context::from_waker(Waker::noop());
         assert_eq!(Pin::new(&mut suspended).poll(&mut cx), Poll::Ready(2));
         drop(suspended);
-        assert_eq!(alive.get(), 0);
+        assert_eq!(Arc::strong_count(&alive), 2);
+        assert_eq!(Pin::new(&mut other).poll(&mut cx), Poll::Pending);
+        assert_eq!(Pin::new(&mut other).poll(&mut cx), Poll::Ready(3));
+        drop(other);
+        assert_eq!(Arc::strong_count(&alive), 1);
     }
 }

@@ -1,11 +1,13 @@
 //! Plain RPCs whose ends think in other types than the definition's: responses that are mapped by who
 //! awaits them, and handlers around whose results there is a step more.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rpc_core::connection::Config;
 use rpc_core::{
     Connection, DispatchError, HandlerError, Implementation, Implementations, MappedDispatch, Rpc,
+    SharedHandler,
 };
 use rpc_wire::RpcError;
 use tokio::time::sleep;
@@ -20,8 +22,12 @@ use crate::streams::assert_over;
 #[tokio::test(start_paused = true)]
 async fn mapped_response_is_that_of_the_plain_dispatch() {
     let (connection, mut peer) = Peer::called_by_us(11).await;
-    let ask = |text: &str| ECHO.dispatch_map(&connection, &text.to_owned(), |answer| answer.len());
-    let call: MappedDispatch<usize> = ask("a");
+    let ask = |text: &str| {
+        ECHO.dispatch_map(&connection, &text.to_owned(), |answer| {
+            answer.map(|text| text.len())
+        })
+    };
+    let call: MappedDispatch<Result<usize, DispatchError>> = ask("a");
     let id = peer.expect_query().await.id;
     assert_eq!(connection.open_queries(), 1);
     peer.answer(id, &"four").await;
@@ -51,31 +57,68 @@ async fn mapped_response_is_that_of_the_plain_dispatch() {
     ));
 }
 
+/// A call that is mapped once more is the same call; one that is ready was never sent.
+#[tokio::test(start_paused = true)]
+async fn mapped_response_can_be_mapped_again() {
+    let (connection, mut peer) = Peer::called_by_us(11).await;
+    let ask = |text: &str| {
+        let call = ECHO.dispatch_map(&connection, &text.to_owned(), |answer| answer.is_ok());
+        call.map(|answered| if answered { "yes" } else { "no" })
+    };
+    let mut call = ask("a");
+    let id = peer.expect_query().await.id;
+    peer.answer(id, &"a").await;
+    assert_eq!((&mut call).await, "yes");
+    assert!(crate::pair::now(&mut call).is_pending());
+
+    // Forgotten, and answered all the same.
+    drop(ask("b"));
+    let id = peer.expect_query().await.id;
+    peer.answer(id, &"b").await;
+    settle().await;
+
+    let mut ready = MappedDispatch::ready(&connection, 1).map(|number| number + 1);
+    assert_eq!((&mut ready).await, 2);
+    assert!(crate::pair::now(&mut ready).is_pending());
+    let unwanted = Arc::new(());
+    drop(MappedDispatch::ready(&connection, unwanted.clone()));
+    assert_eq!(Arc::strong_count(&unwanted), 1);
+    assert_over(&connection, &mut peer).await;
+    connection.close();
+    assert_eq!(ask("c").await, "no");
+}
+
 static TWICE: Rpc<i64, String> = Rpc::new("twice", 1);
 
-/// Answers at once below zero, fails at once at zero, and later or in the second step above; as text.
+/// Answers at once below zero, fails at once at zero, and later or in the last step above; as text.
 fn twice() -> Implementation<i64> {
+    let handler = SharedHandler::new(|factor: &i64, version, number: i64| {
+        let factor = *factor * version;
+        assert_ne!(number, 97, "on purpose");
+        async move {
+            if number > 10 {
+                sleep(Duration::from_millis(5)).await;
+            }
+            assert_ne!(number, 98, "on purpose");
+            if number == 96 {
+                return Err(HandlerError::new("ninety-six"));
+            }
+            Ok(number * factor)
+        }
+    });
     Implementation::mapped(
         &TWICE,
-        |factor: &i64, number| {
-            let factor = *factor;
-            match number {
-                ..0 => Err(Ok("negative".to_owned())),
-                0 => Err(Err(HandlerError::new("zero"))),
-                99 => panic!("on purpose"),
-                _ => Ok(Box::pin(async move {
-                    if number > 10 {
-                        sleep(Duration::from_millis(5)).await;
-                    }
-                    assert_ne!(number, 98, "on purpose");
-                    number * factor
-                })),
-            }
+        &handler,
+        |number| match number {
+            ..0 => Err(Ok("negative".to_owned())),
+            0 => Err(Err(HandlerError::new("zero"))),
+            99 => panic!("on purpose"),
+            _ => Ok(number),
         },
-        |product: i64| match product {
+        |product| match product? {
             14 => Err(HandlerError::new("fourteen")),
             26 => panic!("on purpose"),
-            _ => Ok(product.to_string()),
+            product => Ok(product.to_string()),
         },
     )
 }
@@ -89,6 +132,8 @@ async fn check(connection: &Connection) {
         (0, "zero"),
         (7, "fourteen"),
         (13, "on purpose"),
+        (96, "ninety-six"),
+        (97, "on purpose"),
         (98, "on purpose"),
         (99, "on purpose"),
     ] {

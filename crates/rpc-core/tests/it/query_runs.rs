@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rpc_core::connection::{Config, MetadataHook};
 use rpc_core::{
     Connection, HandlerError, Implementation, Implementations, OnUnknownRpc, OneWay, QueryContext,
-    Rpc, TracingSubscription,
+    Rpc, SharedHandler, TracingSubscription,
 };
 use rpc_wire::{Description, RpcError};
 use tokio::task::yield_now;
@@ -19,6 +19,7 @@ use crate::peer::{Answered, Peer};
 static PLAIN: Rpc<String, String> = Rpc::new("plain", 1);
 static BLOCKING: Rpc<String, String> = Rpc::new("blocking", 1);
 static LIFTED: Rpc<String, String> = Rpc::new("lifted", 1);
+static MAPPED: Rpc<String, String> = Rpc::new("mapped", 1);
 static NOTE: OneWay<String> = OneWay::new("note", 1);
 
 /// What a connection's handlers have done.
@@ -82,12 +83,16 @@ fn table() -> Implementations<Log> {
         log.push(format!("lift {}", context.id()));
         Ok(context.id().get())
     });
+    let handler =
+        SharedHandler::new(|log: &Log, _version, text: String| answer(log.act(&text), text));
+    let mapped = Implementation::mapped(&MAPPED, &handler, Ok, |text| Ok(format!("<{}>", text?)));
     Implementations::builder()
         .implement(&PLAIN, |log: &Log, text: String| {
             answer(log.act(&text), text)
         })
         .implement_blocking(&BLOCKING, |log, text| log.act(&text).map(|()| text))
         .implementation(lifted)
+        .implementation(mapped)
         .implement_one_way(&NOTE, |log, text: String| {
             let acted = answer(log.act(&text), text);
             async { acted.await.map(drop) }
@@ -111,6 +116,7 @@ impl Ask {
             1 => BLOCKING.description(),
             2 => LIFTED.description(),
             3 => NOTE.description(),
+            4 => MAPPED.description(),
             _ => Description::new("missing", 1),
         };
         let payload = match letter {
@@ -181,7 +187,7 @@ async fn outcome(asked: &[Ask], first: i64, version: i64, together: bool) -> Out
 fn asked() -> impl Strategy<Value = Vec<Ask>> {
     let letters = |letters: &'static [char]| {
         let one = (
-            prop_oneof![3 => Just(0), 1 => Just(1), 1 => Just(2), 3 => Just(3), 1 => Just(4)],
+            prop_oneof![3 => Just(0), 1 => Just(1), 1 => Just(2), 3 => Just(3), 3 => Just(4), 1 => Just(5)],
             prop_oneof![6 => Just('r'), 1 => proptest::sample::select(letters)],
             1..8_usize,
         );

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use rpc_core::payload::Codec;
-use rpc_core::{HandlerError, Implementation};
+use rpc_core::{HandlerError, Implementation, SharedHandler};
 
 use super::first_query::OnNewVersion;
-use super::{Implement, Running, implement_each};
+use super::{Implement, implement_each};
 use crate::builder::Builder;
 use crate::conversion::{Conversion, ConversionError, Convert};
 use crate::converts::{Converts, sealed};
@@ -57,7 +57,7 @@ type Operation<S, Q, R> = Implement<S, Handler<S, Q, R>>;
     reason = "part of a sealed trait, so that it can change"
 )]
 pub enum Handler<S, Q, R> {
-    Deferred(Arc<dyn Fn(&S, i64, Q) -> Running<R> + Send + Sync>),
+    Deferred(SharedHandler<S, Q, R>),
     Blocking(Arc<dyn Fn(&S, i64, Q) -> Result<R, HandlerError> + Send + Sync>),
 }
 
@@ -101,9 +101,7 @@ impl<S: Send + 'static, Q: Send + 'static, R: Send + 'static> Rpc<S, Q, R> {
         F: Fn(&S, i64, Q) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<R, HandlerError>> + Send + 'static,
     {
-        self.implement_by(&Handler::Deferred(Arc::new(
-            move |state, version, query| Box::pin(handler(state, version, query)),
-        )))
+        self.implement_by(&Handler::Deferred(SharedHandler::new(handler)))
     }
 
     /// The same by a function that does not suspend: as [`Implementation::blocking`].
@@ -206,14 +204,12 @@ where
         match handler {
             Handler::Deferred(handler) => Implementation::mapped(
                 &rpc,
-                move |state, value| {
+                &handler,
+                move |value| {
                     first.note();
-                    match to_model(value) {
-                        Ok(query) => Ok(handler(state, version.number, query)),
-                        Err(error) => Err(failed(error)),
-                    }
+                    to_model(value).map_err(failed)
                 },
-                move |response: Result<R, HandlerError>| of_model(response?).or_else(failed),
+                move |response| of_model(response?).or_else(failed),
             ),
             Handler::Blocking(handler) => Implementation::blocking(&rpc, move |state, value| {
                 first.note();

@@ -3,12 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rpc_core::{Connection, payload::Codec};
+use rpc_core::{Connection, DispatchError, MappedDispatch, payload::Codec};
 
-use super::calling::Calling;
 use crate::builder::Builder;
 use crate::connection_with_menu::ConnectionWithMenu;
-use crate::conversion::{Conversion, Convert, Kept, Unconvertible};
+use crate::conversion::{Conversion, Convert, Kept, Unconvertible, Version};
 use crate::converts::{Converts, sealed};
 use crate::error::CallError;
 use crate::family::{Family, Naming};
@@ -54,6 +53,9 @@ pub struct Rpc<Q, R> {
 
 type Operation<Q, R> = Arc<dyn Fn(&Connection, Q) -> Calling<R> + Send + Sync>;
 
+/// A call that is under way, in whichever version.
+type Calling<R> = MappedDispatch<Result<R, CallError>>;
+
 impl<Q: 'static, R: Send + 'static> Rpc<Q, R> {
     /// Starts a family of versions, all of this name, of which the highest is used
     /// (rule V-SE-1).
@@ -85,7 +87,7 @@ impl<Q: 'static, R: Send + 'static> Rpc<Q, R> {
     ) -> impl Future<Output = Result<R, CallError>> + Send + use<Q, R> {
         match self.family.select(connection.shared_menu()) {
             Ok((_, dispatch)) => dispatch(connection.connection(), query),
-            Err(error) => Calling::failed(error),
+            Err(error) => failed(connection.connection(), error),
         }
     }
 
@@ -99,7 +101,7 @@ impl<Q: 'static, R: Send + 'static> Rpc<Q, R> {
             let operation: Operation<P, R> = Arc::new(move |connection, value| {
                 match version.run(Conversion::Query, || query(value)) {
                     Ok(value) => dispatch(connection, value),
-                    Err(error) => Calling::failed(error),
+                    Err(error) => failed(connection, error),
                 }
             });
             operation
@@ -114,9 +116,9 @@ impl<Q: 'static, R: Send + 'static> Rpc<Q, R> {
         let family = self.family.map(|version, dispatch| {
             let (response, dispatch) = (response.clone(), dispatch.clone());
             let operation: Operation<Q, P> = Arc::new(move |connection, query| {
-                let (response, running) = (response.clone(), dispatch(connection, query));
-                Calling::mapped(async move {
-                    let value = running.await?;
+                let response = response.clone();
+                dispatch(connection, query).map(move |answer| {
+                    let value = answer?;
                     Ok(version.run(Conversion::Response, || response(value))?)
                 })
             });
@@ -184,6 +186,7 @@ pub(crate) fn operation<Q, R, Q1, R1, C>(
     response: impl Convert<R1, R>,
 ) -> Operation<Q, R>
 where
+    R: Send + 'static,
     Q1: 'static,
     R1: Send + 'static,
     C: Codec<Q1> + Codec<R1>,
@@ -193,13 +196,12 @@ where
     Arc::new(move |connection, value| {
         let value = match version.run(Conversion::Query, || query(value)) {
             Ok(value) => value,
-            Err(error) => return Calling::failed(error),
+            Err(error) => return failed(connection, error),
         };
         let response = response.clone();
-        let response = rpc.dispatch_map(connection, &value, move |value| {
-            version.run(Conversion::Response, || response(value))
-        });
-        Calling::sent(version, response)
+        rpc.dispatch_map(connection, &value, move |answer| {
+            answered(version, answer, &*response)
+        })
     })
 }
 
@@ -220,14 +222,30 @@ where
     Arc::new(move |connection, model| {
         let value = match version.run(Conversion::Query, || query(&model)) {
             Ok(value) => value,
-            Err(error) => return Calling::failed(error),
+            Err(error) => return failed(connection, error),
         };
         let response = response.clone();
-        let response = rpc.dispatch_map(connection, &value, move |value| {
-            version.run(Conversion::Response, || response(&model, value))
-        });
-        Calling::sent(version, response)
+        rpc.dispatch_map(connection, &value, move |answer| {
+            answered(version, answer, |value| response(&model, value))
+        })
     })
+}
+
+/// A call that failed before anything was sent.
+#[cold]
+fn failed<R: Send + 'static>(connection: &Connection, error: impl Into<CallError>) -> Calling<R> {
+    MappedDispatch::ready(connection, Err(error.into()))
+}
+
+/// What came back, as the caller is told of it.
+#[inline]
+fn answered<R, R1>(
+    version: Version,
+    answer: Result<R1, DispatchError>,
+    convert: impl FnOnce(R1) -> Result<R, Unconvertible>,
+) -> Result<R, CallError> {
+    let value = answer.map_err(|error| CallError::dispatch(version, error))?;
+    Ok(version.run(Conversion::Response, || convert(value))?)
 }
 
 impl<Q, R> Converts for Rpc<Q, R> {}

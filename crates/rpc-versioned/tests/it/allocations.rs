@@ -140,8 +140,9 @@ async fn dispatch_allocates_no_more_than_the_direct_one() {
     }
 }
 
-/// So does the whole call, with a converter at either end, by a handler that is ready at once and by one that
-/// blocks: nothing is allocated for converting, or for choosing the version.
+/// So do whole calls, with a converter at either end, by a handler that is ready at once and by one that
+/// blocks, one at a time and many together: nothing is allocated for converting, or for choosing the
+/// version, and handlers that run one after the other do so in one place.
 #[tokio::test(start_paused = true)]
 async fn whole_call_allocates_no_more_than_the_direct_one() {
     static READY: Rpc<i64, i64> = Rpc::new("ready", 1);
@@ -164,24 +165,38 @@ async fn whole_call_allocates_no_more_than_the_direct_one() {
     for (direct, converted) in [(&READY, &CONVERTED_READY), (&BLOCKING, &CONVERTED_BLOCKING)] {
         let caller = caller_converts::Rpc::<i64, i64>::builder(converted.name());
         let caller = caller.version(converted, Ok, Ok).build().unwrap();
-        let dispatch = async || direct.dispatch(connection.connection(), &1).await.unwrap();
-        let dispatch_converted = async || caller.dispatch(&connection, 1).await.unwrap();
-        // Buffers and tables have their sizes afterwards.
-        for _ in 0..10 {
-            dispatch().await;
-            dispatch_converted().await;
+        for together in [1, 20] {
+            let dispatch = async || {
+                let ask = || direct.dispatch(connection.connection(), &1);
+                let calls: [_; 20] = std::array::from_fn(|call| (call < together).then(ask));
+                for call in calls.into_iter().flatten() {
+                    assert_eq!(call.await.unwrap(), 1);
+                }
+            };
+            let dispatch_converted = async || {
+                let ask = || caller.dispatch(&connection, 1);
+                let calls: [_; 20] = std::array::from_fn(|call| (call < together).then(ask));
+                for call in calls.into_iter().flatten() {
+                    assert_eq!(call.await.unwrap(), 1);
+                }
+            };
+            // Buffers and tables have their sizes afterwards.
+            for _ in 0..10 {
+                dispatch().await;
+                dispatch_converted().await;
+            }
+            settle().await;
+            let counts = (
+                counted_until(dispatch).await,
+                counted_until(dispatch_converted).await,
+            );
+            assert_eq!(counts.1, counts.0, "{}, {together} together", direct.name());
         }
-        settle().await;
-        let counts = (
-            counted_until(dispatch).await,
-            counted_until(dispatch_converted).await,
-        );
-        assert_eq!(counts.1, counts.0, "{}", direct.name());
     }
 }
 
 /// How often is allocated until this is done, by all that runs on this thread meanwhile.
-async fn counted_until(run: impl AsyncFn() -> i64) -> usize {
+async fn counted_until(run: impl AsyncFn()) -> usize {
     let before = ALLOCATIONS.get();
     run().await;
     ALLOCATIONS.get() - before

@@ -168,6 +168,47 @@ async fn failed_conversions_are_uncaught_exceptions() {
     assert_uncaught(&error, "Response", &SQUARE_1.description());
 }
 
+/// V-CE-2, V-CE-3: queries that come together, of which some suspend, some fail and some cannot be
+/// converted, are answered each for itself.
+#[tokio::test(start_paused = true)]
+async fn queries_that_come_together_are_answered_each() {
+    let told = Told::default();
+    let family = callee_converts::Rpc::<(), i64, i64>::builder("square")
+        .version(&SQUARE_1, unlucky, |response| unlucky(response - 3))
+        .build()
+        .unwrap()
+        .on_new_version(told.listen());
+    let implementations = family.implement(|(), version, number| async move {
+        match number % 5 {
+            0 => tokio::task::yield_now().await,
+            1 => return Err(on_purpose()),
+            2 if number == 12 => panic!("on purpose"),
+            _ => {}
+        }
+        Ok(number * number * version)
+    });
+    let (caller, _callee) = serving(implementations, ()).await;
+    let connection = caller.connection();
+    for count in [1, 40] {
+        let ask = |number| (number, SQUARE_1.dispatch(connection, &number));
+        let calls: Vec<_> = (0..count).map(ask).collect();
+        for (number, call) in calls {
+            let answer = call.await;
+            match number {
+                13 | 14 => assert_uncaught(&answer.unwrap_err(), "Query", &SQUARE_1.description()),
+                4 => assert_uncaught(&answer.unwrap_err(), "Response", &SQUARE_1.description()),
+                12 => assert!(answer.unwrap_err().to_string().contains("on purpose")),
+                _ if number % 5 == 1 => {
+                    assert!(answer.unwrap_err().to_string().contains("on purpose"));
+                }
+                _ => assert_eq!(answer.unwrap(), number * number - 3),
+            }
+        }
+        assert_eq!(connection.open_queries(), 0);
+    }
+    assert_eq!(told.take(), [("square", 1)]);
+}
+
 /// V-CE-3, V-BA-4: the policy is the table's, unless an implementation has its own.
 #[tokio::test(start_paused = true)]
 async fn policies_are_the_tables() {

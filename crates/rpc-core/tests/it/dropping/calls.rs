@@ -21,14 +21,14 @@ async fn plain_dispatch_can_be_dropped_at_any_poll() {
     })
     .await;
     check_dropped_anywhere(async |near| {
-        let answer = SLEEP.dispatch_map(near, &20, |millis| millis + 1);
-        assert_eq!(answer.await.unwrap(), 21);
+        let answer = SLEEP.dispatch_map(near, &20, |millis| millis.unwrap() + 1);
+        assert_eq!(answer.await, 21);
         yield_now().await;
     })
     .await;
     check_dropped_anywhere(async |near| {
-        let answer = ECHO.dispatch_map(near, &"abc".to_owned(), |text| text.len());
-        assert_eq!(answer.await.unwrap(), 3);
+        let answer = ECHO.dispatch_map(near, &"abc".to_owned(), |text| text.unwrap().len());
+        assert_eq!(answer.await, 3);
         yield_now().await;
     })
     .await;
