@@ -8,7 +8,6 @@ use std::task::Poll;
 use futures_core::Stream;
 use tokio::sync::watch;
 use tokio::task::coop::consume_budget;
-use tokio::task::yield_now;
 
 use super::{Applied, Current};
 use crate::durable::panic_text;
@@ -75,7 +74,7 @@ impl<S, U, E, M> Folding<S, U, E, M> {
             batches = if may_be_more { batches + 1 } else { 0 };
             if batches == BATCHES {
                 batches = 0;
-                yield_now().await;
+                wait_a_turn().await;
             } else {
                 consume_budget().await;
             }
@@ -164,4 +163,18 @@ impl<S, U, E, M> Folding<S, U, E, M> {
                 .send_modify(|current| current.stop(since, after));
         }
     }
+}
+
+/// Lets the other tasks run that can, this one behind them. A connection's task, once it has read
+/// enough, does the same; tokio's `yield_now` would put this one off until that has nothing to read.
+async fn wait_a_turn() {
+    let mut waited = false;
+    std::future::poll_fn(|cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

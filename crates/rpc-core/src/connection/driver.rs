@@ -173,7 +173,7 @@ impl Driver {
                 }
                 *settled = true;
                 self.shared.serving.ask_sources();
-                yield_turn(cx);
+                cx.waker().wake_by_ref();
                 return Step::Sleep;
             }
             Phase::Draining(_) if self.shared.output.is_closing() => {
@@ -183,7 +183,7 @@ impl Driver {
         }
         if *budget == 0 {
             // Whoever waits for what was read has to run, or it piles up.
-            yield_turn(cx);
+            cx.waker().wake_by_ref();
             return Step::Sleep;
         }
         let mut held = false;
@@ -316,15 +316,6 @@ impl Driver {
         // On a failure or timeout there is nobody left to tell.
         let _written = timeout_at(deadline, write).await;
     }
-}
-
-/// Has this task run again once all others that can run have had their turns. Those that yield are
-/// put off until the runtime has looked at its sockets: a task that woke itself would run again and
-/// again before them, and read on while whoever takes what it has read stands back.
-fn yield_turn(cx: &mut Context<'_>) {
-    let turn = std::pin::pin!(tokio::task::yield_now());
-    let polled = turn.poll(cx);
-    debug_assert!(polled.is_pending(), "it has just begun");
 }
 
 /// Whether closing has nothing more to wait for: all is written, and no source of a stream is
