@@ -145,7 +145,7 @@ impl<R: Send + 'static> PlainCall<R> {
 }
 
 impl<R> PlainCall<R> {
-    // Into its two callers, of which a program has one or the other: results are large.
+    // Into both of its callers, direct and mapped: results are large, and would be copied on the way.
     #[inline(always)]
     fn poll(&self, cx: &Context<'_>) -> Poll<Result<R, DispatchError>> {
         let mut state = self.lock();
@@ -169,7 +169,10 @@ impl<R> PlainCall<R> {
 
     #[cold]
     fn fail_to_send(&self, error: DispatchError) {
-        *self.lock() = State::Failed(Box::new(error));
+        let failed = State::Failed(Box::new(error));
+        let before = std::mem::replace(&mut *self.lock(), failed);
+        // As below: a peer may have answered what it was never asked.
+        drop(before);
     }
 
     /// Nobody wants the response any more.

@@ -146,7 +146,8 @@ impl<S: Send + 'static> Implementation<S> {
 
     /// Implements a plain RPC by a handler that thinks in other types than the definition's: `before`
     /// makes what the handler is asked of the query, or the answer at once; `after` makes the answer of
-    /// what the handler results in. What converts between versions stands on it.
+    /// what the handler results in: it does not see that a state could not be lifted, nor that the
+    /// handler panicked, which are answered as ever. What converts between versions stands on it.
     ///
     /// It allocates no more than [`plain`](Self::plain), which would need a future around the handler's.
     pub fn mapped<Q, R, C, M, N, B, E>(

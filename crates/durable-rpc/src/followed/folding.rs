@@ -165,8 +165,9 @@ impl<S, U, E, M> Folding<S, U, E, M> {
     }
 }
 
-/// Lets the other tasks run that can, this one behind them. A connection's task, once it has read
-/// enough, does the same; tokio's `yield_now` would put this one off until that has nothing to read.
+/// Lets the tasks run that are waiting to, this one behind them. A connection's task, once it has read
+/// enough, does the same; tokio's `yield_now` would have that go on reading, for up to 61 turns of all
+/// tasks, before this one has its next.
 async fn wait_a_turn() {
     let mut waited = false;
     std::future::poll_fn(|cx| {

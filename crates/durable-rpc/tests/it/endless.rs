@@ -1,5 +1,6 @@
 //! Sources that always have more: who takes from them lets others run, and ends when told to.
 
+use std::future::poll_fn;
 use std::num::NonZeroUsize;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -44,18 +45,35 @@ fn endless(taken: &Arc<AtomicU64>) -> Subscription<u64, u64, String, ()> {
     })
 }
 
-/// The test's turns alternate with those of the task that takes, and none of the latter takes more
-/// than `most` updates.
-async fn expect_turns(taken: &AtomicU64, most: u64) {
-    let mut before = taken.load(Ordering::Relaxed);
-    for _ in 0..100 {
-        yield_now().await;
-        let now = taken.load(Ordering::Relaxed);
-        let turn = now - before;
-        assert!(turn <= most, "{turn} updates were taken without a pause");
-        before = now;
-    }
-    assert!(before > 1000, "only {before} updates were taken");
+/// The turns of another task alternate with those of the one that takes, and none of the latter takes
+/// more than `most` updates.
+async fn expect_turns(taken: &Arc<AtomicU64>, most: u64) {
+    let taken = taken.clone();
+    let other = tokio::spawn(async move {
+        let mut before = taken.load(Ordering::Relaxed);
+        for _ in 0..100 {
+            wait_a_turn().await;
+            let now = taken.load(Ordering::Relaxed);
+            let turn = now - before;
+            assert!(turn <= most, "{turn} updates were taken without a pause");
+            before = now;
+        }
+        assert!(before > 1000, "only {before} updates were taken");
+    });
+    other.await.unwrap();
+}
+
+/// Lets the tasks run that are waiting to, this one behind them.
+async fn wait_a_turn() {
+    let mut waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[tokio::test(start_paused = true)]

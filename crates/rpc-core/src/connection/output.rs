@@ -500,8 +500,9 @@ impl Appending<'_> {
         Ok(Some(self.append_frames(class, frames, count)))
     }
 
+    /// Whether messages of this class may still be sent.
     #[inline]
-    fn allow(&self, class: Class) -> Result<(), Box<SendError>> {
+    pub(crate) fn allow(&self, class: Class) -> Result<(), Box<SendError>> {
         if class.allowed_in(self.state.stage) {
             return Ok(());
         }

@@ -117,7 +117,9 @@ impl Drop for Place<'_> {
         let Some(id) = self.id else {
             return;
         };
-        self.shared.waiting().remove(id);
+        // Dropped when the lock is free: its destructor may be the user's.
+        let unsent = self.shared.waiting().remove(id);
+        drop(unsent);
         // A graceful close may have been waiting for it.
         if self.shared.output.is_closing() {
             self.shared.output.wake_task();
@@ -272,6 +274,10 @@ impl Shared {
         let turn = self.events.turn();
         let (id, size, sent) = self.output.appending(|output| {
             let id = given.unwrap_or_else(|| output.issue_id());
+            // Nobody is registered once nothing may be sent (rule C-DI-3).
+            if let Err(error) = output.allow(purpose.class()) {
+                return (id, 0, Err(error));
+            }
             if !register(id) {
                 return (id, 0, Err(output.closed()));
             }

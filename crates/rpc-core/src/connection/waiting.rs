@@ -182,8 +182,8 @@ impl Waiting {
     /// A place for `receiver`, which is taken, under an id that has none. `false` once the table has
     /// ended.
     ///
-    /// Ids come in their order, but for those of threads that send at the same time, and without
-    /// those that nobody waits for.
+    /// Ids come in their order, without those that nobody waits for. Of a connection with metadata
+    /// hooks, which get the id before its query is sent, some may come late.
     #[inline]
     pub(crate) fn register(
         &mut self,
@@ -350,6 +350,8 @@ impl std::fmt::Debug for Waiting {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -369,7 +371,7 @@ pub(super) mod tests {
     }
 
     impl Waiting {
-        /// Registers nobody under the next id.
+        /// Registers nobody under this id.
         pub(in super::super) fn register_nobody(&mut self, id: i64, answers: Answers) -> bool {
             let mut nobody: Option<Arc<dyn Receiver>> = Some(Arc::new(Nobody));
             self.register(QueryId::new(id), answers, &mut nobody)
@@ -405,7 +407,7 @@ pub(super) mod tests {
         #[test]
         fn behaves_like_a_map(steps in proptest::collection::vec(step(), 0..600)) {
             let mut waiting = Waiting::new();
-            let mut naive: HashMap<i64, Answers> = HashMap::new();
+            let mut naive: BTreeMap<i64, Answers> = BTreeMap::new();
             let (mut next, mut delayed) = (1, Vec::new());
             for step in steps {
                 match step {
@@ -423,7 +425,7 @@ pub(super) mod tests {
                         naive.insert(next, answers);
                         next += 1;
                     }
-                    // Among the ids that were issued last, or any that is waited for.
+                    // One that is waited for, if there are so many, or about as many ids back.
                     Step::Receive(back) => {
                         let id = naive.keys().nth(back as usize).copied().unwrap_or(next - back);
                         let found = waiting.receiver(QueryId::new(id)).map(|(answers, _)| answers);

@@ -11,9 +11,10 @@ use rpc_core::{
     AddError, Builder, Client, ConnectError, Connection, ConnectionClosed, DirectStreamWriter,
     Dispatch, DispatchError, DuplicateImplementations, Environment, EnvironmentError, Exception,
     ExpertQuery, ExpertRpc, Flushed, Fold, GeneralError, Group, GroupWriteError, HandlerError,
-    Implementation, Implementations, NotImplemented, OnException, OnUnknownRpc, OneWay, Pipe,
-    PipeCloseReason, PipeMessage, PipeMetadata, PipeResponse, PipeRpc, QueryContext, Reply,
-    RespondError, Responder, Rpc, RpcShapes, Server, ServerBuilder, StateRpc, StreamWriteError,
+    Implementation, Implementations, MappedDispatch, NotImplemented, OnException, OnUnknownRpc,
+    OneWay, Pipe, PipeCloseReason, PipeMessage, PipeMetadata, PipeResponse, PipeRpc, QueryContext,
+    Reply, RespondError, Responder, Rpc, RpcShapes, Server, ServerBuilder, SharedHandler, StateRpc,
+    StreamWriteError,
 };
 
 use crate::rpcs::{COUNT, COUNTER, ECHO, table};
@@ -43,6 +44,8 @@ fn handles_and_values_are_send_sync_and_unpin() {
     shared::<ServerBuilder<SendOnly>>();
     shared::<PipeCloseReason>();
     shared::<Dispatch<SendOnly>>();
+    shared::<MappedDispatch<SendOnly>>();
+    shared::<SharedHandler<SendOnly, SendOnly, SendOnly>>();
     shared::<Pipe<String>>();
     shared::<PipeMetadata>();
     moved::<PipeMessage<SendOnly>>();

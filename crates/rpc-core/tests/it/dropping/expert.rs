@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
-use rpc_core::ExpertRpc;
+use rpc_core::connection::Config;
+use rpc_core::{Connection, DispatchError, ExpertRpc, Implementations};
 use rpc_wire::QueryMetadata;
 use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use super::check_dropped_anywhere;
-use crate::rpcs::{COUNT, COUNTER, HOLD, SLEEP};
+use crate::peer::Peer;
+use crate::rpcs::{COUNT, COUNTER, ECHO, HOLD, SLEEP};
 
 /// R-PL-23, R-SC-7, of dispatches by name.
 #[tokio::test(start_paused = true)]
@@ -58,4 +60,33 @@ async fn expert_dispatch_can_be_dropped_at_any_poll() {
         metadata.close_reason().await;
     })
     .await;
+}
+
+/// The callback of a query that could not be sent is dropped when no lock is held: it may do as it
+/// likes.
+#[tokio::test(start_paused = true)]
+async fn unsent_callback_may_dispatch_when_it_is_dropped() {
+    struct Dispatches(Connection);
+
+    impl Drop for Dispatches {
+        fn drop(&mut self) {
+            drop(ECHO.dispatch(&self.0, &"x".to_owned()));
+        }
+    }
+
+    let config = Config::default().max_message_size(1000);
+    let (connection, mut peer) = Peer::open(config, &Implementations::empty(), (), 11).await;
+    let dispatches = Dispatches(connection.clone());
+    let rpc = ExpertRpc::from(SLEEP.description());
+    let sent = rpc.dispatch_with(&connection, &[0; 1001], move |_| {
+        let _kept = &dispatches;
+        std::future::ready(())
+    });
+    let error = sent.unwrap_err();
+    assert!(
+        matches!(error, DispatchError::MessageTooBig { .. }),
+        "{error:?}"
+    );
+    assert_eq!(peer.expect_query().await.rpc, ECHO.description());
+    assert_eq!(connection.open_queries(), 1);
 }

@@ -1,7 +1,7 @@
 //! What goes with our queries: given with the dispatch, or by hooks.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use rpc_core::connection::{Config, HookAlreadySet, MetadataHook};
 use rpc_core::{Connection, DispatchError, Implementations};
@@ -11,7 +11,7 @@ use rpc_wire::{DescriptionRef, Message, QueryId, QueryMetadata};
 use super::{metadata, saying};
 use crate::pair::settle;
 use crate::peer::{Asked, Peer};
-use crate::rpcs::{COUNT, COUNTER, ECHO, NOTE};
+use crate::rpcs::{COUNT, COUNTER, ECHO, NOTE, SLEEP};
 
 const NO_HOOK: fn(DescriptionRef<'_>, QueryId) -> Option<String> = |_, _| None;
 
@@ -258,6 +258,38 @@ async fn panic_of_a_hook_comes_out_of_the_dispatch_and_leaves_nothing_behind() {
     assert_eq!(connection.open_queries(), 0);
     NOTE.dispatch(&connection, &"x".to_owned()).unwrap();
     check(&peer.expect_query().await, [(0, "fine")]);
+}
+
+/// The id of a query that a hook is asked about is issued before: what the hook dispatches has a later
+/// one, and is sent, and answered, first.
+#[tokio::test(start_paused = true)]
+async fn call_whose_hook_calls_is_answered_as_well_as_that() {
+    let (mut peer, io) = Peer::new(1000);
+    let (connection, ()) = tokio::join!(
+        Connection::create(io, Config::default()),
+        peer.shake_hands(11, PeerMetadata::default()),
+    );
+    let connection = connection.unwrap();
+    let (inner, asked_first) = (connection.clone(), Arc::new(Mutex::new(None)));
+    let first = asked_first.clone();
+    let hook = MetadataHook::new().when_sending(move |rpc, _| {
+        if rpc.name == b"sleep" {
+            *first.lock().unwrap() = Some(ECHO.dispatch(&inner, &"x".to_owned()));
+        }
+        None::<&str>
+    });
+    connection.set_metadata_hook(0, hook).unwrap();
+    let sleeping = SLEEP.dispatch(&connection, &20);
+    let echo = peer.expect_query().await;
+    let sleep = peer.expect_query().await;
+    assert_eq!(echo.rpc, ECHO.description());
+    assert!(sleep.id.get() < echo.id.get());
+    peer.respond(echo.id, Ok(b"\x01x")).await;
+    peer.respond(sleep.id, Ok(&[21])).await;
+    let echoing = asked_first.lock().unwrap().take().unwrap();
+    assert_eq!(echoing.await.unwrap(), "x");
+    assert_eq!(sleeping.await.unwrap(), 21);
+    assert_eq!(connection.open_queries(), 0);
 }
 
 /// Hooks run without any lock held.
