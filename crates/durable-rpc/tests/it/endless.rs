@@ -51,14 +51,18 @@ async fn expect_turns(taken: &Arc<AtomicU64>, most: u64) {
     let taken = taken.clone();
     let other = tokio::spawn(async move {
         let mut before = taken.load(Ordering::Relaxed);
-        for _ in 0..100 {
+        // Who takes may be put off by the runtime for some turns.
+        for turn in 0..10_000 {
+            if turn >= 100 && before > 1000 {
+                return;
+            }
             wait_a_turn().await;
             let now = taken.load(Ordering::Relaxed);
             let turn = now - before;
             assert!(turn <= most, "{turn} updates were taken without a pause");
             before = now;
         }
-        assert!(before > 1000, "only {before} updates were taken");
+        panic!("only {before} updates were taken");
     });
     other.await.unwrap();
 }
