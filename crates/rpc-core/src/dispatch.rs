@@ -126,6 +126,7 @@ impl<R: Send + 'static> PlainCall<R> {
         Ok(())
     }
 
+    // As `poll`.
     #[inline(always)]
     fn resolve(&self, result: Result<R, DispatchError>) {
         let mut state = self.lock();

@@ -188,16 +188,17 @@ impl Shared {
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<QueryId, DispatchError> {
-        // Both are dropped when no lock is held: destructors may be the user's.
+        // Here, and not in what runs under the output's lock: destructors may be the user's.
         let mut receiver = Some(receiver);
         let mut place = Place {
             shared: self,
             id: None,
         };
         let register = |id| {
-            let registered = self.waiting().register(id, answers, &mut receiver);
-            place.id = registered.then_some(id);
-            registered
+            if let Some(receiver) = receiver.take() {
+                self.waiting().register(id, answers, receiver);
+                place.id = Some(id);
+            }
         };
         let id = self.send_query(Purpose::Call, asking, None, register, payload, write)?;
         place.id = None;
@@ -211,7 +212,7 @@ impl Shared {
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<(), DispatchError> {
-        self.send_query(Purpose::OneWay, asking, None, |_| true, payload, write)?;
+        self.send_query(Purpose::OneWay, asking, None, |_| {}, payload, write)?;
         Ok(())
     }
 
@@ -228,29 +229,22 @@ impl Shared {
             buffer.extend_from_slice(payload);
             Ok(())
         };
-        let id_given = Some(id);
-        let result = self.send_query(
-            Purpose::Abort,
-            asking,
-            id_given,
-            |_| true,
-            payload.len(),
-            write,
-        );
+        let given = Some(id);
+        let result = self.send_query(Purpose::Abort, asking, given, |_| {}, payload.len(), write);
         if let Err(SendError::Frame(error)) = result.map_err(|error| *error) {
             tracing::warn!(connection = self.description, %id, %error, "abort not sent");
         }
     }
 
     /// Sends a query under the id that is given, or the next one. `register` is called with it
-    /// before the message can leave, and says whether anything may still be sent.
+    /// before the message can leave, unless nothing may be sent any more (rule C-DI-3).
     #[inline]
     fn send_query(
         &self,
         purpose: Purpose,
         asking: Asking<'_>,
         mut given: Option<QueryId>,
-        register: impl FnOnce(QueryId) -> bool,
+        register: impl FnOnce(QueryId),
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<QueryId, Box<SendError>> {
@@ -274,18 +268,16 @@ impl Shared {
         let turn = self.events.turn();
         let (id, size, sent) = self.output.appending(|output| {
             let id = given.unwrap_or_else(|| output.issue_id());
-            // Nobody is registered once nothing may be sent (rule C-DI-3).
-            if let Err(error) = output.allow(purpose.class()) {
+            let class = purpose.class();
+            if let Err(error) = output.allow(class) {
                 return (id, 0, Err(error));
             }
-            if !register(id) {
-                return (id, 0, Err(output.closed()));
-            }
+            register(id);
             let header = QueryHeader::new(self.version, *rpc, rank, id, metadata);
             let size = header.message_size(payload);
             let sent = output.append_if(
                 || true,
-                purpose.class(),
+                class,
                 size,
                 |buffer| {
                     header.write_before(payload, buffer)?;

@@ -159,7 +159,7 @@ struct Entry {
     receiver: Arc<dyn Receiver>,
 }
 
-/// The table. Once [ended](Self::end) it takes nobody in.
+/// The table.
 #[derive(Default)]
 pub(crate) struct Waiting {
     /// The id of the window's first place.
@@ -168,7 +168,6 @@ pub(crate) struct Waiting {
     /// Open queries that the window has left behind.
     old: HashMap<i64, Entry>,
     open: usize,
-    ended: bool,
 }
 
 impl Waiting {
@@ -179,24 +178,13 @@ impl Waiting {
         }
     }
 
-    /// A place for `receiver`, which is taken, under an id that has none. `false` once the table has
-    /// ended.
+    /// A place for `receiver`, under an id that has none. Not called once the table has been
+    /// [emptied](Self::end): nothing may be sent by then, which is asked under the same lock as this.
     ///
     /// Ids come in their order, without those that nobody waits for. Of a connection with metadata
     /// hooks, which get the id before its query is sent, some may come late.
     #[inline]
-    pub(crate) fn register(
-        &mut self,
-        id: QueryId,
-        answers: Answers,
-        receiver: &mut Option<Arc<dyn Receiver>>,
-    ) -> bool {
-        if self.ended {
-            return false;
-        }
-        let Some(receiver) = receiver.take() else {
-            return false;
-        };
+    pub(crate) fn register(&mut self, id: QueryId, answers: Answers, receiver: Arc<dyn Receiver>) {
         let entry = Entry { answers, receiver };
         if id.get() == self.end_of_window() {
             self.window.push_back(Some(entry));
@@ -205,7 +193,6 @@ impl Waiting {
         }
         self.open += 1;
         self.trim();
-        true
     }
 
     #[cold]
@@ -265,7 +252,6 @@ impl Waiting {
 
     /// Empties the table for good, and returns everybody who waited, in the order of their ids.
     pub(crate) fn end(&mut self) -> Vec<Arc<dyn Receiver>> {
-        self.ended = true;
         self.open = 0;
         let mut old: Vec<_> = std::mem::take(&mut self.old).into_iter().collect();
         old.sort_unstable_by_key(|(id, _)| *id);
@@ -372,9 +358,8 @@ pub(super) mod tests {
 
     impl Waiting {
         /// Registers nobody under this id.
-        pub(in super::super) fn register_nobody(&mut self, id: i64, answers: Answers) -> bool {
-            let mut nobody: Option<Arc<dyn Receiver>> = Some(Arc::new(Nobody));
-            self.register(QueryId::new(id), answers, &mut nobody)
+        pub(in super::super) fn register_nobody(&mut self, id: i64, answers: Answers) {
+            self.register(QueryId::new(id), answers, Arc::new(Nobody));
         }
     }
 
@@ -417,11 +402,11 @@ pub(super) mod tests {
                         next += 1;
                     }
                     Step::RegisterDelayed => if let Some(id) = delayed.pop() {
-                        prop_assert!(waiting.register_nobody(id, Answers::One));
+                        waiting.register_nobody(id, Answers::One);
                         naive.insert(id, Answers::One);
                     }
                     Step::Register(answers) => {
-                        prop_assert!(waiting.register_nobody(next, answers));
+                        waiting.register_nobody(next, answers);
                         naive.insert(next, answers);
                         next += 1;
                     }
@@ -444,16 +429,15 @@ pub(super) mod tests {
                 prop_assert!(waiting.window.len() <= 64 + 4 * naive.len() + 4);
             }
             prop_assert_eq!(waiting.end().len(), naive.len());
-            prop_assert!(!waiting.register_nobody(next, Answers::One));
         }
     }
 
     #[test]
     fn window_does_not_grow_behind_a_long_lived_stream() {
         let mut waiting = Waiting::new();
-        assert!(waiting.register_nobody(1, Answers::Many));
+        waiting.register_nobody(1, Answers::Many);
         for id in 2..100_000 {
-            assert!(waiting.register_nobody(id, Answers::One));
+            waiting.register_nobody(id, Answers::One);
             assert!(waiting.receiver(QueryId::new(id)).is_some());
         }
         assert!(waiting.window.len() <= 128);

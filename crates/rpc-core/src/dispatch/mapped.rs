@@ -14,7 +14,8 @@ use crate::error::{DispatchError, HandlerError};
 /// not tell what the response was.
 ///
 /// Made by [`Rpc::dispatch_map`](crate::Rpc::dispatch_map), in the one allocation that any call is;
-/// mapping it [once more](Self::map) takes another. Holds a handle to the connection. Dropping it forgets the response.
+/// mapping it [once more](Self::map) takes another. Holds a handle to the connection. Dropping it
+/// forgets the response.
 #[must_use = "the response is forgotten unless this is awaited"]
 pub struct MappedDispatch<T> {
     call: Arc<dyn MappedCall<T>>,
