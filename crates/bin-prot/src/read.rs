@@ -67,6 +67,7 @@ impl<T: for<'a> BinRead<'a>> BinReadOwned for T {}
 /// # Errors
 /// The bytes are no value of the type, or go on after it
 /// ([`TrailingBytes`](ReadErrorKind::TrailingBytes)).
+#[inline]
 pub fn from_slice<'a, T: BinRead<'a>>(bytes: &'a [u8]) -> Result<T, ReadError> {
     let mut reader = Reader::new(bytes);
     let value = T::bin_read(&mut reader)?;

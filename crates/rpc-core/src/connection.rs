@@ -29,6 +29,7 @@ pub(crate) mod output;
 pub(crate) mod query_run;
 mod ranks;
 mod reader;
+mod receivers;
 pub(crate) mod run;
 pub(crate) mod serving;
 mod shared;
@@ -402,7 +403,7 @@ impl Connection {
     /// [`Pipe::abort`](crate::Pipe::abort) does. Nothing, if there is no such stream, or its callee
     /// has not agreed yet.
     pub fn abort(&self, id: QueryId) {
-        let stream = self.shared().waiting().stream(id);
+        let stream = self.shared().open_streams().get(&id).cloned();
         if let Some(stream) = stream {
             stream.abort();
         }
@@ -411,7 +412,7 @@ impl Connection {
     /// Number of queries of ours that have no (last) answer yet: streams included, and also those
     /// whose caller has given up.
     pub fn open_queries(&self) -> usize {
-        self.shared().waiting().open()
+        self.shared().open_queries()
     }
 
     /// How often each limit was met: by this connection and all others with a copy of its

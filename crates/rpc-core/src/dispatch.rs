@@ -11,9 +11,9 @@ use bin_prot::WriteError;
 use rpc_wire::{Data, DescriptionRef};
 
 use crate::Connection;
-use crate::connection::waiting::{After, Answers, Arrived, Receiver};
+use crate::connection::waiting::{After, Answers, Arrived, Note, Receiver};
 use crate::error::{DispatchError, HandlerError};
-use crate::payload::{self, Undecodable};
+use crate::payload::{self, Codec, Undecodable};
 use crate::rpc::UserErrors;
 use crate::tracing_event::ReceivedResponse;
 
@@ -82,9 +82,14 @@ impl<R> fmt::Debug for Dispatch<R> {
 pub(crate) struct PlainCall<R> {
     rpc: DescriptionRef<'static>,
     user_errors: UserErrors<R>,
-    decode: fn(&[u8]) -> Result<R, Undecodable>,
+    receive: Receive<R>,
     state: Mutex<State<R>>,
 }
+
+/// Decodes a response and leaves it in the call, in one function: a value does not move more often
+/// than it must. Who is to be woken is left in the last argument.
+type Receive<R> =
+    fn(&PlainCall<R>, &[u8], &Note<'_>, &mut Option<Waker>) -> Result<(), Undecodable>;
 
 enum State<R> {
     Waiting(Option<Waker>),
@@ -97,15 +102,14 @@ enum State<R> {
 }
 
 impl<R: Send + 'static> PlainCall<R> {
-    pub(crate) fn new(
+    pub(crate) fn new<C: Codec<R>>(
         rpc: DescriptionRef<'static>,
         user_errors: UserErrors<R>,
-        decode: fn(&[u8]) -> Result<R, Undecodable>,
     ) -> Self {
         Self {
             rpc,
             user_errors,
-            decode,
+            receive: Self::receive::<C>,
             state: Mutex::new(State::Waiting(None)),
         }
     }
@@ -126,19 +130,37 @@ impl<R: Send + 'static> PlainCall<R> {
         Ok(())
     }
 
-    // As `poll`.
+    fn receive<C: Codec<R>>(
+        &self,
+        bytes: &[u8],
+        note: &Note<'_>,
+        waker: &mut Option<Waker>,
+    ) -> Result<(), Undecodable> {
+        let response = C::read(bytes)?;
+        if note.is_wanted() {
+            note.tell(self.rpc, self.user_errors.received(&response));
+        }
+        self.leave(State::Done(response), waker);
+        Ok(())
+    }
+
+    /// Leaves a result, unless nobody wants it. Who is to be woken is left as well.
     #[inline(always)]
-    fn resolve(&self, result: Result<R, DispatchError>) {
+    fn leave(&self, result: State<R>, sleeper: &mut Option<Waker>) {
         let mut state = self.lock();
-        let State::Waiting(waker) = &mut *state else {
-            return;
-        };
-        let waker = waker.take();
-        *state = match result {
-            Ok(response) => State::Done(response),
-            Err(error) => State::Failed(Box::new(error)),
-        };
-        drop(state);
+        if let State::Waiting(waker) = &mut *state {
+            *sleeper = waker.take();
+            *state = result;
+        } else {
+            drop(state);
+            drop(result);
+        }
+    }
+
+    #[cold]
+    fn resolve_failed(&self, error: DispatchError) {
+        let mut waker = None;
+        self.leave(State::Failed(Box::new(error)), &mut waker);
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -191,25 +213,32 @@ impl<R> PlainCall<R> {
 impl<R: Send + 'static> Receiver for PlainCall<R> {
     fn response(&self, arrived: Arrived<'_>) -> After {
         let (result, note) = arrived.split();
-        let result = match result {
-            Ok(data) => decode(data, self.decode, LOCATION)
-                .inspect_err(|error| note.keep_undecodable(error, data)),
+        let mut waker = None;
+        let received = match result {
+            Ok(data) => {
+                let receive = |bytes: &[u8]| (self.receive)(self, bytes, &note, &mut waker);
+                decode(data, receive, LOCATION)
+                    .inspect_err(|error| note.keep_undecodable(error, data))
+            }
             Err(error) => Err(DispatchError::Rpc(error)),
         };
-        if note.is_wanted() {
-            let kind = match &result {
-                Ok(value) => self.user_errors.received(value),
-                Err(error) => ReceivedResponse::ResponseFinishedRpcErrorOrExn(error.to_rpc_error()),
-            };
-            note.tell(self.rpc, kind);
+        if let Err(error) = received {
+            if note.is_wanted() {
+                let error = error.to_rpc_error();
+                let kind = ReceivedResponse::ResponseFinishedRpcErrorOrExn(error);
+                note.tell(self.rpc, kind);
+            }
+            self.resolve_failed(error);
         }
-        self.resolve(result);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
         // The place of a call with one answer is free already.
         After::Keep
     }
 
     fn fail(&self, error: DispatchError) {
-        self.resolve(Err(error));
+        self.resolve_failed(error);
     }
 
     /// Nothing is waited for.
@@ -223,7 +252,7 @@ impl<R: Send + 'static> Receiver for PlainCall<R> {
 #[inline]
 pub(crate) fn decode<T>(
     data: Data<'_>,
-    decode: impl Fn(&[u8]) -> Result<T, Undecodable>,
+    decode: impl FnOnce(&[u8]) -> Result<T, Undecodable>,
     location: &'static str,
 ) -> Result<T, DispatchError> {
     payload::read(data, decode).map_err(|error| undecodable(location, error))

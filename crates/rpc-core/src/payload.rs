@@ -113,7 +113,9 @@ impl<T: BinReadOwned + BinWrite + BinShape> Codec<T> for BinProt {
         value.bin_write(buffer)
     }
 
-    #[inline]
+    // Without fail: a value that is handed on by a function is written and read again, in pieces of
+    // other sizes, which takes longer than decoding a short one.
+    #[inline(always)]
     fn read(bytes: &[u8]) -> Result<T, Undecodable> {
         bin_prot::from_slice(bytes).map_err(|error| Undecodable::from_read(error, bytes.len()))
     }
@@ -128,7 +130,7 @@ impl<T: BinReadOwned + BinWrite + BinShape> Codec<T> for BinProt {
 #[inline]
 pub(crate) fn read<T>(
     data: Data<'_>,
-    read: impl Fn(&[u8]) -> Result<T, Undecodable>,
+    read: impl FnOnce(&[u8]) -> Result<T, Undecodable>,
 ) -> Result<T, Undecodable> {
     let bytes = data.bytes().map_err(Undecodable::wrong_length)?;
     caught(|| read(bytes))
@@ -138,7 +140,7 @@ pub(crate) fn read<T>(
 #[inline]
 pub(crate) fn read_unguarded<T>(
     data: Data<'_>,
-    read: impl Fn(&[u8]) -> Result<T, Undecodable>,
+    read: impl FnOnce(&[u8]) -> Result<T, Undecodable>,
 ) -> Result<T, Undecodable> {
     read(data.bytes().map_err(Undecodable::wrong_length)?)
 }

@@ -159,7 +159,7 @@ where
     /// # Errors
     /// See [`DispatchError`].
     pub fn dispatch(&self, connection: &Connection, query: &Q) -> Dispatch<R> {
-        let call = PlainCall::new(self.description_ref(), self.user_errors, C::read);
+        let call = PlainCall::new::<C>(self.description_ref(), self.user_errors);
         let call = Arc::new(call);
         let sent = call.send(connection, C::size(query), |buffer| C::write(query, buffer));
         Dispatch::new(connection, call, sent)
@@ -182,7 +182,7 @@ where
     where
         F: Fn(Result<R, DispatchError>) -> T + Send + Sync + 'static,
     {
-        let call = PlainCall::new(self.description_ref(), self.user_errors, C::read);
+        let call = PlainCall::new::<C>(self.description_ref(), self.user_errors);
         MappedDispatch::new(connection, call, map, |answers, receiver| {
             let rpc = self.description_ref();
             let (shared, asking) = (connection.shared(), connection.asking(&rpc));

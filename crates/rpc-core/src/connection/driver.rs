@@ -33,7 +33,6 @@ use super::heartbeat::Heartbeat;
 use super::output::{Class, Stage};
 use super::reader::{self, Reader};
 use super::shared::Shared;
-use super::streams::Streams;
 use super::writer::Writer;
 use super::{Config, Transport, after};
 use crate::error::SendError;
@@ -61,7 +60,6 @@ pub(super) struct Driver {
     /// The answering of the query that is being handled; made anew for each.
     call: Call,
     tasks: JoinSet<Option<Stop>>,
-    streams: Streams,
     admission: Admission,
     heartbeat: Heartbeat,
     timer: Pin<Box<Sleep>>,
@@ -96,7 +94,6 @@ impl Driver {
             callee,
             call,
             tasks: JoinSet::new(),
-            streams: Streams::default(),
             admission: Admission::new(config, now),
             heartbeat: Heartbeat::new(config.heartbeats(), now),
             timer: Box::pin(sleep_until(now)),
@@ -300,7 +297,6 @@ impl Driver {
         }
         self.write_out(deadline).await;
         self.shared.output.advance(Stage::Ended);
-        self.streams.clear();
         self.ending.fail_waiting();
         shut_down(&mut *self.io, rest.input_ended, deadline).await;
         // Handlers that still run are cancelled, their streams dropped (decision 13).

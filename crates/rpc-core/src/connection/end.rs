@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Transport;
 use super::closing::Cause;
 use super::output::Stage;
+use super::receivers::Receivers;
 use super::shared::Shared;
 use crate::error::{ConnectionClosed, DispatchError};
 use crate::implementation::Stop;
@@ -107,23 +108,35 @@ impl Stop {
 /// everybody who waits is told.
 pub(super) struct Ending {
     shared: Arc<Shared>,
+    /// Who is told.
+    pub(super) receivers: Receivers,
 }
 
 impl Ending {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        Self {
+            shared,
+            receivers: Receivers::new(),
+        }
     }
 
-    /// Answers every call that waits, with the end of the connection; none can be made any more.
-    pub(super) fn fail_waiting(&self) {
+    /// Answers every call that waits, with the end of the connection, in the order in which they were
+    /// made; none can be made any more.
+    pub(super) fn fail_waiting(&mut self) {
         let output = &self.shared.output;
         let reason = output.closed();
         let error = match reason {
             Some(closed) if output.plan().failed => DispatchError::ConnectionFailed(closed),
             reason => DispatchError::ConnectionClosed(ConnectionClosed { reason }),
         };
-        let receivers = self.shared.waiting().end();
-        for receiver in receivers {
+        let Receivers { waiting, streams } = &mut self.receivers;
+        streams.clear();
+        waiting.fetch(output);
+        self.shared.count_all_answered();
+        let open_streams = std::mem::take(&mut *self.shared.open_streams());
+        let mut receivers: Vec<_> = waiting.drain().chain(open_streams).collect();
+        receivers.sort_unstable_by_key(|(id, _)| id.get());
+        for (_, receiver) in receivers {
             receiver.fail(error.clone());
         }
     }
@@ -136,6 +149,7 @@ impl Drop for Ending {
         shared.output.advance(Stage::Ended);
         shared.serving.clear();
         self.fail_waiting();
+        let shared = &self.shared;
         shared.events.end();
         shared.finish();
     }

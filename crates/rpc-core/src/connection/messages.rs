@@ -15,11 +15,12 @@ use super::gate::Hold;
 use super::output::Stage;
 use super::query_run::QueryRun;
 use super::reader::Reader;
+use super::receivers::Receivers;
 use super::run::Run;
 use super::serving::Served;
 use super::shared::Shared;
 use super::streams::Streams;
-use super::waiting::{After, Answers, Arrived, Note, Receiver, Taken};
+use super::waiting::{After, Arrived, Note, Receiver, Taken};
 use crate::error::HandlerError;
 use crate::implementation::{
     BoxFuture, Call, CalledRpc, HandlerKind, Received, Started, Stop, caught, poll_now,
@@ -56,12 +57,12 @@ pub(super) fn other(shared: &Shared, message: Message<'_>) -> Option<End> {
 pub(super) fn payload(
     shared: &Arc<Shared>,
     tasks: &mut JoinSet<Option<Stop>>,
-    streams: &mut Streams,
+    receivers: &mut Receivers,
     id: QueryId,
     payload: &[u8],
     body: usize,
 ) -> Result<GoesOn, End> {
-    if let Some(receiver) = streams.get(id)
+    if let Some(receiver) = receivers.streams.get(id)
         && !shared.events.are_heard()
     {
         match receiver.update(payload, Note::new(id, body, shared)) {
@@ -71,13 +72,13 @@ pub(super) fn payload(
             Taken::Then(after) => {
                 let goes_on = follow(shared, tasks, id, receiver, *after)?;
                 if goes_on == GoesOn::Never {
-                    streams.remove(id);
+                    receivers.streams.remove(id);
                 }
                 return Ok(goes_on);
             }
         }
     }
-    response(shared, tasks, streams, id, Ok(Data::new(payload)), body)
+    response(shared, tasks, receivers, id, Ok(Data::new(payload)), body)
 }
 
 /// Hands a response to whoever waits for it (rules C-DI-9, C-DI-10).
@@ -85,7 +86,7 @@ pub(super) fn payload(
 pub(super) fn response(
     shared: &Arc<Shared>,
     tasks: &mut JoinSet<Option<Stop>>,
-    streams: &mut Streams,
+    receivers: &mut Receivers,
     id: QueryId,
     result: Result<Data<'_>, RpcError>,
     body: usize,
@@ -96,21 +97,25 @@ pub(super) fn response(
         body,
         shared,
     };
-    if let Some(receiver) = streams.get(id) {
+    if let Some(receiver) = receivers.streams.get(id) {
         let goes_on = follow(shared, tasks, id, receiver, receiver.response(arrived))?;
         if goes_on == GoesOn::Never {
-            streams.remove(id);
+            receivers.streams.remove(id);
         }
         return Ok(goes_on);
     }
-    let found = shared.waiting().receiver(id);
-    let Some((answers, receiver)) = found else {
+    if let Some(call) = receivers.take_call(id, &shared.output) {
+        shared.count_answer();
+        return follow(shared, tasks, id, &call, call.response(arrived));
+    }
+    let stream = shared.open_streams().get(&id).cloned();
+    let Some(stream) = stream else {
         let error = Sexp::list([Sexp::atom("Unknown_query_id"), Sexp::atom(id.to_string())]);
         return Err(End::Stopped(Some(Info::Sexp(error))));
     };
-    let goes_on = follow(shared, tasks, id, &receiver, receiver.response(arrived))?;
-    if answers == Answers::Many && goes_on != GoesOn::Never {
-        streams.insert(id, receiver);
+    let goes_on = follow(shared, tasks, id, &stream, stream.response(arrived))?;
+    if goes_on != GoesOn::Never {
+        receivers.streams.insert(id, stream);
     }
     Ok(goes_on)
 }
@@ -154,7 +159,8 @@ fn follow(
         After::Keep => Ok(GoesOn::Alone),
         After::Stream => Ok(GoesOn::Together),
         After::Remove => {
-            shared.waiting().remove(id);
+            let receiver = shared.open_streams().remove(&id);
+            drop(receiver);
             Ok(GoesOn::Never)
         }
         After::Wait(wait) => {

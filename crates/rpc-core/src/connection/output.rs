@@ -19,6 +19,7 @@ use super::closed::Closed;
 use super::closing::Plan;
 use super::flushing::{FlushedTo, Waiters};
 use super::outgoing::Outgoing;
+use super::waiting::Called;
 use crate::error::SendError;
 pub(crate) use appending::Appending;
 
@@ -90,6 +91,13 @@ pub(crate) struct Output {
     state: Mutex<State>,
 }
 
+/// Calls by now, and those among them that the connection's task does not know yet.
+#[derive(Debug, Default)]
+struct Calls {
+    made: u64,
+    new: Vec<Called>,
+}
+
 #[derive(Debug)]
 struct State {
     stage: Stage,
@@ -97,6 +105,9 @@ struct State {
     plan: Plan,
     /// Of the query that is sent next (rule C-DI-1).
     next_id: i64,
+    /// Who waits for an answer to what was appended, until the connection's task takes it into its
+    /// table.
+    calls: Calls,
     buffer: Outgoing,
     /// Bytes of queries and answers in the buffer: what the limit is about. Streams pace
     /// themselves, and what they have buffered is not held against the answers.
@@ -143,6 +154,7 @@ impl Output {
                 closed: None,
                 plan: Plan::default(),
                 next_id: 1,
+                calls: Calls::default(),
                 appended: unsent.len() as u64,
                 buffer: Outgoing::from(unsent),
                 bounded: 0,
@@ -211,6 +223,16 @@ impl Output {
     /// An id that no other query has.
     pub(crate) fn issue_id(&self) -> QueryId {
         self.lock().issue_id()
+    }
+
+    /// Queries ever sent that have one answer.
+    pub(crate) fn calls(&self) -> u64 {
+        self.lock().calls.made
+    }
+
+    /// Exchanges the calls that have been made since this was last done for `empty`.
+    pub(super) fn take_calls(&self, empty: &mut Vec<Called>) {
+        std::mem::swap(&mut self.lock().calls.new, empty);
     }
 
     /// The largest body of a message.
@@ -357,7 +379,11 @@ impl Output {
 
     /// Gives back the room that only a busy connection needs.
     pub(super) fn give_back_room(&self) {
-        self.lock().buffer.give_back_room();
+        let mut state = self.lock();
+        state.buffer.give_back_room();
+        if state.calls.new.is_empty() {
+            state.calls.new = Vec::new();
+        }
     }
 
     /// Bytes in the bodies of all messages ever sent, those of the handshake included.

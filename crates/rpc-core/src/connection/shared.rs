@@ -1,6 +1,6 @@
 //! What the handles, the calls and the connection's task have in common.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bin_prot::WriteError;
@@ -20,10 +20,10 @@ use super::handshake::Agreed;
 use super::limit::LimitsMet;
 use super::liveness::Liveness;
 use super::metadata_hook::Hooks;
-use super::output::{Class, Limits, Output};
+use super::output::{Appending, Class, Limits, Output};
 use super::ranks::Ranks;
 use super::serving::Serving;
-use super::waiting::{Answers, Receiver, Waiting};
+use super::waiting::{Answers, OpenStreams, Receiver};
 use crate::error::{DispatchError, SendError};
 use crate::implementations::Catalogue;
 use crate::payload::Undecodable;
@@ -55,8 +55,10 @@ pub(crate) struct Shared {
     pub(super) bytes_read: AtomicU64,
     pub(crate) output: Output,
     pub(crate) serving: Serving,
+    /// Calls that have been answered. Only the connection's task adds to it.
+    answered: AtomicU64,
     /// Locked inside the output's lock, if both are.
-    waiting: Mutex<Waiting>,
+    open_streams: Mutex<OpenStreams>,
     progress: watch::Sender<Progress>,
 }
 
@@ -105,28 +107,6 @@ impl Purpose {
     }
 }
 
-/// Frees the place of a query that could not be sent; its encoder may even have panicked.
-struct Place<'a> {
-    shared: &'a Shared,
-    /// While there is a place that nothing has been sent for.
-    id: Option<QueryId>,
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        let Some(id) = self.id else {
-            return;
-        };
-        // Dropped when the lock is free: its destructor may be the user's.
-        let unsent = self.shared.waiting().remove(id);
-        drop(unsent);
-        // A graceful close may have been waiting for it.
-        if self.shared.output.is_closing() {
-            self.shared.output.wake_task();
-        }
-    }
-}
-
 impl Shared {
     pub(super) fn new(
         config: &Config,
@@ -156,13 +136,36 @@ impl Shared {
             bytes_read: AtomicU64::new(0),
             output: Output::new(limits, agreed.bytes_sent, agreed.unsent),
             serving: Serving::new(config.allowed.served_streams),
-            waiting: Mutex::new(Waiting::new()),
+            answered: AtomicU64::new(0),
+            open_streams: Mutex::default(),
             progress: watch::Sender::new(Progress::Open),
         }
     }
 
-    pub(crate) fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn open_streams(&self) -> MutexGuard<'_, OpenStreams> {
+        let open_streams = self.open_streams.lock();
+        open_streams.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Number of queries without (their last) answer.
+    pub(crate) fn open_queries(&self) -> usize {
+        // In this order, so that no answer is counted whose call is not.
+        let answered = self.answered.load(Ordering::Acquire);
+        let calls = self.output.calls().saturating_sub(answered);
+        usize::try_from(calls).unwrap_or(usize::MAX) + self.open_streams().len()
+    }
+
+    /// One more call has been answered, says the connection's task.
+    #[inline]
+    pub(super) fn count_answer(&self) {
+        // Not `fetch_add`: nobody else writes.
+        let answered = self.answered.load(Ordering::Relaxed) + 1;
+        self.answered.store(answered, Ordering::Release);
+    }
+
+    /// No call will be answered any more, and none can be made.
+    pub(super) fn count_all_answered(&self) {
+        self.answered.store(self.output.calls(), Ordering::Release);
     }
 
     /// Keeps a payload that could not be decoded, if the program wants that.
@@ -175,11 +178,11 @@ impl Shared {
 
     /// Whether nothing is open that a graceful close waits for (rule C-CL-9).
     pub(super) fn is_idle(&self) -> bool {
-        self.serving.deferred() == 0 && self.waiting().open() == 0
+        self.serving.deferred() == 0 && self.open_queries() == 0
     }
 
     /// Sends a query whose answers go to `receiver`. It waits under its id before the message
-    /// can leave (rule C-DI-4), and not at all if the message could not be sent.
+    /// can leave (rule C-DI-4), and not at all if the message cannot be sent.
     pub(crate) fn call(
         &self,
         asking: Asking<'_>,
@@ -188,21 +191,19 @@ impl Shared {
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<QueryId, DispatchError> {
-        // Here, and not in what runs under the output's lock: destructors may be the user's.
+        // Kept here if it is not taken: destructors may be the user's, and the output is locked.
         let mut receiver = Some(receiver);
-        let mut place = Place {
-            shared: self,
-            id: None,
-        };
-        let register = |id| {
-            if let Some(receiver) = receiver.take() {
-                self.waiting().register(id, answers, receiver);
-                place.id = Some(id);
+        let register = |output: &mut Appending<'_>, id| {
+            let Some(receiver) = receiver.take() else {
+                return;
+            };
+            match answers {
+                Answers::One => output.call(id, receiver),
+                // Nobody was there before: the id is new.
+                Answers::Many => drop(self.open_streams().insert(id, receiver)),
             }
         };
-        let id = self.send_query(Purpose::Call, asking, None, register, payload, write)?;
-        place.id = None;
-        Ok(id)
+        Ok(self.send_query(Purpose::Call, asking, None, register, payload, write)?)
     }
 
     /// Sends a query that nobody waits for.
@@ -212,7 +213,7 @@ impl Shared {
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<(), DispatchError> {
-        self.send_query(Purpose::OneWay, asking, None, |_| {}, payload, write)?;
+        self.send_query(Purpose::OneWay, asking, None, |_, _| {}, payload, write)?;
         Ok(())
     }
 
@@ -230,21 +231,29 @@ impl Shared {
             Ok(())
         };
         let given = Some(id);
-        let result = self.send_query(Purpose::Abort, asking, given, |_| {}, payload.len(), write);
+        let result = self.send_query(
+            Purpose::Abort,
+            asking,
+            given,
+            |_, _| {},
+            payload.len(),
+            write,
+        );
         if let Err(SendError::Frame(error)) = result.map_err(|error| *error) {
             tracing::warn!(connection = self.description, %id, %error, "abort not sent");
         }
     }
 
-    /// Sends a query under the id that is given, or the next one. `register` is called with it
-    /// before the message can leave, unless nothing may be sent any more (rule C-DI-3).
+    /// Sends a query under the id that is given, or the next one. `register` is called with it once
+    /// the message is in the output, and before it can leave; if it cannot be sent, not at all
+    /// (rules C-DI-3, C-DI-4).
     #[inline]
     fn send_query(
         &self,
         purpose: Purpose,
         asking: Asking<'_>,
         mut given: Option<QueryId>,
-        register: impl FnOnce(QueryId),
+        register: impl FnOnce(&mut Appending<'_>, QueryId),
         payload: usize,
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), WriteError>,
     ) -> Result<QueryId, Box<SendError>> {
@@ -269,10 +278,6 @@ impl Shared {
         let (id, size, sent) = self.output.appending(|output| {
             let id = given.unwrap_or_else(|| output.issue_id());
             let class = purpose.class();
-            if let Err(error) = output.allow(class) {
-                return (id, 0, Err(error));
-            }
-            register(id);
             let header = QueryHeader::new(self.version, *rpc, rank, id, metadata);
             let size = header.message_size(payload);
             let sent = output.append_if(
@@ -284,9 +289,10 @@ impl Shared {
                     write(buffer)
                 },
             );
+            let sent = sent.map(|_buffered| register(output, id));
             (id, size, sent)
         });
-        let sent = sent.map(|_buffered| id);
+        let sent = sent.map(|()| id);
         match turn {
             None => sent,
             Some(turn) => told_of_query(&turn, purpose, *rpc, id, size, sent),

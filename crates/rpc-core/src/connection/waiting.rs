@@ -2,8 +2,13 @@
 //!
 //! Ids count up from 1 and are never used twice on a connection, so a late answer cannot reach
 //! the wrong caller. The id leads to its place directly: the table is a window over the most
-//! recent ids, without hashing. Calls that stay open while many others come and go (streams) move
+//! recent ids, without hashing. Calls that stay open while many others come and go move
 //! from the window to a map, so that the window stays as small as what is open.
+//!
+//! The table is the connection's task's own, and no lock is needed to find who waits. Whoever calls
+//! leaves the receiver with the query in the [output](super::output), under the lock that is taken
+//! for that anyway, and the task fetches all that are there when it meets an id that it does not
+//! know. Receivers of streams, which other threads look for too, are in [`OpenStreams`].
 //!
 //! | An answer to an id that … | does |
 //! |---|---|
@@ -12,12 +17,14 @@
 //! | was answered already, was one-way, or was never issued | is the peer's mistake (rule C-DI-10) |
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::Arc;
 
 use bin_prot::Info;
 use rpc_wire::{Data, DescriptionRef, QueryId, RpcError};
 
 use super::Shared;
+use super::output::Output;
 use super::run::Run;
 use crate::error::{DispatchError, HandlerError};
 use crate::implementation::BoxFuture;
@@ -51,6 +58,12 @@ pub(crate) trait Receiver: Send + Sync {
 
     /// Asks the callee to end the stream, if it is one (rule R-SC-23).
     fn abort(&self);
+}
+
+impl fmt::Debug for dyn Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
+    }
 }
 
 /// A response that was read.
@@ -151,54 +164,69 @@ pub(crate) enum Answers {
     Many,
 }
 
+/// A call, and its query's id.
+pub(crate) type Called = (QueryId, Arc<dyn Receiver>);
+
+/// The receivers of streams that are open, or being opened or ended.
+pub(crate) type OpenStreams = HashMap<QueryId, Arc<dyn Receiver>>;
+
 /// Places of a window that is not worth being made smaller.
 const SMALL: usize = 64;
 
-struct Entry {
-    answers: Answers,
-    receiver: Arc<dyn Receiver>,
-}
-
-/// The table.
-#[derive(Default)]
-pub(crate) struct Waiting {
+/// The calls that wait for their one answer.
+#[derive(Debug)]
+pub(super) struct Waiting {
     /// The id of the window's first place.
     first: i64,
-    window: VecDeque<Option<Entry>>,
-    /// Open queries that the window has left behind.
-    old: HashMap<i64, Entry>,
+    window: VecDeque<Option<Arc<dyn Receiver>>>,
+    /// Calls that the window has left behind.
+    old: HashMap<i64, Arc<dyn Receiver>>,
     open: usize,
+    /// Where calls are fetched to. Empty; kept for its memory.
+    fetched: Vec<Called>,
 }
 
 impl Waiting {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             first: 1,
-            ..Self::default()
+            window: VecDeque::new(),
+            old: HashMap::new(),
+            open: 0,
+            fetched: Vec::new(),
         }
     }
 
-    /// A place for `receiver`, under an id that has none. Not called once the table has been
-    /// [emptied](Self::end): nothing may be sent by then, which is asked under the same lock as this.
+    /// Takes in the calls that have been made and are not in the table yet.
+    #[inline(never)]
+    pub(super) fn fetch(&mut self, output: &Output) {
+        let mut fetched = std::mem::take(&mut self.fetched);
+        output.take_calls(&mut fetched);
+        for (id, receiver) in fetched.drain(..) {
+            self.register(id, receiver);
+        }
+        self.fetched = fetched;
+    }
+
+    /// A place for `receiver`, under an id that has none.
     ///
     /// Ids come in their order, without those that nobody waits for. Of a connection with metadata
     /// hooks, which get the id before its query is sent, some may come late.
     #[inline]
-    pub(crate) fn register(&mut self, id: QueryId, answers: Answers, receiver: Arc<dyn Receiver>) {
-        let entry = Entry { answers, receiver };
+    fn register(&mut self, id: QueryId, receiver: Arc<dyn Receiver>) {
         if id.get() == self.end_of_window() {
-            self.window.push_back(Some(entry));
+            self.window.push_back(Some(receiver));
         } else {
-            self.register_apart(id.get(), entry);
+            self.register_apart(id.get(), receiver);
         }
         self.open += 1;
         self.trim();
     }
 
     #[cold]
-    fn register_apart(&mut self, id: i64, entry: Entry) {
+    fn register_apart(&mut self, id: i64, receiver: Arc<dyn Receiver>) {
         if id < self.first {
-            self.old.insert(id, entry);
+            self.old.insert(id, receiver);
             return;
         }
         if id - self.end_of_window() > SMALL as i64 {
@@ -210,8 +238,8 @@ impl Waiting {
         while self.end_of_window() <= id {
             self.window.push_back(None);
         }
-        if let Some(place) = self.place(QueryId::new(id)) {
-            *place = Some(entry);
+        if let Some(place) = self.place(id) {
+            *place = Some(receiver);
         }
     }
 
@@ -220,62 +248,32 @@ impl Waiting {
         self.first + self.window.len() as i64
     }
 
-    /// The receiver that a response with this id is for; its place is freed if it has one answer
-    /// only.
-    pub(crate) fn receiver(&mut self, id: QueryId) -> Option<(Answers, Arc<dyn Receiver>)> {
-        let entry = self.entry(id)?;
-        let (answers, receiver) = match entry.answers {
-            Answers::Many => (Answers::Many, Some(entry.receiver.clone())),
-            Answers::One => (Answers::One, self.remove(id)),
-        };
-        Some((answers, receiver?))
-    }
-
-    /// The receiver of a stream that is open, or being ended.
-    pub(crate) fn stream(&mut self, id: QueryId) -> Option<Arc<dyn Receiver>> {
-        let entry = self.entry(id)?;
-        let stream = entry.answers == Answers::Many;
-        stream.then(|| entry.receiver.clone())
-    }
-
-    /// Frees the place of a query.
-    pub(crate) fn remove(&mut self, id: QueryId) -> Option<Arc<dyn Receiver>> {
-        let entry = if id.get() < self.first {
+    /// The receiver that a response with this id is for; its place is free then.
+    #[inline]
+    pub(super) fn take(&mut self, id: QueryId) -> Option<Arc<dyn Receiver>> {
+        let receiver = if id.get() < self.first {
             self.old.remove(&id.get())
         } else {
-            self.place(id)?.take()
+            self.place(id.get())?.take()
         }?;
         self.open -= 1;
         self.trim();
-        Some(entry.receiver)
+        Some(receiver)
     }
 
-    /// Empties the table for good, and returns everybody who waited, in the order of their ids.
-    pub(crate) fn end(&mut self) -> Vec<Arc<dyn Receiver>> {
-        self.open = 0;
-        let mut old: Vec<_> = std::mem::take(&mut self.old).into_iter().collect();
-        old.sort_unstable_by_key(|(id, _)| *id);
-        let window = std::mem::take(&mut self.window);
-        self.first += window.len() as i64;
-        let old = old.into_iter().map(|(_, entry)| entry);
-        let entries = old.chain(window.into_iter().flatten());
-        entries.map(|entry| entry.receiver).collect()
+    /// Empties the table, and returns everybody who waited.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = Called> {
+        let Self {
+            first, window, old, ..
+        } = std::mem::replace(self, Self::new());
+        let window = (first..).zip(window);
+        let window = window.filter_map(|(id, receiver)| Some((id, receiver?)));
+        let all = old.into_iter().chain(window);
+        all.map(|(id, receiver)| (QueryId::new(id), receiver))
     }
 
-    /// Number of queries without (their last) answer.
-    pub(crate) fn open(&self) -> usize {
-        self.open
-    }
-
-    fn entry(&mut self, id: QueryId) -> Option<&Entry> {
-        if id.get() < self.first {
-            return self.old.get(&id.get());
-        }
-        self.place(id)?.as_ref()
-    }
-
-    fn place(&mut self, id: QueryId) -> Option<&mut Option<Entry>> {
-        let index = id.get().checked_sub(self.first)?;
+    fn place(&mut self, id: i64) -> Option<&mut Option<Arc<dyn Receiver>>> {
+        let index = id.checked_sub(self.first)?;
         self.window.get_mut(usize::try_from(index).ok()?)
     }
 
@@ -312,8 +310,8 @@ impl Waiting {
 
     /// Moves the front of the window past one place.
     fn leave_one_behind(&mut self) {
-        if let Some(Some(entry)) = self.window.pop_front() {
-            self.old.insert(self.first, entry);
+        if let Some(Some(receiver)) = self.window.pop_front() {
+            self.old.insert(self.first, receiver);
         }
         self.first += 1;
     }
@@ -324,19 +322,19 @@ impl Waiting {
             self.leave_one_behind();
         }
     }
-}
 
-impl std::fmt::Debug for Waiting {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Waiting")
-            .field("open", &self.open)
-            .finish_non_exhaustive()
+    /// Gives back the room that only a busy connection needs.
+    pub(super) fn give_back_room(&mut self) {
+        self.fetched = Vec::new();
+        if self.window.is_empty() {
+            self.window = VecDeque::new();
+        }
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::BTreeSet;
 
     use proptest::prelude::*;
 
@@ -358,8 +356,8 @@ pub(super) mod tests {
 
     impl Waiting {
         /// Registers nobody under this id.
-        pub(in super::super) fn register_nobody(&mut self, id: i64, answers: Answers) {
-            self.register(QueryId::new(id), answers, Arc::new(Nobody));
+        fn register_nobody(&mut self, id: i64) {
+            self.register(QueryId::new(id), Arc::new(Nobody));
         }
     }
 
@@ -370,9 +368,8 @@ pub(super) mod tests {
         /// An id is issued, and registered when others have been.
         Delay,
         RegisterDelayed,
-        Register(Answers),
-        Receive(i64),
-        Remove(i64),
+        Register,
+        Take(i64),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -380,10 +377,8 @@ pub(super) mod tests {
             1 => prop_oneof![1..4_i64, 60..70_i64, Just(100_000)].prop_map(Step::Skip),
             1 => Just(Step::Delay),
             1 => Just(Step::RegisterDelayed),
-            4 => Just(Step::Register(Answers::One)),
-            1 => Just(Step::Register(Answers::Many)),
-            4 => (0..200_i64).prop_map(Step::Receive),
-            1 => (0..200_i64).prop_map(Step::Remove),
+            5 => Just(Step::Register),
+            5 => (0..200_i64).prop_map(Step::Take),
         ]
     }
 
@@ -392,7 +387,7 @@ pub(super) mod tests {
         #[test]
         fn behaves_like_a_map(steps in proptest::collection::vec(step(), 0..600)) {
             let mut waiting = Waiting::new();
-            let mut naive: BTreeMap<i64, Answers> = BTreeMap::new();
+            let mut naive = BTreeSet::new();
             let (mut next, mut delayed) = (1, Vec::new());
             for step in steps {
                 match step {
@@ -402,46 +397,39 @@ pub(super) mod tests {
                         next += 1;
                     }
                     Step::RegisterDelayed => if let Some(id) = delayed.pop() {
-                        waiting.register_nobody(id, Answers::One);
-                        naive.insert(id, Answers::One);
+                        waiting.register_nobody(id);
+                        naive.insert(id);
                     }
-                    Step::Register(answers) => {
-                        waiting.register_nobody(next, answers);
-                        naive.insert(next, answers);
+                    Step::Register => {
+                        waiting.register_nobody(next);
+                        naive.insert(next);
                         next += 1;
                     }
                     // One that is waited for, if there are so many, or about as many ids back.
-                    Step::Receive(back) => {
-                        let id = naive.keys().nth(back as usize).copied().unwrap_or(next - back);
-                        let found = waiting.receiver(QueryId::new(id)).map(|(answers, _)| answers);
-                        prop_assert_eq!(found, naive.get(&id).copied());
-                        if found == Some(Answers::One) {
-                            naive.remove(&id);
-                        }
-                    }
-                    Step::Remove(back) => {
-                        let id = naive.keys().nth(back as usize).copied().unwrap_or(next - back);
-                        let found = waiting.remove(QueryId::new(id)).is_some();
-                        prop_assert_eq!(found, naive.remove(&id).is_some());
+                    Step::Take(back) => {
+                        let id = naive.iter().nth(back as usize).copied().unwrap_or(next - back);
+                        let found = waiting.take(QueryId::new(id)).is_some();
+                        prop_assert_eq!(found, naive.remove(&id));
                     }
                 }
-                prop_assert_eq!(waiting.open(), naive.len());
+                prop_assert_eq!(waiting.open, naive.len());
                 prop_assert!(waiting.window.len() <= 64 + 4 * naive.len() + 4);
             }
-            prop_assert_eq!(waiting.end().len(), naive.len());
+            let left: BTreeSet<_> = waiting.drain().map(|(id, _)| id.get()).collect();
+            prop_assert_eq!(left, naive);
         }
     }
 
     #[test]
-    fn window_does_not_grow_behind_a_long_lived_stream() {
+    fn window_does_not_grow_behind_a_call_that_lasts() {
         let mut waiting = Waiting::new();
-        waiting.register_nobody(1, Answers::Many);
+        waiting.register_nobody(1);
         for id in 2..100_000 {
-            waiting.register_nobody(id, Answers::One);
-            assert!(waiting.receiver(QueryId::new(id)).is_some());
+            waiting.register_nobody(id);
+            assert!(waiting.take(QueryId::new(id)).is_some());
         }
         assert!(waiting.window.len() <= 128);
-        assert!(waiting.receiver(QueryId::new(1)).is_some());
-        assert!(waiting.receiver(QueryId::new(2)).is_none());
+        assert!(waiting.take(QueryId::new(1)).is_some());
+        assert!(waiting.take(QueryId::new(2)).is_none());
     }
 }

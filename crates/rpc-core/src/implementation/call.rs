@@ -145,15 +145,31 @@ impl Call {
         user_errors: UserErrors<R>,
         kind: HandlerKind,
     ) -> Option<Stop> {
-        let size = C::size(value);
-        let sent = self.send_if(
-            || user_errors.sent(value),
-            || true,
-            Class::Response,
-            size,
-            |buffer| C::write(value, buffer),
-        );
-        self.not_sent(*sent.err()?, kind)
+        let payload = C::size(value);
+        let size = self.header.message_size(payload);
+        let turn = self.shared.events.turn();
+        // Not `send_if`, whose result is too large for registers.
+        let sent = self.shared.output.send(Class::Response, size, |buffer| {
+            self.header.write_before(payload, buffer)?;
+            C::write(value, buffer)
+        });
+        let sent = match turn {
+            None => sent,
+            Some(turn) => {
+                let (sent, kind) = (sent.map(|()| Some(0)), || user_errors.sent(value));
+                self.told_of_response(&turn, size, sent, kind).map(drop)
+            }
+        };
+        match sent {
+            Ok(()) => None,
+            Err(error) => self.not_responded(*error, kind),
+        }
+    }
+
+    #[cold]
+    fn not_responded(&self, error: SendError, kind: HandlerKind) -> Option<Stop> {
+        self.give_up_slow_reader(&error);
+        self.not_sent(error, kind)
     }
 
     /// Sends a response of this kind with a payload of `payload` bytes, if `wanted` says so under

@@ -1,9 +1,11 @@
 //! A plain RPC whose handler may suspend.
 
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use super::Call;
 use super::handler::{Handler, HandlerKind, Received, Started, Stop, caught};
@@ -12,7 +14,7 @@ use super::slot::{Ran, Slot};
 use crate::connection::query_run::QueryRun;
 use crate::connection::serving::OpenQuery;
 use crate::error::HandlerError;
-use crate::payload::Codec;
+use crate::payload::{self, Codec, Undecodable};
 use crate::rpc::{self, UserErrors};
 use crate::shapes::Types;
 
@@ -78,29 +80,73 @@ impl<F, Q, R, C> Plain<F, Q, R, C> {
         R: 'static,
         C: Codec<Q> + Codec<R>,
     {
-        let Some(value) = query.decode::<Q, C>(rpc::QUERY_LOCATION) else {
-            return Started::Done;
-        };
         let call = query.call();
         let answering = Answering::<R, C>::new(HandlerKind::Plain, self.user_errors);
-        // The common case is apart from the others so that the handler's future is polled as
-        // what it is, rather than through a pointer.
-        match state.give(query) {
-            Given::Now(state) => {
-                let running = (self.handler)(&state, value);
-                // What was lifted for the query is not kept from the handler, which may wait for it.
-                drop(state);
-                match slot.run(running) {
-                    Ran::Over(result) => answering.answer(call, result).into(),
-                    Ran::Suspended(running) => answering.suspended(call, running),
+        // Decoded, handled and answered under one look for panics, so that neither the query nor
+        // the result moves. What is not the usual case is left aside, for the same reason.
+        let mut decoding = Decoding::Begun;
+        let mut started = Started::Done;
+        let over = catch_unwind(AssertUnwindSafe(|| {
+            let value = match payload::read_unguarded(query.data, C::read) {
+                Ok(value) => value,
+                Err(error) => {
+                    decoding = Decoding::Failed(error);
+                    return;
+                }
+            };
+            decoding = Decoding::Over;
+            // The common case is apart from the others so that the handler's future is polled as
+            // what it is, rather than through a pointer.
+            match state.give(query) {
+                Given::Now(state) => {
+                    let running = (self.handler)(&state, value);
+                    // What was lifted for the query is not kept from the handler, which may wait
+                    // for it.
+                    drop(state);
+                    match slot.run(running) {
+                        Ran::Over(result) => {
+                            if let Some(stop) = answering.answer(call, result) {
+                                started = Started::Stop(stop);
+                            }
+                        }
+                        Ran::Suspended(running) => started = answering.suspended(call, running),
+                    }
+                }
+                given => {
+                    started = match given.run(&self.handler, value) {
+                        Ok(running) => answering.start(call, running),
+                        Err(error) => answering.answer(call, Err(error)).into(),
+                    }
                 }
             }
-            given => match given.run(&self.handler, value) {
-                Ok(running) => answering.start(call, running),
-                Err(error) => answering.answer(call, Err(error)).into(),
-            },
+        }));
+        match (decoding, over) {
+            (Decoding::Over, Ok(())) => started,
+            (decoding, over) => ended_early(query, decoding, over),
         }
     }
+}
+
+/// How far reading a query has come.
+enum Decoding {
+    Begun,
+    Failed(Undecodable),
+    Over,
+}
+
+/// The query could not be read, or its decoder or handler has panicked.
+#[cold]
+fn ended_early(query: &Received<'_>, decoding: Decoding, over: thread::Result<()>) -> Started {
+    let panic = over.err().map(|panic| HandlerError::from_panic(&*panic));
+    let call = query.call();
+    let undecodable = match (decoding, panic) {
+        (Decoding::Failed(error), _) => error,
+        (Decoding::Begun, Some(panic)) => payload::panicked(&panic),
+        (Decoding::Over, Some(panic)) => return call.failed(HandlerKind::Plain, panic).into(),
+        (Decoding::Begun | Decoding::Over, None) => return Started::Done,
+    };
+    call.undecodable(rpc::QUERY_LOCATION, &undecodable, query.data);
+    Started::Done
 }
 
 /// How the result of a plain RPC's handler becomes its answer.

@@ -76,11 +76,12 @@ impl Driver {
             call,
             callee,
             tasks,
-            streams,
+            ending,
             admission,
             ..
         } = self;
         let callee = &**callee;
+        let receivers = &mut ending.receivers;
         let mut any = false;
         let held = loop {
             if shared.gate.is_held() {
@@ -102,9 +103,9 @@ impl Driver {
             let handled = if let Some((id, payload)) = Response::split_ok(body) {
                 // Nearly all that precedes the payload, the id among it.
                 let before_payload = bytes.saturating_sub(payload.len() + 1);
-                match messages::payload(shared, tasks, streams, id, payload, bytes) {
+                match messages::payload(shared, tasks, receivers, id, payload, bytes) {
                     Ok(GoesOn::Together) if reader.goes_on_like(bytes, before_payload) => {
-                        messages::updates(shared, tasks, streams, id, reader)
+                        messages::updates(shared, tasks, &mut receivers.streams, id, reader)
                     }
                     other => other.map(drop),
                 }
@@ -120,7 +121,7 @@ impl Driver {
                 match Message::decode(body) {
                     Ok(Message::Response(response)) => {
                         let (id, result) = (response.header.id, response.result);
-                        messages::response(shared, tasks, streams, id, result, bytes).map(drop)
+                        messages::response(shared, tasks, receivers, id, result, bytes).map(drop)
                     }
                     Ok(message) => messages::other(shared, message).map_or(Ok(()), Err),
                     Err(error) => {

@@ -158,6 +158,7 @@ impl Driver {
         {
             self.reader.give_back_room();
             self.writer.give_back_room();
+            self.ending.receivers.waiting.give_back_room();
             output.give_back_room();
         }
     }

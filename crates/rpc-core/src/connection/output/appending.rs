@@ -1,5 +1,7 @@
 //! What is done with the buffer while its lock is held.
 
+use std::sync::Arc;
+
 use bin_prot::WriteError;
 use bytes::Bytes;
 use rpc_wire::QueryId;
@@ -7,6 +9,7 @@ use rpc_wire::frame::{self, AppendError};
 
 use super::{Class, Limits, State};
 use crate::connection::outgoing::SHARED_FROM;
+use crate::connection::waiting::Receiver;
 use crate::error::{ConnectionClosed, SendError};
 
 /// The buffer, while its lock is held.
@@ -20,6 +23,15 @@ impl Appending<'_> {
     #[inline]
     pub(crate) fn issue_id(&mut self) -> QueryId {
         self.state.issue_id()
+    }
+
+    /// Keeps who waits for the answer to the query with this id, which has just been appended, for
+    /// the connection's task.
+    #[inline]
+    pub(crate) fn call(&mut self, id: QueryId, receiver: Arc<dyn Receiver>) {
+        let calls = &mut self.state.calls;
+        calls.made += 1;
+        calls.new.push((id, receiver));
     }
 
     /// Appends one message of `size` bytes, if its class may still be sent and `wanted` says so.
