@@ -62,15 +62,16 @@ pub(super) fn payload(
     payload: &[u8],
     body: usize,
 ) -> Result<GoesOn, End> {
-    if let Some(receiver) = receivers.streams.get(id)
+    if let Some(stream) = receivers.streams.get(id)
         && !shared.events.are_heard()
+        && let Some(intake) = stream.intake()
     {
-        match receiver.update(payload, Note::new(id, body, shared)) {
+        match intake.update(payload, Note::new(id, body, shared)) {
             Taken::Not => {}
             Taken::Alone => return Ok(GoesOn::Alone),
             Taken::Together => return Ok(GoesOn::Together),
             Taken::Then(after) => {
-                let goes_on = follow(shared, tasks, id, receiver, *after)?;
+                let goes_on = follow(shared, tasks, id, stream.receiver(), *after)?;
                 if goes_on == GoesOn::Never {
                     receivers.streams.remove(id);
                 }
@@ -97,7 +98,8 @@ pub(super) fn response(
         body,
         shared,
     };
-    if let Some(receiver) = receivers.streams.get(id) {
+    if let Some(stream) = receivers.streams.get(id) {
+        let receiver = stream.receiver();
         let goes_on = follow(shared, tasks, id, receiver, receiver.response(arrived))?;
         if goes_on == GoesOn::Never {
             receivers.streams.remove(id);
@@ -137,12 +139,19 @@ pub(super) fn updates(
     id: QueryId,
     reader: &mut Reader,
 ) -> Result<(), End> {
-    let Some(receiver) = streams.get(id) else {
+    let Some(stream) = streams.get(id) else {
         return Ok(());
     };
-    let after = receiver.updates(&mut Run::new(reader.unread(), id, shared));
-    if follow(shared, tasks, id, receiver, after)? == GoesOn::Never {
-        streams.remove(id);
+    let Some(intake) = stream.intake() else {
+        return Ok(());
+    };
+    match intake.updates(&mut Run::new(reader.unread(), id, shared)) {
+        After::Keep | After::Stream => {}
+        after => {
+            if follow(shared, tasks, id, stream.receiver(), after)? == GoesOn::Never {
+                streams.remove(id);
+            }
+        }
     }
     Ok(())
 }

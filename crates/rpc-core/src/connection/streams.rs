@@ -1,16 +1,15 @@
-//! The receivers of open streams, where the connection's task finds them without the lock of the
-//! [waiting table](super::waiting), and uses them without counting one more user.
+//! The receivers of [open streams](super::waiting::OpenStreams), where the connection's task finds
+//! them without a lock, and uses them without counting one more user.
 //!
-//! Only that task takes streams out of the table (but for those whose query could not be sent, and
-//! whose id nobody knows), so what is here is what is there. It is a cache nevertheless: ids that meet
-//! push each other out.
+//! Only that task takes streams out of the table, so what is here is what is there. It is a cache
+//! nevertheless: ids that meet push each other out.
 
 use std::fmt;
 use std::sync::Arc;
 
 use rpc_wire::QueryId;
 
-use super::waiting::Receiver;
+use super::waiting::{Intake, Receiver};
 
 /// There are more places as long as there are no more than this for each stream and two ids meet.
 /// Streams that stay open while others come and go have ids that are far apart.
@@ -19,7 +18,31 @@ const SPARSE: usize = 16;
 /// Places that are kept however few streams there are.
 const FEW: usize = 64;
 
-type Entry = (QueryId, Arc<dyn Receiver>);
+pub(super) struct Open {
+    receiver: Arc<dyn Receiver>,
+    /// While nothing but updates has come.
+    intake: Option<Box<dyn Intake>>,
+}
+
+impl Open {
+    /// What takes updates, as long as the stream is open.
+    #[inline]
+    pub(super) fn intake(&mut self) -> Option<&mut (dyn Intake + 'static)> {
+        if self.intake.is_none() {
+            self.intake = self.receiver.clone().intake();
+        }
+        self.intake.as_deref_mut()
+    }
+
+    /// What takes everything else.
+    #[inline]
+    pub(super) fn receiver(&mut self) -> &Arc<dyn Receiver> {
+        self.intake = None;
+        &self.receiver
+    }
+}
+
+type Entry = (QueryId, Open);
 
 /// By id: a power of two of places, of which each has one of the ids that are the same modulo that.
 #[derive(Default)]
@@ -37,11 +60,16 @@ impl Streams {
     }
 
     #[inline]
-    pub(super) fn get(&self, id: QueryId) -> Option<&Arc<dyn Receiver>> {
-        match self.places.get(self.index(id)) {
-            Some(Some((found, receiver))) if *found == id => Some(receiver),
+    pub(super) fn get(&mut self, id: QueryId) -> Option<&mut Open> {
+        let index = self.index(id);
+        match self.places.get_mut(index) {
+            Some(Some((found, open))) if *found == id => Some(open),
             _ => None,
         }
+    }
+
+    fn has(&self, id: QueryId) -> bool {
+        matches!(self.places.get(self.index(id)), Some(Some((found, _))) if *found == id)
     }
 
     #[cold]
@@ -52,14 +80,15 @@ impl Streams {
         let index = self.index(id);
         if let Some(place) = self.places.get_mut(index) {
             self.taken += usize::from(place.is_none());
-            *place = Some((id, receiver));
+            let intake = None;
+            *place = Some((id, Open { receiver, intake }));
         }
     }
 
     /// Whether the place of this id is another's, or not there.
     fn is_in_the_way(&self, id: QueryId) -> bool {
         let place = self.places.get(self.index(id));
-        !matches!(place, Some(None)) && self.get(id).is_none()
+        !matches!(place, Some(None)) && !self.has(id)
     }
 
     fn grow(&mut self) {
@@ -77,7 +106,7 @@ impl Streams {
     /// The stream is over, and so is the room for many if there are few: they will be found in the
     /// table, and come back.
     pub(super) fn remove(&mut self, id: QueryId) {
-        if self.get(id).is_none() {
+        if !self.has(id) {
             return;
         }
         let index = self.index(id);
@@ -135,7 +164,9 @@ mod tests {
                 }
                 for id in -1..40 * stride {
                     match (streams.get(QueryId::new(id)), naive.get(&id)) {
-                        (Some(found), Some(expected)) => prop_assert!(Arc::ptr_eq(found, expected)),
+                        (Some(found), Some(expected)) => {
+                            prop_assert!(Arc::ptr_eq(found.receiver(), expected));
+                        }
                         (found, _) => prop_assert!(found.is_none()),
                     }
                 }
@@ -154,7 +185,7 @@ mod tests {
             for id in ids() {
                 streams.insert(id, Arc::new(Nobody));
             }
-            prop_assert!(ids().all(|id| streams.get(id).is_some()));
+            prop_assert!(ids().all(|id| streams.has(id)));
         }
     }
 }

@@ -37,17 +37,10 @@ pub(crate) trait Receiver: Send + Sync {
     /// wakes who waits (rule T-3).
     fn response(&self, arrived: Arrived<'_>) -> After;
 
-    /// Takes the payload of a response, if it is an update of a stream that is open. Nobody listens
-    /// to the events. This is a shorter way for most of what comes; [`response`](Self::response)
-    /// takes everything.
-    fn update(&self, _payload: &[u8], _note: Note<'_>) -> Taken {
-        Taken::Not
-    }
-
-    /// Takes the updates that have been read right behind a response for which the receiver
-    /// asked to [go on](After::Stream).
-    fn updates(&self, _run: &mut Run<'_>) -> After {
-        After::Keep
+    /// A shorter way for the updates of a stream that is open. Until it is dropped, none of the other
+    /// functions is called but [`abort`](Self::abort).
+    fn intake(self: Arc<Self>) -> Option<Box<dyn Intake>> {
+        None
     }
 
     /// No response will come any more.
@@ -58,6 +51,17 @@ pub(crate) trait Receiver: Send + Sync {
 
     /// Asks the callee to end the stream, if it is one (rule R-SC-23).
     fn abort(&self);
+}
+
+/// What takes the updates of a stream that is open, for the connection's task alone. Nobody listens to
+/// the events.
+pub(crate) trait Intake: Send {
+    /// Takes the payload of a response, if it is an update.
+    fn update(&mut self, payload: &[u8], note: Note<'_>) -> Taken;
+
+    /// Takes the updates that have been read right behind one after which it asked to
+    /// [go on](After::Stream).
+    fn updates(&mut self, run: &mut Run<'_>) -> After;
 }
 
 impl fmt::Debug for dyn Receiver {
@@ -133,7 +137,7 @@ impl Note<'_> {
 pub(crate) enum After {
     /// Nothing.
     Keep,
-    /// Nothing; the receiver takes the [updates](Receiver::updates) that follow in one go.
+    /// Nothing; the intake takes the [updates](Intake::updates) that follow in one go.
     Stream,
     /// The query's place in the table is free.
     Remove,
@@ -143,7 +147,7 @@ pub(crate) enum After {
     Stop(Info),
 }
 
-/// What became of a payload that was tried as an [update](Receiver::update).
+/// What became of a payload that was tried as an [update](Intake::update).
 pub(crate) enum Taken {
     /// Nothing: it is to be handled as a response.
     Not,

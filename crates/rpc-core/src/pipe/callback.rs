@@ -1,5 +1,6 @@
 //! Updates that are handed to a callback where they are read (*rpcs* §10.3).
 
+use std::any::Any;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,12 +13,12 @@ use super::{PipeMessage, PipeResponse};
 use crate::connection::run::OpenRun;
 use crate::dispatch::{decode, undecodable};
 use crate::error::{DispatchError, HandlerError};
-use crate::payload::{Decode, Undecodable};
+use crate::payload::{self, Decode, Undecodable};
 
 /// The initial value is the dispatch's result, and the updates go to `call`, which decodes them.
 pub(crate) struct Callback<T, F> {
     initial: fn(&[u8]) -> Result<T, Undecodable>,
-    /// Locked by the connection's task alone. Gone once the stream is over.
+    /// Used by the connection's task alone, to which it may be lent. Gone once the stream is over.
     call: Mutex<Option<F>>,
 }
 
@@ -41,7 +42,9 @@ pub(crate) fn bytes_to<T, R: Into<PipeResponse> + 'static>(
 /// A callback together with what decodes for it. Its results are small, so that nothing has to be
 /// copied on the way of an update that is taken.
 pub(crate) trait Call: Send + 'static {
-    fn update(&mut self, update: Data<'_>) -> Result<Next, Box<DispatchError>>;
+    /// Says in `decoding` whether it is: a panic is the decoder's then.
+    fn update(&mut self, update: Data<'_>, decoding: &mut bool)
+    -> Result<Next, Box<DispatchError>>;
 
     /// The end of the stream, and of the callback.
     fn closed(self, result: Result<(), DispatchError>);
@@ -71,8 +74,17 @@ where
     F: FnMut(PipeMessage<U>) -> R + Send + 'static,
 {
     #[inline]
-    fn update(&mut self, update: Data<'_>) -> Result<Next, Box<DispatchError>> {
-        let update = decode(update, &self.decode, UPDATE).map_err(Box::new)?;
+    fn update(
+        &mut self,
+        update: Data<'_>,
+        decoding: &mut bool,
+    ) -> Result<Next, Box<DispatchError>> {
+        *decoding = true;
+        let update = match payload::read_unguarded(update, &self.decode) {
+            Ok(update) => update,
+            Err(error) => return Err(Box::new(undecodable(UPDATE, error))),
+        };
+        *decoding = false;
         let response = (self.on_message)(PipeMessage::Update(update));
         response.into().into_next().map_err(Box::new)
     }
@@ -89,7 +101,7 @@ where
     R: Into<PipeResponse>,
     F: FnMut(PipeMessage<&[u8]>) -> R + Send + 'static,
 {
-    fn update(&mut self, update: Data<'_>) -> Result<Next, Box<DispatchError>> {
+    fn update(&mut self, update: Data<'_>, _: &mut bool) -> Result<Next, Box<DispatchError>> {
         let bytes = update.bytes().map_err(Undecodable::wrong_length);
         let bytes = bytes.map_err(|error| undecodable(UPDATE, error));
         let response = (self.0)(PipeMessage::Update(bytes.map_err(Box::new)?));
@@ -118,6 +130,7 @@ impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
     type Initial = T;
     type Update = Next;
     type Kept = ();
+    type Own = Option<F>;
 
     const KEEPS: bool = false;
 
@@ -125,24 +138,33 @@ impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
         decode(Data::new(value), self.initial, INITIAL)
     }
 
-    fn update(&self, update: Data<'_>) -> Result<Next, Box<DispatchError>> {
-        let mut call = self.lock();
-        let Some(call) = &mut *call else {
+    fn lend(&self) -> Option<F> {
+        self.lock().take()
+    }
+
+    fn give_back(&self, call: Option<F>) {
+        *self.lock() = call;
+    }
+
+    fn update(&self, call: &mut Option<F>, update: Data<'_>) -> Result<Next, Box<DispatchError>> {
+        let Some(call) = call else {
             return Ok(Next::Continue);
         };
         // Whatever else it says is left aside: only a yes or no passes what looks for panics.
-        let mut said = Ok(Next::Continue);
-        let goes_on = caught(|| match call.update(update) {
-            Ok(Next::Continue) => true,
-            other => {
-                said = other;
-                false
+        let (mut said, mut decoding) = (Ok(Next::Continue), false);
+        let goes_on = catch_unwind(AssertUnwindSafe(|| {
+            match call.update(update, &mut decoding) {
+                Ok(Next::Continue) => true,
+                other => {
+                    said = other;
+                    false
+                }
             }
-        });
+        }));
         match goes_on {
             Ok(true) => Ok(Next::Continue),
             Ok(false) => said,
-            Err(error) => Err(Box::new(error)),
+            Err(panic) => Err(Box::new(panicked(&*panic, decoding))),
         }
     }
 
@@ -150,27 +172,37 @@ impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
         next
     }
 
-    fn take_run(&self, run: &mut OpenRun<'_, '_>, (): &mut ()) -> Result<Next, DispatchError> {
-        let mut call = self.lock();
-        let Some(call) = &mut *call else {
+    fn take_run(
+        &self,
+        call: &mut Option<F>,
+        run: &mut OpenRun<'_, '_>,
+    ) -> Result<Next, DispatchError> {
+        let Some(call) = call else {
             return Ok(Next::Continue);
         };
-        caught(|| {
+        let mut decoding = false;
+        let taken = catch_unwind(AssertUnwindSafe(|| {
             while let Some(update) = run.next() {
-                match call.update(Data::new(update)).map_err(|error| *error)? {
+                match call.update(Data::new(update), &mut decoding)? {
                     Next::Continue => {}
                     next => return Ok(next),
                 }
             }
             Ok(Next::Continue)
-        })?
+        }));
+        match taken {
+            Ok(next) => next.map_err(|error: Box<_>| *error),
+            Err(panic) => Err(panicked(&*panic, decoding)),
+        }
     }
 
     fn takes_runs(&self) -> bool {
         true
     }
 
-    fn keep_run((): &mut (), (): &mut ()) {}
+    fn keep_run((): &mut (), _: &mut Option<F>) {}
+
+    fn take_unwanted(_: &mut Option<F>) {}
 
     fn closed(&self, result: Result<(), &DispatchError>) {
         let Some(call) = self.lock().take() else {
@@ -178,6 +210,17 @@ impl<T: Send + 'static, F: Call> Sink for Callback<T, F> {
         };
         let result = result.map_err(Clone::clone);
         log_failure(caught(|| call.closed(result)));
+    }
+}
+
+/// What a panic in an update means: the decoder's makes it undecodable.
+#[cold]
+fn panicked(panic: &(dyn Any + Send), decoding: bool) -> DispatchError {
+    let error = HandlerError::from_panic(panic);
+    if decoding {
+        undecodable(UPDATE, payload::panicked(&error))
+    } else {
+        DispatchError::CallbackFailed(error)
     }
 }
 

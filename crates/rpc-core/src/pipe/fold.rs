@@ -41,11 +41,11 @@ impl<R> Future for Fold<R> {
 pub(crate) struct Folding<T, U, A, R, I, S, F> {
     state: fn(&[u8]) -> Result<T, Undecodable>,
     update: fn(&[u8]) -> Result<U, Undecodable>,
-    /// Locked by the connection's task alone. Gone once the stream is over.
+    /// Used by the connection's task alone, to which it may be lent. Gone once the stream is over.
     progress: Mutex<Option<Progress<A, R, I, S, F>>>,
 }
 
-struct Progress<A, R, I, S, F> {
+pub(crate) struct Progress<A, R, I, S, F> {
     init: Option<I>,
     step: S,
     finish: F,
@@ -113,6 +113,7 @@ where
     type Initial = ();
     type Update = Next;
     type Kept = ();
+    type Own = Option<Progress<A, R, I, S, F>>;
 
     const KEEPS: bool = false;
 
@@ -126,9 +127,21 @@ where
         Ok(())
     }
 
-    fn update(&self, update: Data<'_>) -> Result<Next, Box<DispatchError>> {
+    fn lend(&self) -> Self::Own {
+        self.lock().take()
+    }
+
+    fn give_back(&self, progress: Self::Own) {
+        *self.lock() = progress;
+    }
+
+    fn update(
+        &self,
+        progress: &mut Self::Own,
+        update: Data<'_>,
+    ) -> Result<Next, Box<DispatchError>> {
         let update = decode(update, self.update, UPDATE)?;
-        match &mut *self.lock() {
+        match progress {
             Some(progress) => progress.step(update).map_err(Box::new),
             None => Ok(Next::Continue),
         }
@@ -138,9 +151,12 @@ where
         next
     }
 
-    fn take_run(&self, run: &mut OpenRun<'_, '_>, (): &mut ()) -> Result<Next, DispatchError> {
-        let mut progress = self.lock();
-        let Some(progress) = &mut *progress else {
+    fn take_run(
+        &self,
+        progress: &mut Self::Own,
+        run: &mut OpenRun<'_, '_>,
+    ) -> Result<Next, DispatchError> {
+        let Some(progress) = progress else {
             return Ok(Next::Continue);
         };
         while let Some(update) = run.next() {
@@ -157,7 +173,9 @@ where
         true
     }
 
-    fn keep_run((): &mut (), (): &mut ()) {}
+    fn keep_run((): &mut (), _: &mut Self::Own) {}
+
+    fn take_unwanted(_: &mut Self::Own) {}
 
     fn closed(&self, result: Result<(), &DispatchError>) {
         let Some(progress) = self.lock().take() else {

@@ -13,24 +13,25 @@
 //! While ENDING the query keeps its place in the table, because the callee may still send. What
 //! becomes of the values, a queue, a callback or a fold, is up to the [`Sink`].
 
+mod lent;
 mod state;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll};
 
-use rpc_wire::{Data, QueryId, RpcError, stream};
+use rpc_wire::{QueryId, RpcError};
 
 use super::item::Item;
 use super::sink::{Next, Sink};
 use super::{Definition, PipeCloseReason};
 use crate::connection::Shared;
 use crate::connection::gate::Hold;
-use crate::connection::run::Run;
-use crate::connection::waiting::{After, Arrived, Note, Receiver, Taken};
+use crate::connection::waiting::{After, Arrived, Intake, Note, Receiver};
 use crate::error::{DispatchError, HandlerError};
 use crate::tracing_event::ReceivedResponse;
 
+use lent::Lent;
 use state::{Locked, Sleepers, State};
 
 pub(super) use state::{Answer, Stage};
@@ -48,9 +49,6 @@ pub(crate) struct Incoming<S: Sink, E> {
     connection: Weak<Shared>,
     id: OnceLock<QueryId>,
     state: Mutex<State<S, E>>,
-    /// What is kept of a run of updates, until the run is over. Locked by the connection's task
-    /// alone.
-    run: Mutex<S::Kept>,
     /// Whether the state is [`Stage::Open`], for who reads and cannot change it. Only the user can
     /// have changed it since.
     open: AtomicBool,
@@ -63,7 +61,6 @@ impl<S: Sink, E> Incoming<S, E> {
             connection: Arc::downgrade(connection),
             id: OnceLock::new(),
             state: Mutex::new(State::new()),
-            run: Mutex::default(),
             open: AtomicBool::new(false),
         }
     }
@@ -213,14 +210,14 @@ impl<S: Sink, E> Incoming<S, E> {
 
     /// Takes in a run of updates, unless they are not wanted any more. Who is to be woken and what
     /// is to be dropped, once no lock is held.
-    fn take_in(&self, run: &mut S::Kept) -> (Sleepers, S::Kept) {
+    fn take_in(&self, own: &mut S::Own) -> (Sleepers, Option<S::Kept>) {
         let mut state = self.lock();
-        let mut unwanted = S::Kept::default();
-        if state.stage == Stage::Open {
-            S::keep_run(&mut state.kept, run);
+        let unwanted = if state.stage == Stage::Open {
+            S::keep_run(&mut state.kept, own);
+            None
         } else {
-            std::mem::swap(&mut unwanted, run);
-        }
+            Some(S::take_unwanted(own))
+        };
         (state.sleepers(), unwanted)
     }
 
@@ -283,51 +280,8 @@ impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
         }
     }
 
-    fn update(&self, payload: &[u8], note: Note<'_>) -> Taken {
-        if !self.is_open() {
-            return Taken::Not;
-        }
-        let Some(update) = stream::split_update(payload) else {
-            return Taken::Not;
-        };
-        let sink = &self.definition.sink;
-        let after = match sink.update(Data::new(update)) {
-            // The callback has been called, and that was all.
-            Ok(update) if !S::KEEPS => match sink.keep(&mut S::Kept::default(), update) {
-                Next::Continue if !self.is_open() => return Taken::Alone,
-                Next::Continue if sink.takes_runs() => return Taken::Together,
-                next => self.after(next, &note),
-            },
-            Ok(update) => self.accept(Item::Update(update), &note),
-            Err(error) => {
-                note.keep_undecodable(&error, Data::new(payload));
-                self.accept(Item::Failed(*error), &note)
-            }
-        };
-        match after {
-            After::Keep => Taken::Alone,
-            After::Stream => Taken::Together,
-            other => Taken::Then(Box::new(other)),
-        }
-    }
-
-    fn updates(&self, run: &mut Run<'_>) -> After {
-        let mut apart = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut open = run.while_open(&self.open);
-        let next = self.definition.sink.take_run(&mut open, &mut apart);
-        let taken = (run.has_begun() && S::KEEPS).then(|| self.take_in(&mut apart));
-        drop(apart);
-        if let Some((sleepers, unwanted)) = taken {
-            drop(unwanted);
-            sleepers.wake();
-        }
-        match next {
-            Ok(next) => self.after(next, &run.note()),
-            Err(error) => {
-                run.keep_undecodable(&error);
-                self.accept(Item::Failed(error), &run.note())
-            }
-        }
+    fn intake(self: Arc<Self>) -> Option<Box<dyn Intake>> {
+        self.is_open().then(|| Lent::intake(self))
     }
 
     fn fail(&self, error: DispatchError) {

@@ -72,9 +72,12 @@ impl<S: Sink, E> Incoming<S, E> {
     }
 
     /// Takes the user's update.
-    #[inline]
-    pub(super) fn update(&self, update: Data<'_>) -> Item<S, E> {
-        match self.definition.sink.update(update) {
+    fn update(&self, update: Data<'_>) -> Item<S, E> {
+        let sink = &self.definition.sink;
+        let mut own = sink.lend();
+        let taken = sink.update(&mut own, update);
+        sink.give_back(own);
+        match taken {
             Ok(update) => Item::Update(update),
             Err(error) => Item::Failed(*error),
         }

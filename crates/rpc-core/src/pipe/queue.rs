@@ -58,6 +58,7 @@ impl<T: Send + 'static, U: Send + 'static, D: Decode<U>> Sink for Queue<T, U, D>
     type Initial = T;
     type Update = U;
     type Kept = VecDeque<U>;
+    type Own = VecDeque<U>;
 
     const KEEPS: bool = true;
 
@@ -65,18 +66,24 @@ impl<T: Send + 'static, U: Send + 'static, D: Decode<U>> Sink for Queue<T, U, D>
         decode(Data::new(value), self.state, INITIAL)
     }
 
-    fn update(&self, update: Data<'_>) -> Result<U, Box<DispatchError>> {
+    fn lend(&self) -> VecDeque<U> {
+        VecDeque::new()
+    }
+
+    fn give_back(&self, _: VecDeque<U>) {}
+
+    fn update(&self, _: &mut VecDeque<U>, update: Data<'_>) -> Result<U, Box<DispatchError>> {
         decode(update, &self.update, UPDATE).map_err(Box::new)
     }
 
     fn take_run(
         &self,
+        collected: &mut VecDeque<U>,
         run: &mut OpenRun<'_, '_>,
-        apart: &mut VecDeque<U>,
     ) -> Result<Next, DispatchError> {
         let decoded = payload::caught(|| {
             while let Some(update) = run.next() {
-                apart.push_back((self.update)(update)?);
+                collected.push_back((self.update)(update)?);
             }
             Ok(Next::Continue)
         });
@@ -98,13 +105,17 @@ impl<T: Send + 'static, U: Send + 'static, D: Decode<U>> Sink for Queue<T, U, D>
         !self.pushes_back
     }
 
-    fn keep_run(kept: &mut VecDeque<U>, run: &mut VecDeque<U>) {
+    fn keep_run(kept: &mut VecDeque<U>, collected: &mut VecDeque<U>) {
         if kept.is_empty() {
-            std::mem::swap(kept, run);
+            std::mem::swap(kept, collected);
         } else {
-            kept.append(run);
-            shrink(run);
+            kept.append(collected);
+            shrink(collected);
         }
+    }
+
+    fn take_unwanted(collected: &mut VecDeque<U>) -> VecDeque<U> {
+        std::mem::take(collected)
     }
 
     /// The pipe finds out when it has taken everything.

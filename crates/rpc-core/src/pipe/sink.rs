@@ -15,6 +15,8 @@ pub(crate) trait Sink: Send + Sync + 'static {
     type Update: Send;
     /// What is under the stream's lock.
     type Kept: Default + Send;
+    /// What only the connection's task uses: the callback, or where a run is collected.
+    type Own: Send;
 
     /// Whether anything is. If not, an update is dealt with when it has been taken.
     const KEEPS: bool;
@@ -22,8 +24,20 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// Takes the encoded initial value.
     fn initial(&self, value: &[u8]) -> Result<Self::Initial, DispatchError>;
 
+    /// Hands out what only the connection's task uses. Whoever has it keeps it for as long as there
+    /// are updates, and needs no lock for them.
+    fn lend(&self) -> Self::Own;
+
+    /// Takes it back. Nothing but [`update`](Self::update) and [`take_run`](Self::take_run) is called
+    /// before that.
+    fn give_back(&self, own: Self::Own);
+
     /// Takes an encoded update.
-    fn update(&self, update: Data<'_>) -> Result<Self::Update, Box<DispatchError>>;
+    fn update(
+        &self,
+        own: &mut Self::Own,
+        update: Data<'_>,
+    ) -> Result<Self::Update, Box<DispatchError>>;
 
     /// The same update, now that the lock is held and it is known to be wanted.
     fn keep(&self, kept: &mut Self::Kept, update: Self::Update) -> Next;
@@ -32,16 +46,19 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// under it together.
     fn takes_runs(&self) -> bool;
 
-    /// Takes the updates of a run, as long as nothing else is to be done, and keeps them apart. If
-    /// one fails, those before it are kept.
+    /// Takes the updates of a run, as long as nothing else is to be done, and collects them. If
+    /// one fails, those before it are there.
     fn take_run(
         &self,
+        own: &mut Self::Own,
         run: &mut OpenRun<'_, '_>,
-        apart: &mut Self::Kept,
     ) -> Result<Next, DispatchError>;
 
-    /// Moves what was kept apart, which may leave anything that is empty there.
-    fn keep_run(kept: &mut Self::Kept, run: &mut Self::Kept);
+    /// Moves what was collected.
+    fn keep_run(kept: &mut Self::Kept, own: &mut Self::Own);
+
+    /// Takes out what was collected and is not wanted.
+    fn take_unwanted(own: &mut Self::Own) -> Self::Kept;
 
     /// The stream is over. Called once after [`initial`](Self::initial) succeeded, unless the user
     /// has ended it.
