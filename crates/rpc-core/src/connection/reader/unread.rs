@@ -101,11 +101,13 @@ pub(super) fn strip<'a>(bytes: &'a [u8], head: &[u8]) -> Option<&'a [u8]> {
 
 /// Whether the two, which are equally long, are the same.
 ///
-/// What precedes a small update, which is what there are many of, has 8 to 32 bytes: compared as
+/// What precedes a small update, which is what there are many of, has up to 32 bytes: compared as
 /// two pieces of a fixed length, which may overlap, it costs no call.
 #[inline]
 fn are_same(a: &[u8], b: &[u8]) -> bool {
     match b.len() {
+        2..=3 => are_same_in_pieces::<2>(a, b),
+        4..=7 => are_same_in_pieces::<4>(a, b),
         8..=16 => are_same_in_pieces::<8>(a, b),
         17..=32 => are_same_in_pieces::<16>(a, b),
         _ => a == b,
