@@ -255,11 +255,6 @@ mod tests {
 
     #[test]
     fn every_workload_moves() {
-        assert_moves(&[
-            &Ours::Pipelined,
-            &Ours::Tasks,
-            &Ours::Heard,
-            &Ours::Single,
-        ]);
+        assert_moves(&[&Ours::Pipelined, &Ours::Tasks, &Ours::Heard, &Ours::Single]);
     }
 }
