@@ -6,6 +6,7 @@
 use std::{
     collections::VecDeque,
     convert::Infallible,
+    iter,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -124,15 +125,29 @@ pub(crate) fn converted_calls(in_flight: usize) -> Box<dyn FnMut()> {
     })
 }
 
-/// `count` messages without an answer, taken by the transport.
+/// `count` messages without an answer, handled by the callee.
 pub(crate) fn one_way(count: usize) -> Box<dyn FnMut()> {
+    noting(move |caller, note| {
+        for _ in 0..count {
+            NOTE.dispatch(caller, note).expect("room");
+        }
+    })
+}
+
+/// The same, dispatched together.
+pub(crate) fn one_way_together(count: usize) -> Box<dyn FnMut()> {
+    noting(move |caller, note| {
+        let notes = iter::repeat_n(note, count);
+        NOTE.dispatch_all(caller, notes).expect("room");
+    })
+}
+
+fn noting(send: impl Fn(&Connection, &Vec<u8>) + 'static) -> Box<dyn FnMut()> {
     let pair = Pair::new();
     let note = vec![7; 32];
     Box::new(move || {
         pair.run(async {
-            for _ in 0..count {
-                NOTE.dispatch(&pair.caller, &note).expect("room");
-            }
+            send(&pair.caller, &note);
             // The answer of a call says that the callee has handled what came before it.
             ECHO.dispatch(&pair.caller, &note).await.expect("an answer");
         });

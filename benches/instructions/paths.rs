@@ -46,6 +46,7 @@ pub(crate) const PATHS: &[(&str, Prepare)] = &[
     ("64-calls", || calls::calls(64)),
     ("64-calls-converted", || calls::converted_calls(64)),
     ("64-one-way", || calls::one_way(64)),
+    ("64-one-way-together", || calls::one_way_together(64)),
     ("1000-updates", || calls::updates(1000)),
     ("1000-durable-updates", || calls::durable_updates(1000)),
 ];

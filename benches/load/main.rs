@@ -34,11 +34,12 @@ struct Arguments {
 fn main() -> Result<()> {
     let Arguments { plan, json } = Arguments::parse();
     println!("{plan}\n");
-    let systems: [&dyn System; 7] = [
+    let systems: [&dyn System; 8] = [
         &Raw,
         &Ours::Pipelined,
         &Ours::Tasks,
         &Ours::Heard,
+        &Ours::Single,
         &Versioned,
         &Lasting::Durable,
         &Lasting::Followed,

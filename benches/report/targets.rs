@@ -97,8 +97,11 @@ const OURS: &str = "ours";
 /// The same, with as many tasks as calls, as the peers make them.
 const OURS_TASKS: &str = "ours-tasks";
 
+/// The same, with one-way messages dispatched one by one, as the peers make calls.
+const OURS_SINGLE: &str = "ours-single";
+
 /// Those that are no peers.
-const NO_PEERS: [&str; 3] = ["raw", OURS, OURS_TASKS];
+const NO_PEERS: [&str; 4] = ["raw", OURS, OURS_TASKS, OURS_SINGLE];
 
 /// Bytes that one of them may keep in memory, at either side.
 const MEMORY: [(Idle, f64); 2] = [

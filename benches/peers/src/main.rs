@@ -75,10 +75,11 @@ const IDLE: [&dyn idle::System; 6] = [
 /// All systems, in all workloads that are asked for.
 fn compare(plan: &Plan, json: Option<PathBuf>) -> Result<()> {
     println!("{plan}\n");
-    let systems: [&dyn System; 7] = [
+    let systems: [&dyn System; 8] = [
         &Raw,
         &Ours::Pipelined,
         &Ours::Tasks,
+        &Ours::Single,
         &Tarpc,
         &Tonic,
         &Capnp,

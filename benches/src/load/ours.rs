@@ -3,6 +3,7 @@
 mod beside;
 mod connected;
 mod group;
+mod notes;
 mod quiet;
 mod versioned;
 
@@ -11,7 +12,6 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::Pin,
-    sync::atomic::{AtomicU64, Ordering},
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,9 +19,7 @@ use std::{
 use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use bin_prot::{ByteString, Int64Bits};
 use futures_core::Stream;
-use rpc_core::{
-    Connection, Implementations, OneWay, PipeMessage, PipeRpc, Rpc, connection::Config,
-};
+use rpc_core::{Connection, Implementations, PipeMessage, PipeRpc, Rpc, connection::Config};
 use tokio::{net::TcpListener, task::JoinSet};
 
 use super::{
@@ -34,16 +32,13 @@ pub use beside::{Beside, keep_idle};
 pub use connected::Connected;
 use connected::{Heard, listen};
 use group::Shape;
+use notes::Sending;
 pub use quiet::{serve_quietly, subscribe_quietly};
 pub use versioned::Versioned;
 
 static ECHO: Rpc<ByteString, ByteString> = Rpc::new("echo", 1);
 static COUNT: PipeRpc<(), Int64Bits, String> = PipeRpc::new("count", 1);
 static QUIET: PipeRpc<(), Int64Bits, String> = PipeRpc::new("quiet", 1);
-static NOTE: OneWay<ByteString> = OneWay::new("note", 1);
-
-/// Bytes of one-way messages that may wait before their sender does.
-const HIGH_WATER: u64 = 256 * 1024;
 
 /// Calls and pipes of `rpc-core`, by the way in which the caller keeps calls in flight.
 #[derive(Clone, Copy, Debug)]
@@ -54,6 +49,8 @@ pub enum Ours {
     Tasks,
     /// As the first, with a listener to the tracing events at either end, who counts them.
     Heard,
+    /// One-way messages dispatched one by one, where the first dispatches many of them together.
+    Single,
 }
 
 impl System for Ours {
@@ -62,6 +59,7 @@ impl System for Ours {
             Self::Pipelined => "ours",
             Self::Tasks => "ours-tasks",
             Self::Heard => "ours-heard",
+            Self::Single => "ours-single",
         }
     }
 
@@ -71,6 +69,7 @@ impl System for Ours {
             Self::Pipelined => true,
             Self::Tasks => calls && workload.kind != Kind::Calls { in_flight: 1 },
             Self::Heard => (calls && workload.bytes == 32) || workload.kind == Kind::Stream,
+            Self::Single => workload.kind == Kind::OneWay,
         }
     }
 
@@ -92,19 +91,25 @@ impl System for Ours {
             }
             Kind::Calls { .. } | Kind::Paced { .. } | Kind::Connect => match self {
                 Self::Heard => caller::round::<Heard, _>(workload, duration, serve),
-                Self::Pipelined | Self::Tasks => {
+                Self::Pipelined | Self::Tasks | Self::Single => {
                     caller::round::<Connected, _>(workload, duration, serve)
                 }
             },
             Kind::Stream => duel::run(duration, serve, move |to, tally| receive(to, tally, heard)),
             Kind::Callback => duel::run(duration, serve, called_back),
             Kind::State => lasting::plain(duration),
-            Kind::OneWay => duel::run(
-                duration,
-                // Who takes the messages counts them.
-                move |listener| note(listener, bytes),
-                move |to, tally| take_notes(to, tally, bytes),
-            ),
+            Kind::OneWay => {
+                let sending = match self {
+                    Self::Single => Sending::Single,
+                    Self::Pipelined | Self::Tasks | Self::Heard => Sending::Together,
+                };
+                duel::run(
+                    duration,
+                    // Who takes the messages counts them.
+                    move |listener| notes::send(listener, bytes, sending),
+                    move |to, tally| notes::take(to, tally, bytes),
+                )
+            }
             Kind::Group => duel::run(
                 duration,
                 move |listener| group::serve(listener, Shape::MANY, bytes),
@@ -243,39 +248,6 @@ async fn called_back(to: SocketAddr, tally: Tally) -> Result<Infallible> {
     bail!("ended: {:?}", updates.close_reason().await)
 }
 
-/// Sends messages for as long as they are taken.
-async fn note(listener: TcpListener, bytes: usize) -> Result<()> {
-    let socket = duel::accept(&listener).await?;
-    let connection = Connection::create(socket, Config::default()).await?;
-    // One after the other from the same place, as raw puts them into its buffer.
-    let mut message = ByteString(payload(0, bytes));
-    for number in 0_u64.. {
-        message.0[..8].copy_from_slice(&number.to_le_bytes());
-        NOTE.dispatch(&connection, &message)?;
-        if number % 256 == 0 && connection.bytes_to_write() > HIGH_WATER {
-            connection.flushed().await;
-        }
-    }
-    Ok(())
-}
-
-async fn take_notes(to: SocketAddr, tally: Tally, bytes: usize) -> Result<Infallible> {
-    let taken = AtomicU64::new(0);
-    let implementations = Implementations::<()>::builder()
-        .implement_one_way(&NOTE, move |_state, ByteString(message)| {
-            let number = taken.load(Ordering::Relaxed);
-            taken.store(number + 1, Ordering::Relaxed);
-            check(&message, number, bytes).expect("the next number");
-            tally.add(1);
-            async { Ok(()) }
-        })
-        .build()?;
-    let socket = duel::connect(to).await?;
-    let connection = Connection::serve(socket, Config::default(), &implementations, |_| ()).await?;
-    let closed = connection.closed().await;
-    Err(anyhow!("{closed}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::assert_moves;
@@ -283,6 +255,6 @@ mod tests {
 
     #[test]
     fn every_workload_moves() {
-        assert_moves(&[&Ours::Pipelined, &Ours::Tasks, &Ours::Heard]);
+        assert_moves(&[&Ours::Pipelined, &Ours::Tasks, &Ours::Heard, &Ours::Single]);
     }
 }

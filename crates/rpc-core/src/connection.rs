@@ -11,6 +11,7 @@
 //! This file is the handle; the loops are in the task that owns the transport.
 
 mod admission;
+mod bulk;
 mod closed;
 mod closing;
 mod config;

@@ -92,6 +92,17 @@ impl DispatchError {
     }
 }
 
+/// Why [`OneWay::dispatch_all`](crate::OneWay::dispatch_all) has not sent every message.
+#[derive(Clone, Debug, Error)]
+#[error("{sent} messages were sent, and no more")]
+pub struct DispatchAllError {
+    /// How many messages were sent: the first so many.
+    pub sent: usize,
+    /// Why the next one was not.
+    #[source]
+    pub error: DispatchError,
+}
+
 impl From<Box<SendError>> for DispatchError {
     fn from(error: Box<SendError>) -> Self {
         match *error {

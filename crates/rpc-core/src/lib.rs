@@ -143,7 +143,7 @@ pub use connection::Connection;
 pub use direct_stream_writer::{DirectStreamWriter, Flushed, StreamWriteError};
 pub use dispatch::{Dispatch, MappedDispatch};
 pub use environment::{Environment, EnvironmentError};
-pub use error::{ConnectionClosed, DispatchError, HandlerError};
+pub use error::{ConnectionClosed, DispatchAllError, DispatchError, HandlerError};
 pub use expert_rpc::ExpertRpc;
 pub use general_error::{Described, DispatchResult, GeneralError};
 pub use group::{AddError, Group, GroupWriteError};

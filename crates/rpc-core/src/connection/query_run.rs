@@ -41,7 +41,7 @@ impl<'a> QueryRun<'a> {
     /// anything else, which is left where it is; once the connection is closing, handles nothing
     /// for now, or has somebody who wants to know of each query.
     #[inline]
-    fn next(&mut self) -> Option<Received<'_>> {
+    pub(crate) fn next(&mut self) -> Option<Received<'_>> {
         let shared = self.call.shared();
         if shared.output.is_closing()
             || shared.output.has_ended()
@@ -70,6 +70,15 @@ impl<'a> QueryRun<'a> {
             }
         }
         Started::Done
+    }
+
+    /// The query that was taken last.
+    pub(crate) fn last(&self) -> Received<'_> {
+        let payload = self.unread.taken(self.size).unwrap_or_default();
+        Received {
+            context: QueryContext::new(self.call, &self.header),
+            data: Data::new(payload),
+        }
     }
 
     /// What answers the query that was taken last.

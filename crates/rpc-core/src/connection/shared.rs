@@ -300,7 +300,7 @@ impl Shared {
     }
 
     /// Where the peer's menu has the RPC, if queries can say so (rule C-OP-5).
-    fn rank(&self, rpc: &DescriptionRef<'_>) -> Option<usize> {
+    pub(super) fn rank(&self, rpc: &DescriptionRef<'_>) -> Option<usize> {
         if !self.version.has_query_by_rank() {
             return None;
         }

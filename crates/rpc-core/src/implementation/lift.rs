@@ -103,6 +103,11 @@ impl<S: Send + 'static> Implementation<S> {
 pub(crate) trait Source<S> {
     /// Runs the lifting functions. Their panics come out of here (rule R-AU-6).
     fn give(&self, query: &Received<'_>) -> Given<'_, S>;
+
+    /// The state, if it is there for every query, whichever it is.
+    fn own(&self) -> Option<&S> {
+        None
+    }
 }
 
 /// The state for one query.
@@ -167,6 +172,10 @@ impl<S> Source<S> for Own<'_, S> {
     #[inline]
     fn give(&self, _: &Received<'_>) -> Given<'_, S> {
         Given::Now(Now::Borrowed(self.0))
+    }
+
+    fn own(&self) -> Option<&S> {
+        Some(self.0)
     }
 }
 

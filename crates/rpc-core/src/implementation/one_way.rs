@@ -1,14 +1,16 @@
 //! A one-way RPC: nothing is ever sent in answer (rule R-OW-1).
 
+use std::any::Any;
 use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rpc_wire::RpcError;
 
 use super::Call;
 use super::handler::{
-    Handler, HandlerKind, Polled, Received, Running, Started, Stop, at_once, caught, or_panic,
-    poll_at_once, poll_running,
+    Handler, HandlerKind, Polled, Received, Running, Started, Stop, caught, or_panic, poll_at_once,
+    poll_running,
 };
 use super::lift::{Given, Source};
 use super::slot::{Ran, Slot};
@@ -44,12 +46,37 @@ where
     C: Codec<Q>,
 {
     fn handle(&self, state: &dyn Source<S>, query: &Received<'_>) -> Started {
-        self.take(state, query, &mut Slot::default())
+        let (mut slot, mut decoding) = (Slot::default(), false);
+        let handled = catch_unwind(AssertUnwindSafe(|| {
+            self.take(None, state, query, &mut slot, &mut decoding)
+        }));
+        match handled.unwrap_or_else(|panic| Err(Unfinished::panicked(&*panic, decoding))) {
+            Ok(()) => Started::Done,
+            Err(unfinished) => unfinished.go_on(query),
+        }
     }
 
     fn handle_run(&self, state: &dyn Source<S>, run: &mut QueryRun<'_>) -> Started {
-        let mut slot = Slot::default();
-        run.each(|query| self.take(state, query, &mut slot))
+        let (own, mut slot) = (state.own(), Slot::default());
+        loop {
+            let mut decoding = false;
+            // One look for panics for all of them that are as they should be.
+            let handled = catch_unwind(AssertUnwindSafe(|| {
+                while let Some(query) = run.next() {
+                    self.take(own, state, &query, &mut slot, &mut decoding)?;
+                }
+                Ok(())
+            }));
+            let handled =
+                handled.unwrap_or_else(|panic| Err(Unfinished::panicked(&*panic, decoding)));
+            let Err(unfinished) = handled else {
+                return Started::Done;
+            };
+            let started = unfinished.go_on(&run.last());
+            if !matches!(started, Started::Done) {
+                return started;
+            }
+        }
     }
 
     fn kind(&self) -> HandlerKind {
@@ -62,14 +89,19 @@ where
 }
 
 impl<F, Q, C> OneWayHandler<F, Q, C> {
-    /// Takes one message; its handler runs in `slot`.
-    #[inline]
+    /// Takes one message; its handler runs in `slot`. The caller looks for panics, and finds in
+    /// `decoding` whose one is.
+    ///
+    /// Inlined always: a part of the loop over a run, it is handed nothing through memory.
+    #[inline(always)]
     fn take<S, Fut>(
         &self,
+        own: Option<&S>,
         state: &dyn Source<S>,
         query: &Received<'_>,
         slot: &mut Slot<Fut>,
-    ) -> Started
+        decoding: &mut bool,
+    ) -> Result<(), Unfinished>
     where
         S: Send + 'static,
         F: Fn(&S, Q) -> Fut + Send + Sync + 'static,
@@ -77,51 +109,72 @@ impl<F, Q, C> OneWayHandler<F, Q, C> {
         Q: Send + 'static,
         C: Codec<Q>,
     {
-        // Decoded under the same look for panics as the handler, so that the message does not move.
-        let mut decoding = Some(Ok(()));
-        let polled = at_once(|| {
-            let message = match payload::read_unguarded(query.data, C::read) {
-                Ok(message) => message,
-                Err(error) => {
-                    decoding = Some(Err(error));
-                    return Ok(Polled::Over(()));
-                }
-            };
-            decoding = None;
-            match state.give(query) {
+        *decoding = true;
+        let message = payload::read_unguarded(query.data, C::read);
+        *decoding = false;
+        let message = message.map_err(Unfinished::Undecodable)?;
+        let running = match own {
+            Some(state) => (self.handler)(state, message),
+            None => match state.give(query) {
                 Given::Now(state) => {
                     let running = (self.handler)(&state, message);
                     // As for a plain RPC.
                     drop(state);
-                    match slot.run(running) {
-                        Ran::Over(result) => result.map(Polled::Over),
-                        Ran::Suspended(running) => Ok(Polled::Suspended(Box::pin(running))),
-                    }
+                    running
                 }
-                given => poll_running(given.run(&self.handler, message)?),
+                given => {
+                    let polled = given.run(&self.handler, message).and_then(poll_running);
+                    return Err(Unfinished::Ran(polled));
+                }
+            },
+        };
+        match slot.run(running) {
+            Ran::Over(Ok(())) => {
+                query.call().tell(SentResponse::OneWaySoNoResponse);
+                Ok(())
             }
-        });
-        match decoding {
-            None => go_on(query.call(), HandlerKind::OneWay, polled),
-            Some(decoded) => undecodable(query, decoded, polled),
+            Ran::Over(Err(error)) => Err(Unfinished::Ran(Err(error))),
+            Ran::Suspended(running) => {
+                let running = Polled::Suspended(Box::pin(running));
+                Err(Unfinished::Ran(Ok(running)))
+            }
         }
     }
 }
 
-/// A message could not be decoded, or its decoder panicked.
-#[cold]
-fn undecodable(
-    query: &Received<'_>,
-    decoded: Result<(), Undecodable>,
-    polled: Result<Polled<()>, HandlerError>,
-) -> Started {
-    let panicked = polled.err().map(|panic| payload::panicked(&panic));
-    let Some(error) = decoded.err().or(panicked) else {
-        return Started::Done;
-    };
+/// What there is more to be done about than about most messages.
+enum Unfinished {
+    Undecodable(Undecodable),
+    /// How far its handler has come, which nobody has been told.
+    Ran(Result<Polled<()>, HandlerError>),
+}
+
+impl Unfinished {
+    /// The decoder of a message has panicked, or its handler.
+    #[cold]
+    fn panicked(panic: &(dyn Any + Send), decoding: bool) -> Self {
+        let error = HandlerError::from_panic(panic);
+        if decoding {
+            Self::Undecodable(payload::panicked(&error))
+        } else {
+            Self::Ran(Err(error))
+        }
+    }
+
+    #[cold]
+    fn go_on(self, query: &Received<'_>) -> Started {
+        match self {
+            Self::Undecodable(error) => undecodable(query, &error),
+            Self::Ran(polled) => go_on(query.call(), HandlerKind::OneWay, polled),
+        }
+    }
+}
+
+/// A message could not be decoded. Nobody waits who could be told: the connection ends
+/// (rule R-OW-2).
+fn undecodable(query: &Received<'_>, error: &Undecodable) -> Started {
     let shared = query.call().shared();
-    shared.keep_undecodable(QUERY_LOCATION, &error, query.data);
-    // Nobody waits who could be told: the connection ends (rule R-OW-2).
+    shared.keep_undecodable(QUERY_LOCATION, error, query.data);
     let error = located(QUERY_LOCATION, failure(error));
     Started::Stop(Stop::Failed(RpcError::BinIoExn(error).to_sexp()))
 }

@@ -9,12 +9,12 @@ use rpc_core::connection::{
 };
 use rpc_core::{
     AddError, Builder, Client, ConnectError, Connection, ConnectionClosed, DirectStreamWriter,
-    Dispatch, DispatchError, DuplicateImplementations, Environment, EnvironmentError, Exception,
-    ExpertQuery, ExpertRpc, Flushed, Fold, GeneralError, Group, GroupWriteError, HandlerError,
-    Implementation, Implementations, MappedDispatch, NotImplemented, OnException, OnUnknownRpc,
-    OneWay, Pipe, PipeCloseReason, PipeMessage, PipeMetadata, PipeResponse, PipeRpc, QueryContext,
-    Reply, RespondError, Responder, Rpc, RpcShapes, Server, ServerBuilder, SharedHandler, StateRpc,
-    StreamWriteError,
+    Dispatch, DispatchAllError, DispatchError, DuplicateImplementations, Environment,
+    EnvironmentError, Exception, ExpertQuery, ExpertRpc, Flushed, Fold, GeneralError, Group,
+    GroupWriteError, HandlerError, Implementation, Implementations, MappedDispatch, NotImplemented,
+    OnException, OnUnknownRpc, OneWay, Pipe, PipeCloseReason, PipeMessage, PipeMetadata,
+    PipeResponse, PipeRpc, QueryContext, Reply, RespondError, Responder, Rpc, RpcShapes, Server,
+    ServerBuilder, SharedHandler, StateRpc, StreamWriteError,
 };
 
 use crate::rpcs::{COUNT, COUNTER, ECHO, table};
@@ -79,6 +79,7 @@ fn tables_and_definitions_do_not_depend_on_the_types_they_name() {
 
 #[test]
 fn errors_go_into_boxes_and_across_threads() {
+    error::<DispatchAllError>();
     error::<DispatchError>();
     error::<ConnectionClosed>();
     error::<GeneralError>();

@@ -12,6 +12,7 @@ mod closing;
 mod counters;
 mod definitions;
 mod direct_writer;
+mod dispatch_all;
 mod dispatching;
 mod dropping;
 mod events;

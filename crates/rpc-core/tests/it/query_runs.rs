@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
+use bin_prot::WriteError;
 use proptest::prelude::*;
 use rpc_core::connection::{Config, MetadataHook};
+use rpc_core::payload::{BinProt, Codec, Undecodable};
 use rpc_core::{
     Connection, HandlerError, Implementation, Implementations, OnUnknownRpc, OneWay, QueryContext,
     Rpc, SharedHandler, TracingSubscription,
@@ -21,6 +23,25 @@ static BLOCKING: Rpc<String, String> = Rpc::new("blocking", 1);
 static LIFTED: Rpc<String, String> = Rpc::new("lifted", 1);
 static MAPPED: Rpc<String, String> = Rpc::new("mapped", 1);
 static NOTE: OneWay<String> = OneWay::new("note", 1);
+static LIFTED_NOTE: OneWay<String, Careless> = OneWay::new("lifted-note", 1);
+
+/// As bin_prot, but it panics at what begins with a "d".
+enum Careless {}
+
+impl Codec<String> for Careless {
+    fn size(text: &String) -> usize {
+        BinProt::size(text)
+    }
+
+    fn write(text: &String, buffer: &mut Vec<u8>) -> Result<(), WriteError> {
+        BinProt::write(text, buffer)
+    }
+
+    fn read(bytes: &[u8]) -> Result<String, Undecodable> {
+        assert_ne!(bytes.get(1), Some(&b'd'), "on purpose");
+        BinProt::read(bytes)
+    }
+}
 
 /// What a connection's handlers have done.
 #[derive(Clone)]
@@ -83,6 +104,20 @@ fn table() -> Implementations<Log> {
         log.push(format!("lift {}", context.id()));
         Ok(context.id().get())
     });
+    let lifted_note =
+        Implementation::one_way(&LIFTED_NOTE, |(log, id): &(Log, i64), text: String| {
+            log.push(format!("with {id}"));
+            let acted = answer(log.act(&text), text);
+            async { acted.await.map(drop) }
+        });
+    let lifted_note = lifted_note.try_lift(|log: &Log, context: &QueryContext<'_>| {
+        let id = context.id().get();
+        match id % 7 {
+            0 => Err(HandlerError::new("not this one")),
+            1 => panic!("nor this one"),
+            _ => Ok((log.clone(), id)),
+        }
+    });
     let handler =
         SharedHandler::new(|log: &Log, _version, text: String| answer(log.act(&text), text));
     let mapped = Implementation::mapped(&MAPPED, &handler, Ok, |text| Ok(format!("<{}>", text?)));
@@ -93,6 +128,7 @@ fn table() -> Implementations<Log> {
         .implement_blocking(&BLOCKING, |log, text| log.act(&text).map(|()| text))
         .implementation(lifted)
         .implementation(mapped)
+        .implementation(lifted_note)
         .implement_one_way(&NOTE, |log, text: String| {
             let acted = answer(log.act(&text), text);
             async { acted.await.map(drop) }
@@ -117,6 +153,7 @@ impl Ask {
             2 => LIFTED.description(),
             3 => NOTE.description(),
             4 => MAPPED.description(),
+            5 => LIFTED_NOTE.description(),
             _ => Description::new("missing", 1),
         };
         let payload = match letter {
@@ -187,7 +224,7 @@ async fn outcome(asked: &[Ask], first: i64, version: i64, together: bool) -> Out
 fn asked() -> impl Strategy<Value = Vec<Ask>> {
     let letters = |letters: &'static [char]| {
         let one = (
-            prop_oneof![3 => Just(0), 1 => Just(1), 1 => Just(2), 3 => Just(3), 3 => Just(4), 1 => Just(5)],
+            prop_oneof![3 => Just(0), 1 => Just(1), 1 => Just(2), 3 => Just(3), 3 => Just(4), 2 => Just(5), 1 => Just(6)],
             prop_oneof![6 => Just('r'), 1 => proptest::sample::select(letters)],
             1..8_usize,
         );
@@ -196,7 +233,7 @@ fn asked() -> impl Strategy<Value = Vec<Ask>> {
     };
     prop_oneof![
         letters(&['f', 'p', 'L', 'h', 's']),
-        letters(&['f', 'p', 'L', 'h', 'u', 'l', 'c']),
+        letters(&['f', 'p', 'L', 'h', 'u', 'd', 'l', 'c']),
     ]
     .prop_map(|asked| asked.concat())
 }

@@ -97,8 +97,12 @@ async fn undecodable_queries_are_kept_as_they_came() {
     // What can be decoded is nobody's business.
     peer.query(5, &plain, &"fine").await;
     peer.expect_answer(5, &"fine").await;
-    let message = peer.query_message(6, &NOTE.description(), b"\x05he");
-    peer.send_bytes(&message).await;
+    // The last of several messages that are alike.
+    let mut messages = Vec::new();
+    for (id, payload) in [(200, b"\x02on"), (201, b"\x02tw"), (202, b"\x05he")] {
+        messages.extend(peer.query_message(id, &NOTE.description(), payload));
+    }
+    peer.send_bytes(&messages).await;
     connection.closed().await;
     kept.expect(&[b"\x05he"], &[]);
 }
