@@ -16,7 +16,7 @@ use benches::load::{
     Plan, System,
     lasting::Lasting,
     ours::{Ours, Versioned},
-    raw::Raw,
+    raw::{Raw, RawHandshake},
     results::{self, Conditions, Results},
 };
 use clap::Parser;
@@ -34,8 +34,9 @@ struct Arguments {
 fn main() -> Result<()> {
     let Arguments { plan, json } = Arguments::parse();
     println!("{plan}\n");
-    let systems: [&dyn System; 8] = [
+    let systems: [&dyn System; 9] = [
         &Raw,
+        &RawHandshake,
         &Ours::Pipelined,
         &Ours::Tasks,
         &Ours::Heard,

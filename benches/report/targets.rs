@@ -101,7 +101,7 @@ const OURS_TASKS: &str = "ours-tasks";
 const OURS_SINGLE: &str = "ours-single";
 
 /// Those that are no peers.
-const NO_PEERS: [&str; 4] = ["raw", OURS, OURS_TASKS, OURS_SINGLE];
+const NO_PEERS: [&str; 5] = ["raw", OURS, OURS_TASKS, OURS_SINGLE, "raw-handshake"];
 
 /// Bytes that one of them may keep in memory, at either side.
 const MEMORY: [(Idle, f64); 2] = [

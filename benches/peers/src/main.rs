@@ -17,7 +17,7 @@ use anyhow::Result;
 use benches::load::{
     Plan, System,
     ours::Ours,
-    raw::Raw,
+    raw::{Raw, RawHandshake},
     results::{self, Conditions, Results},
 };
 use benches::memory::{self as idle, Bare, Side};
@@ -75,8 +75,9 @@ const IDLE: [&dyn idle::System; 6] = [
 /// All systems, in all workloads that are asked for.
 fn compare(plan: &Plan, json: Option<PathBuf>) -> Result<()> {
     println!("{plan}\n");
-    let systems: [&dyn System; 8] = [
+    let systems: [&dyn System; 9] = [
         &Raw,
+        &RawHandshake,
         &Ours::Pipelined,
         &Ours::Tasks,
         &Ours::Single,

@@ -1,5 +1,7 @@
 //! The limit: frames over TCP that nobody understands, read and written in batches.
 
+mod handshake;
+
 use std::{
     collections::VecDeque,
     convert::Infallible,
@@ -20,6 +22,8 @@ use super::{
     duel::{self, Tally},
     pacer::Pacer,
 };
+
+pub use handshake::RawHandshake;
 
 /// How much is sent at once where nothing is waited for.
 pub(super) const BATCH_BYTES: usize = 64 * 1024;
@@ -78,15 +82,14 @@ async fn echo(listener: TcpListener) -> Result<()> {
     loop {
         tokio::select! {
             socket = duel::accept(&listener) => {
-                connections.spawn(echo_one(socket?));
+                connections.spawn(echo_one(Io::new(socket?, HIGH_WATER)));
             }
             Some(ended) = connections.join_next() => ended??,
         }
     }
 }
 
-async fn echo_one(socket: TcpStream) -> Result<()> {
-    let mut io = Io::new(socket, HIGH_WATER);
+async fn echo_one(mut io: Io) -> Result<()> {
     while io.turn().await? {
         while let Some(body) = io.input.next_frame()? {
             put_frame(&mut io.output, body);
@@ -351,7 +354,7 @@ mod tests {
 
     #[test]
     fn every_workload_moves() {
-        assert_moves(&[&Raw]);
+        assert_moves(&[&Raw, &RawHandshake]);
     }
 
     #[test]
