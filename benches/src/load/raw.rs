@@ -90,12 +90,14 @@ async fn echo(listener: TcpListener) -> Result<()> {
 }
 
 async fn echo_one(mut io: Io) -> Result<()> {
-    while io.turn().await? {
+    loop {
         while let Some(body) = io.input.next_frame()? {
             put_frame(&mut io.output, body);
         }
+        if !io.turn().await? {
+            return Ok(());
+        }
     }
-    Ok(())
 }
 
 /// Keeps `in_flight` frames on their way, each followed by another as it comes back.
