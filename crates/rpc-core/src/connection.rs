@@ -60,7 +60,6 @@ use end::Ending;
 use output::Stage;
 use reader::Reader;
 pub(crate) use shared::{Asking, NO_METADATA, Shared};
-use writer::Writer;
 
 pub use closed::{Closed, ClosedBy};
 pub(crate) use closing::Cause;
@@ -161,16 +160,11 @@ impl Connection {
             }),
             metadata: None,
         };
-        let state = match catch_unwind(AssertUnwindSafe(|| state(&connection))) {
-            Ok(state) => state,
-            Err(panic) => {
-                // The peer has agreed, and is to see that we had as well.
-                let mut writer = Writer::new(config.write_timeout);
-                writer.write_now(&shared.output, &mut *io).await;
-                let error = HandlerError::from_panic(&*panic);
-                return Err(failed(HandshakeFailure::State(error)));
-            }
-        };
+        let state = catch_unwind(AssertUnwindSafe(|| state(&connection)));
+        let state = state.map_err(|panic| {
+            let error = HandlerError::from_panic(&*panic);
+            failed(HandshakeFailure::State(error))
+        })?;
         let offered = config.custom_menu.as_ref().and(shared.local_menu.as_ref());
         let callee = implementations.instance(state, offered);
         let driver = Driver::new(shared, io, reader, callee, ending, &config);

@@ -239,12 +239,9 @@ pub(super) async fn run(
 ) -> Result<Agreed, HandshakeFailure> {
     let mut exchange = Exchange::new(io, reader, config);
     let agreement = agree(&mut exchange, config, local).await;
-    if let Err(failure) = &agreement {
-        // Otherwise it leaves with what the connection sends first.
-        exchange.send_now().await;
-        if let Some(limit) = limit_met(failure) {
-            config.limits_met().add(limit);
-        }
+    exchange.send_now().await;
+    if let Err(Some(limit)) = agreement.as_ref().map_err(limit_met) {
+        config.limits_met().add(limit);
     }
     let agreement = agreement?;
     let (bytes_sent, unsent) = exchange.finish();

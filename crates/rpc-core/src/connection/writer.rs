@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
-use super::Transport;
 use super::outgoing::Outgoing;
 use super::output::Output;
 
@@ -55,15 +54,6 @@ impl Writer {
             Poll::Ready(_) => (self.waiting_since, self.next_waiting_since) = (None, None),
         }
         poll
-    }
-
-    /// Writes what the transport takes at once. What becomes of the rest makes no difference any more.
-    pub(crate) async fn write_now(&mut self, output: &Output, io: &mut (dyn Transport + 'static)) {
-        std::future::poll_fn(|cx| {
-            let _written = self.poll_all(output, Pin::new(&mut *io), cx);
-            Poll::Ready(())
-        })
-        .await;
     }
 
     /// Gives back the room that only a busy connection needs.

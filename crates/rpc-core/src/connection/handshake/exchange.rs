@@ -154,8 +154,8 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Sends what is left of ours, as far as the transport takes it at once: the peer is to see as much
-    /// as we have seen of it.
+    /// Sends what is left of ours, as far as the transport takes it at once: the peer is to see the
+    /// same agreement or failure, even if the program has no more time for this connection.
     pub(super) async fn send_now(&mut self) {
         std::future::poll_fn(|cx| {
             // What became of it makes no difference any more.
