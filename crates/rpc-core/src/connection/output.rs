@@ -381,9 +381,8 @@ impl Output {
     pub(super) fn give_back_room(&self) {
         let mut state = self.lock();
         state.buffer.give_back_room();
-        if state.calls.new.is_empty() {
-            state.calls.new = Vec::new();
-        }
+        // The connection's task has just fetched them.
+        state.calls.new.shrink_to_fit();
     }
 
     /// Bytes in the bodies of all messages ever sent, those of the handshake included.

@@ -1,7 +1,7 @@
 //! The receivers of [open streams](super::waiting::OpenStreams), where the connection's task finds
 //! them without a lock, and uses them without counting one more user.
 //!
-//! Only that task takes streams out of the table, so what is here is what is there. It is a cache
+//! Only that task takes streams out of there, so what is here is what is there. It is a cache
 //! nevertheless: ids that meet push each other out.
 
 use std::fmt;

@@ -139,7 +139,7 @@ pub(crate) enum After {
     Keep,
     /// Nothing; the intake takes the [updates](Intake::updates) that follow in one go.
     Stream,
-    /// The query's place in the table is free.
+    /// The stream is over.
     Remove,
     /// No further message is handled until this is ready (rule C-BP-1).
     Wait(BoxFuture<()>),
@@ -330,9 +330,7 @@ impl Waiting {
     /// Gives back the room that only a busy connection needs.
     pub(super) fn give_back_room(&mut self) {
         self.fetched = Vec::new();
-        if self.window.is_empty() {
-            self.window = VecDeque::new();
-        }
+        self.window.shrink_to_fit();
     }
 }
 

@@ -190,7 +190,7 @@ pub(super) fn poll_running<T>(mut running: Running<T>) -> Result<Polled<T>, Hand
 }
 
 /// What a handler has come to without suspending. Its panic is a failure like others.
-pub(super) fn at_once<T>(
+fn at_once<T>(
     run: impl FnOnce() -> Result<Polled<T>, HandlerError>,
 ) -> Result<Polled<T>, HandlerError> {
     or_panic(catch_unwind(AssertUnwindSafe(run)))

@@ -28,8 +28,8 @@ pub(crate) trait Sink: Send + Sync + 'static {
     /// are updates, and needs no lock for them.
     fn lend(&self) -> Self::Own;
 
-    /// Takes it back. Nothing but [`update`](Self::update) and [`take_run`](Self::take_run) is called
-    /// before that.
+    /// Takes it back. Before that, neither [`initial`](Self::initial) nor [`closed`](Self::closed) is
+    /// called.
     fn give_back(&self, own: Self::Own);
 
     /// Takes an encoded update.

@@ -158,7 +158,9 @@ impl Driver {
         {
             self.reader.give_back_room();
             self.writer.give_back_room();
-            self.ending.receivers.waiting.give_back_room();
+            let waiting = &mut self.ending.receivers.waiting;
+            waiting.fetch(output);
+            waiting.give_back_room();
             output.give_back_room();
         }
     }

@@ -108,7 +108,7 @@ impl Appending<'_> {
 
     /// Whether messages of this class may still be sent.
     #[inline]
-    pub(crate) fn allow(&self, class: Class) -> Result<(), Box<SendError>> {
+    fn allow(&self, class: Class) -> Result<(), Box<SendError>> {
         if class.allowed_in(self.state.stage) {
             return Ok(());
         }
