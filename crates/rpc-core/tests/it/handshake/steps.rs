@@ -466,7 +466,7 @@ fn errors_name_the_connection_and_the_step() {
         (
             HandshakeFailure::Transport {
                 step,
-                source: std::io::ErrorKind::BrokenPipe.into(),
+                source: io::ErrorKind::BrokenPipe.into(),
             },
             "(Transport_closed_during_step Connection_metadata)",
         ),
