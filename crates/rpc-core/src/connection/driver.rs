@@ -106,13 +106,19 @@ impl Driver {
     }
 
     /// Serves the connection until it is over.
-    pub(super) async fn run(mut self) {
-        let rest = match self.begin().and_then(|end| self.end(end)) {
-            Some(rest) => rest,
-            None => std::future::poll_fn(|cx| self.poll_serve(cx)).await,
-        };
-        // Apart, since a connection that is open needs no room for it.
-        Box::pin(self.close(rest)).await;
+    #[expect(
+        clippy::manual_async_fn,
+        reason = "the future of an `async fn` has room for `self` twice"
+    )]
+    pub(super) fn run(mut self) -> impl Future<Output = ()> + Send {
+        async move {
+            let rest = match self.begin().and_then(|end| self.end(end)) {
+                Some(rest) => rest,
+                None => std::future::poll_fn(|cx| self.poll_serve(cx)).await,
+            };
+            // Apart, since a connection that is open needs no room for it.
+            Box::pin(self.close(rest)).await;
+        }
     }
 
     /// Makes the first heartbeat, and handles what came right behind the handshake: the answers leave
