@@ -10,6 +10,7 @@ mod calls;
 mod catalogue;
 mod closing;
 mod counters;
+mod counting;
 mod definitions;
 mod direct_writer;
 mod dispatch_all;

@@ -1,10 +1,7 @@
 //! The two steps: what is sent when, how long they may take, and their errors in words.
 
 use std::io;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bin_prot::{Info, Sexp};
@@ -12,10 +9,10 @@ use rpc_core::Connection;
 use rpc_core::connection::{Config, HandshakeError, HandshakeFailure, Step};
 use rpc_wire::handshake::{HeaderError, MetadataError, NegotiationError, PeerMetadata};
 use rpc_wire::{CloseReason, Description, Header, Menu, Message};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{sleep, timeout};
 
 use super::{check_failure, creating, identified};
+use crate::counting::Counting;
 use crate::pair::{CAPACITY, connect, now, offering, settle, version};
 use crate::peer::{Peer, framed, header};
 use crate::rpcs::{ECHO, Notes, table};
@@ -240,52 +237,13 @@ async fn sending_is_not_limited_by_the_step() {
     assert_eq!(connection.bytes_to_write(), 0);
 }
 
-/// A transport that counts how often it is written to.
-struct Counting<T> {
-    io: T,
-    writes: Arc<AtomicUsize>,
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Counting<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Counting<T> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.writes.fetch_add(1, Ordering::Relaxed);
-        Pin::new(&mut self.io).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
-    }
-}
-
 /// C-HS-1, C-HS-5: both frames of a handshake leave in one write if the peer's are there, and the first
 /// call with the first heartbeat in another.
 #[tokio::test(start_paused = true)]
 async fn peer_that_has_introduced_itself_is_written_to_once() {
     let (mut peer, io) = Peer::new(CAPACITY);
     peer.send_handshake(11).await;
-    let writes = Arc::new(AtomicUsize::new(0));
-    let transport = Counting {
-        io,
-        writes: writes.clone(),
-    };
+    let (transport, writes) = Counting::new(io);
     let created = Connection::create(transport, Config::default()).await;
     let connection = created.unwrap();
     assert_eq!(writes.load(Ordering::Relaxed), 1);
