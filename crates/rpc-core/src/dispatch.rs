@@ -24,12 +24,18 @@ pub(crate) const LOCATION: &str = "client-side rpc response un-bin-io'ing";
 /// The pending response to one query; a future.
 ///
 /// Holds a handle to the connection. Dropping it forgets the response.
+///
+/// If much waits to be written, and more than half of the connection's open calls are among it, this
+/// gives way once, even if the response is there: it is polled again behind the connection's task, so
+/// that the peer has something to do meanwhile.
 #[must_use = "the response is forgotten unless this is awaited"]
 pub struct Dispatch<R> {
     call: Arc<PlainCall<R>>,
     /// The response has been handed out.
     over: bool,
-    _connection: Connection,
+    /// The connection's task has been let write once.
+    gave_way: bool,
+    connection: Connection,
 }
 
 impl<R> Dispatch<R> {
@@ -44,7 +50,8 @@ impl<R> Dispatch<R> {
         Self {
             call,
             over: false,
-            _connection: connection.clone(),
+            gave_way: false,
+            connection: connection.clone(),
         }
     }
 }
@@ -56,6 +63,10 @@ impl<R> Future for Dispatch<R> {
         let this = self.get_mut();
         if this.over {
             // As with any future, polling it again after the end is a mistake; it never resolves.
+            return Poll::Pending;
+        }
+        let output = &this.connection.shared().output;
+        if output.gives_way(&mut this.gave_way, cx) {
             return Poll::Pending;
         }
         let polled = this.call.poll(cx);

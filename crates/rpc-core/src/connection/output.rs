@@ -88,6 +88,8 @@ pub(crate) struct Output {
     /// Copies of what is under the lock, for what is asked often.
     stage: AtomicU8,
     closing: AtomicBool,
+    /// Those who take answers let the connection's task write first.
+    give_way: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -96,7 +98,12 @@ pub(crate) struct Output {
 struct Calls {
     made: u64,
     new: Vec<Called>,
+    /// How many have been made since it last took the buffer.
+    unsent: u64,
 }
+
+/// Bytes for which a write of their own is worth it.
+const WORTH_A_WRITE: usize = 16 * 1024;
 
 #[derive(Debug)]
 struct State {
@@ -149,6 +156,7 @@ impl Output {
             limits,
             stage: AtomicU8::new(Stage::Open as u8),
             closing: AtomicBool::new(false),
+            give_way: AtomicBool::new(false),
             state: Mutex::new(State {
                 stage: Stage::Open,
                 closed: None,
@@ -207,6 +215,7 @@ impl Output {
         let result = append(&mut Appending {
             state: &mut state,
             limits: self.limits,
+            give_way: &self.give_way,
         });
         let task = if state.appended == before {
             None
@@ -233,6 +242,23 @@ impl Output {
     /// Exchanges the calls that have been made since this was last done for `empty`.
     pub(super) fn take_calls(&self, empty: &mut Vec<Called>) {
         std::mem::swap(&mut self.lock().calls.new, empty);
+    }
+
+    /// Whether whoever waits for an answer, and has not given way yet, is to let the connection's task
+    /// write before it looks for it; it is woken again.
+    ///
+    /// Those who take their answers and make a call for each would make as many as there can be before
+    /// the connection's task has its turn. The peer would have nothing to do meanwhile, and nor would
+    /// this side while the peer answers them all. Once for each call, since the transport may not take
+    /// more.
+    #[inline]
+    pub(crate) fn gives_way(&self, gave_way: &mut bool, cx: &Context<'_>) -> bool {
+        if *gave_way || !self.give_way.load(Ordering::Relaxed) {
+            return false;
+        }
+        *gave_way = true;
+        cx.waker().wake_by_ref();
+        true
     }
 
     /// The largest body of a message.
@@ -354,6 +380,8 @@ impl Output {
         state.accepted = 0;
         std::mem::swap(taken, &mut state.buffer);
         state.bounded = 0;
+        state.calls.unsent = 0;
+        self.give_way.store(false, Ordering::Relaxed);
         let flushed = state.flushed;
         let waiting = state.flush_waiters.reached(flushed);
         drop(state);

@@ -19,6 +19,11 @@ const FIRST_CAPACITY: usize = 1024;
 /// What it grows to when reads fill it: more bytes for one system call. Also what one read takes
 /// at most, unless it completes a larger frame, so that no batch holds up others for long.
 pub(crate) const BUSY_CAPACITY: usize = 64 * 1024;
+/// The same, as long as frames are large: a read takes several of them, and handling them takes no
+/// longer than a batch of small ones.
+const LARGE_CAPACITY: usize = 256 * 1024;
+/// The body of a large frame has at least so many bytes.
+const LARGE: usize = 16 * 1024;
 /// What is kept after a large message.
 const KEEP_CAPACITY: usize = 1024 * 1024;
 
@@ -30,6 +35,8 @@ pub(crate) struct Reader {
     end: usize,
     limit: usize,
     bytes_read: u64,
+    /// Whether the last frame was large of which a read left a part behind.
+    large: bool,
 }
 
 impl Reader {
@@ -41,6 +48,7 @@ impl Reader {
             end: 0,
             limit,
             bytes_read: 0,
+            large: false,
         }
     }
 
@@ -111,16 +119,21 @@ impl Reader {
     ) -> Poll<io::Result<usize>> {
         self.make_room();
         let missing = self.missing();
+        let busy = if self.large {
+            LARGE_CAPACITY
+        } else {
+            BUSY_CAPACITY
+        };
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
-        let most = room.len().min(missing.max(BUSY_CAPACITY));
+        let most = room.len().min(missing.max(busy));
         let room = room.get_mut(..most).unwrap_or_default();
         let mut buf = ReadBuf::new(room);
         ready!(io.poll_read(cx, &mut buf))?;
         let filled = buf.filled().len();
         self.end += filled;
-        if self.end == self.buffer.len() && self.buffer.len() < BUSY_CAPACITY {
+        if self.end == self.buffer.len() && self.buffer.len() < busy {
             // There was more than fitted: read more at once from now on.
-            self.buffer.resize(self.buffer.len() * 4, 0);
+            self.buffer.resize((self.buffer.len() * 4).min(busy), 0);
         }
         Poll::Ready(Ok(filled))
     }
@@ -133,11 +146,14 @@ impl Reader {
         }
     }
 
-    /// How many bytes the frame lacks that has begun to arrive.
-    fn missing(&self) -> usize {
+    /// How many bytes the frame lacks that has begun to arrive. Notes whether it is large.
+    fn missing(&mut self) -> usize {
         let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
         match frame::body_length(unread, self.limit) {
-            Ok(Some(length)) => (frame::LENGTH_BYTES + length).saturating_sub(unread.len()),
+            Ok(Some(length)) => {
+                self.large = length >= LARGE;
+                (frame::LENGTH_BYTES + length).saturating_sub(unread.len())
+            }
             Ok(None) | Err(_) => 0,
         }
     }
@@ -214,6 +230,43 @@ mod tests {
         drop(far);
         assert_eq!(fill(&mut reader, &mut near).await, 0);
         assert!(reader.buffer.len() <= KEEP_CAPACITY);
+    }
+
+    /// Frames with bodies of `size` bytes are there as far as anybody wants to read: the most that
+    /// a read takes.
+    async fn most_at_once(reader: &mut Reader, size: usize) -> usize {
+        let mut frame = (size as u64).to_le_bytes().to_vec();
+        frame.resize(frame::LENGTH_BYTES + size, 5);
+        let (mut far, mut near) = tokio::io::duplex(4 << 20);
+        far.write_all(&frame.repeat((4 << 20) / frame.len()))
+            .await
+            .unwrap();
+        drop(far);
+        let mut most = 0;
+        loop {
+            let read = fill(reader, &mut near).await;
+            if read == 0 {
+                return most;
+            }
+            most = most.max(read);
+            while reader.next_frame().unwrap().is_some() {}
+        }
+    }
+
+    #[tokio::test]
+    async fn a_read_takes_more_as_long_as_frames_are_large() {
+        let mut reader = Reader::new(frame::DEFAULT_LIMIT);
+        let most = most_at_once(&mut reader, 100).await;
+        assert!((BUSY_CAPACITY / 2..=BUSY_CAPACITY).contains(&most));
+        let most = most_at_once(&mut reader, LARGE - 1).await;
+        assert!((BUSY_CAPACITY / 2..=BUSY_CAPACITY).contains(&most));
+        let most = most_at_once(&mut reader, LARGE).await;
+        assert!((LARGE_CAPACITY / 2..=LARGE_CAPACITY).contains(&most));
+        // The first of them has ended a read, and not at the end of a frame.
+        let read = most_at_once(&mut reader, 100).await;
+        assert!(read > BUSY_CAPACITY && !reader.large);
+        let most = most_at_once(&mut reader, 100).await;
+        assert!((BUSY_CAPACITY / 2..=BUSY_CAPACITY).contains(&most));
     }
 
     #[tokio::test]

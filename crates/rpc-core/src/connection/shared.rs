@@ -198,7 +198,10 @@ impl Shared {
                 return;
             };
             match answers {
-                Answers::One => output.call(id, receiver),
+                Answers::One => {
+                    let answered = self.answered.load(Ordering::Relaxed);
+                    output.call(id, receiver, answered);
+                }
                 // Nobody was there before: the id is new.
                 Answers::Many => drop(self.open_streams().insert(id, receiver)),
             }

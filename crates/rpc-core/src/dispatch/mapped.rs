@@ -21,6 +21,8 @@ pub struct MappedDispatch<T> {
     call: Arc<dyn MappedCall<T>>,
     /// The response has been handed out.
     over: bool,
+    /// The connection's task has been let write once.
+    gave_way: bool,
     connection: Connection,
 }
 
@@ -80,6 +82,7 @@ impl<T> MappedDispatch<T> {
         Self {
             call,
             over: false,
+            gave_way: false,
             connection,
         }
     }
@@ -146,6 +149,10 @@ impl<T> Future for MappedDispatch<T> {
         let this = self.get_mut();
         if this.over {
             // As with any future, polling it again after the end is a mistake; it never resolves.
+            return Poll::Pending;
+        }
+        let output = &this.connection.shared().output;
+        if output.gives_way(&mut this.gave_way, cx) {
             return Poll::Pending;
         }
         let polled = this.call.poll(cx);

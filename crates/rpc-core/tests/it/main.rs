@@ -21,6 +21,7 @@ mod exceptions;
 mod expert;
 mod expert_dispatch;
 mod general_error;
+mod giving_way;
 mod group;
 mod handshake;
 mod heartbeat;

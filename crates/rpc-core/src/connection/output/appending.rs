@@ -1,13 +1,14 @@
 //! What is done with the buffer while its lock is held.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bin_prot::WriteError;
 use bytes::Bytes;
 use rpc_wire::QueryId;
 use rpc_wire::frame::{self, AppendError};
 
-use super::{Class, Limits, State};
+use super::{Class, Limits, State, WORTH_A_WRITE};
 use crate::connection::outgoing::SHARED_FROM;
 use crate::connection::waiting::Receiver;
 use crate::error::{ConnectionClosed, SendError};
@@ -16,6 +17,7 @@ use crate::error::{ConnectionClosed, SendError};
 pub(crate) struct Appending<'a> {
     pub(super) state: &'a mut State,
     pub(super) limits: Limits,
+    pub(super) give_way: &'a AtomicBool,
 }
 
 impl Appending<'_> {
@@ -26,12 +28,20 @@ impl Appending<'_> {
     }
 
     /// Keeps who waits for the answer to the query with this id, which has just been appended, for
-    /// the connection's task.
+    /// the connection's task. So many calls have been `answered` by now.
+    ///
+    /// As soon as more than half of those that have not wait here, the task is to
+    /// [write](super::Output::gives_way) them, if they are worth it.
     #[inline]
-    pub(crate) fn call(&mut self, id: QueryId, receiver: Arc<dyn Receiver>) {
+    pub(crate) fn call(&mut self, id: QueryId, receiver: Arc<dyn Receiver>, answered: u64) {
         let calls = &mut self.state.calls;
         calls.made += 1;
+        calls.unsent += 1;
         calls.new.push((id, receiver));
+        let open = calls.made.saturating_sub(answered);
+        if self.state.buffer.len() >= WORTH_A_WRITE && calls.unsent > open.div_ceil(2) {
+            self.give_way.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Appends one message of `size` bytes, if its class may still be sent and `wanted` says so.
