@@ -132,7 +132,7 @@ impl Ending {
         let Receivers { waiting, streams } = &mut self.receivers;
         streams.clear();
         waiting.fetch(output);
-        self.shared.count_all_answered();
+        self.shared.output.count_all_answered();
         let open_streams = std::mem::take(&mut *self.shared.open_streams());
         let mut receivers: Vec<_> = waiting.drain().chain(open_streams).collect();
         receivers.sort_unstable_by_key(|(id, _)| id.get());

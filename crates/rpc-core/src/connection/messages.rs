@@ -107,7 +107,7 @@ pub(super) fn response(
         return Ok(goes_on);
     }
     if let Some(call) = receivers.take_call(id, &shared.output) {
-        shared.count_answer();
+        shared.output.count_answer();
         return follow(shared, tasks, id, &call, call.response(arrived));
     }
     let stream = shared.open_streams().get(&id).cloned();

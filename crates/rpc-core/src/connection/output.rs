@@ -6,8 +6,9 @@
 //! panic half-way cuts the buffer to where it was.
 
 mod appending;
+mod calls;
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -22,6 +23,7 @@ use super::outgoing::Outgoing;
 use super::waiting::Called;
 use crate::error::SendError;
 pub(crate) use appending::Appending;
+use calls::Calls;
 
 /// What a message is for; it decides until when it may be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,22 +90,12 @@ pub(crate) struct Output {
     /// Copies of what is under the lock, for what is asked often.
     stage: AtomicU8,
     closing: AtomicBool,
+    /// Calls that have been answered, for the connection's task to count.
+    answered: AtomicU64,
     /// Those who take answers let the connection's task write first.
     give_way: AtomicBool,
     state: Mutex<State>,
 }
-
-/// Calls by now, and those among them that the connection's task does not know yet.
-#[derive(Debug, Default)]
-struct Calls {
-    made: u64,
-    new: Vec<Called>,
-    /// How many have been made since it last took the buffer.
-    unsent: u64,
-}
-
-/// Bytes for which a write of their own is worth it.
-const WORTH_A_WRITE: usize = 16 * 1024;
 
 #[derive(Debug)]
 struct State {
@@ -112,8 +104,6 @@ struct State {
     plan: Plan,
     /// Of the query that is sent next (rule C-DI-1).
     next_id: i64,
-    /// Who waits for an answer to what was appended, until the connection's task takes it into its
-    /// table.
     calls: Calls,
     buffer: Outgoing,
     /// Bytes of queries and answers in the buffer: what the limit is about. Streams pace
@@ -156,6 +146,7 @@ impl Output {
             limits,
             stage: AtomicU8::new(Stage::Open as u8),
             closing: AtomicBool::new(false),
+            answered: AtomicU64::new(0),
             give_way: AtomicBool::new(false),
             state: Mutex::new(State {
                 stage: Stage::Open,
@@ -213,9 +204,8 @@ impl Output {
         let mut state = self.lock();
         let before = state.appended;
         let result = append(&mut Appending {
+            output: self,
             state: &mut state,
-            limits: self.limits,
-            give_way: &self.give_way,
         });
         let task = if state.appended == before {
             None
@@ -234,14 +224,30 @@ impl Output {
         self.lock().issue_id()
     }
 
-    /// Queries ever sent that have one answer.
-    pub(crate) fn calls(&self) -> u64 {
-        self.lock().calls.made
+    /// Queries that have one answer, and not yet.
+    pub(crate) fn open_calls(&self) -> u64 {
+        // In this order, so that no answer is counted whose call is not.
+        let answered = self.answered.load(Ordering::Acquire);
+        self.lock().calls.made().saturating_sub(answered)
+    }
+
+    /// One more call has been answered, says the connection's task.
+    #[inline]
+    pub(super) fn count_answer(&self) {
+        // Not `fetch_add`: nobody else writes.
+        let answered = self.answered.load(Ordering::Relaxed) + 1;
+        self.answered.store(answered, Ordering::Release);
+    }
+
+    /// No call will be answered any more, and none can be made.
+    pub(super) fn count_all_answered(&self) {
+        let made = self.lock().calls.made();
+        self.answered.store(made, Ordering::Release);
     }
 
     /// Exchanges the calls that have been made since this was last done for `empty`.
     pub(super) fn take_calls(&self, empty: &mut Vec<Called>) {
-        std::mem::swap(&mut self.lock().calls.new, empty);
+        self.lock().calls.take_new(empty);
     }
 
     /// Whether whoever waits for an answer, and has not given way yet, is to let the connection's task
@@ -380,7 +386,8 @@ impl Output {
         state.accepted = 0;
         std::mem::swap(taken, &mut state.buffer);
         state.bounded = 0;
-        state.calls.unsent = 0;
+        let answered = self.answered.load(Ordering::Relaxed);
+        state.calls.are_sent(answered);
         self.give_way.store(false, Ordering::Relaxed);
         let flushed = state.flushed;
         let waiting = state.flush_waiters.reached(flushed);
@@ -409,8 +416,7 @@ impl Output {
     pub(super) fn give_back_room(&self) {
         let mut state = self.lock();
         state.buffer.give_back_room();
-        // The connection's task has just fetched them.
-        state.calls.new.shrink_to_fit();
+        state.calls.give_back_room();
     }
 
     /// Bytes in the bodies of all messages ever sent, those of the handshake included.

@@ -1,6 +1,6 @@
 //! What the handles, the calls and the connection's task have in common.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bin_prot::WriteError;
@@ -55,8 +55,6 @@ pub(crate) struct Shared {
     pub(super) bytes_read: AtomicU64,
     pub(crate) output: Output,
     pub(crate) serving: Serving,
-    /// Calls that have been answered. Only the connection's task adds to it.
-    answered: AtomicU64,
     /// Locked inside the output's lock, if both are.
     open_streams: Mutex<OpenStreams>,
     progress: watch::Sender<Progress>,
@@ -136,7 +134,6 @@ impl Shared {
             bytes_read: AtomicU64::new(0),
             output: Output::new(limits, agreed.bytes_sent, agreed.unsent),
             serving: Serving::new(config.allowed.served_streams),
-            answered: AtomicU64::new(0),
             open_streams: Mutex::default(),
             progress: watch::Sender::new(Progress::Open),
         }
@@ -149,23 +146,8 @@ impl Shared {
 
     /// Number of queries without (their last) answer.
     pub(crate) fn open_queries(&self) -> usize {
-        // In this order, so that no answer is counted whose call is not.
-        let answered = self.answered.load(Ordering::Acquire);
-        let calls = self.output.calls().saturating_sub(answered);
+        let calls = self.output.open_calls();
         usize::try_from(calls).unwrap_or(usize::MAX) + self.open_streams().len()
-    }
-
-    /// One more call has been answered, says the connection's task.
-    #[inline]
-    pub(super) fn count_answer(&self) {
-        // Not `fetch_add`: nobody else writes.
-        let answered = self.answered.load(Ordering::Relaxed) + 1;
-        self.answered.store(answered, Ordering::Release);
-    }
-
-    /// No call will be answered any more, and none can be made.
-    pub(super) fn count_all_answered(&self) {
-        self.answered.store(self.output.calls(), Ordering::Release);
     }
 
     /// Keeps a payload that could not be decoded, if the program wants that.
@@ -198,10 +180,7 @@ impl Shared {
                 return;
             };
             match answers {
-                Answers::One => {
-                    let answered = self.answered.load(Ordering::Relaxed);
-                    output.call(id, receiver, answered);
-                }
+                Answers::One => output.call(id, receiver),
                 // Nobody was there before: the id is new.
                 Answers::Many => drop(self.open_streams().insert(id, receiver)),
             }

@@ -1,23 +1,22 @@
 //! What is done with the buffer while its lock is held.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 
 use bin_prot::WriteError;
 use bytes::Bytes;
 use rpc_wire::QueryId;
 use rpc_wire::frame::{self, AppendError};
 
-use super::{Class, Limits, State, WORTH_A_WRITE};
+use super::{Class, Output, State};
 use crate::connection::outgoing::SHARED_FROM;
 use crate::connection::waiting::Receiver;
 use crate::error::{ConnectionClosed, SendError};
 
 /// The buffer, while its lock is held.
 pub(crate) struct Appending<'a> {
+    pub(super) output: &'a Output,
     pub(super) state: &'a mut State,
-    pub(super) limits: Limits,
-    pub(super) give_way: &'a AtomicBool,
 }
 
 impl Appending<'_> {
@@ -28,19 +27,14 @@ impl Appending<'_> {
     }
 
     /// Keeps who waits for the answer to the query with this id, which has just been appended, for
-    /// the connection's task. So many calls have been `answered` by now.
-    ///
-    /// As soon as more than half of those that have not wait here, the task is to
-    /// [write](super::Output::gives_way) them, if they are worth it.
+    /// the connection's task. Those who wait for others may have to [let it write](Output::gives_way).
     #[inline]
-    pub(crate) fn call(&mut self, id: QueryId, receiver: Arc<dyn Receiver>, answered: u64) {
-        let calls = &mut self.state.calls;
-        calls.made += 1;
-        calls.unsent += 1;
-        calls.new.push((id, receiver));
-        let open = calls.made.saturating_sub(answered);
-        if self.state.buffer.len() >= WORTH_A_WRITE && calls.unsent > open.div_ceil(2) {
-            self.give_way.store(true, Ordering::Relaxed);
+    pub(crate) fn call(&mut self, id: QueryId, receiver: Arc<dyn Receiver>) {
+        self.state.calls.add(id, receiver);
+        let answered = self.output.answered.load(Ordering::Relaxed);
+        let buffered = self.state.buffer.len();
+        if self.state.calls.are_worth_a_write(buffered, answered) {
+            self.output.give_way.store(true, Ordering::Relaxed);
         }
     }
 
@@ -59,7 +53,7 @@ impl Appending<'_> {
             return Ok(None);
         }
         self.refuse_overfull(class)?;
-        let limit = self.limits.message;
+        let limit = self.output.limits.message;
         let buffer = self.state.buffer.copied();
         let body = frame::append(buffer, limit, size, write).map_err(unframed)?;
         Ok(Some(self.appended(class, body)))
@@ -84,7 +78,7 @@ impl Appending<'_> {
         }
         self.allow(class)?;
         self.refuse_overfull(class)?;
-        let (limit, buffer) = (self.limits.message, &mut self.state.buffer);
+        let (limit, buffer) = (self.output.limits.message, &mut self.state.buffer);
         let body = frame::append_before(buffer.copied(), limit, size, payload.len(), write);
         let body = body.map_err(unframed)?;
         buffer.share(payload);
@@ -133,7 +127,7 @@ impl Appending<'_> {
 
     #[inline]
     fn refuse_overfull(&self, class: Class) -> Result<(), Box<SendError>> {
-        if class.is_bounded() && self.state.bounded > self.limits.buffered {
+        if class.is_bounded() && self.state.bounded > self.output.limits.buffered {
             return Err(self.overfull());
         }
         Ok(())
@@ -143,7 +137,7 @@ impl Appending<'_> {
     fn overfull(&self) -> Box<SendError> {
         Box::new(SendError::Overfull {
             buffered: self.state.bounded,
-            limit: self.limits.buffered,
+            limit: self.output.limits.buffered,
         })
     }
 
