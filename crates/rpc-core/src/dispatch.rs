@@ -223,11 +223,12 @@ impl<R> PlainCall<R> {
 
 impl<R: Send + 'static> Receiver for PlainCall<R> {
     fn response(&self, arrived: Arrived<'_>) -> After {
-        let (result, note) = arrived.split();
+        // Where it is: copied right after it was made, it would be waited for.
+        let note = &arrived.note;
         let mut waker = None;
-        let received = match result {
+        let received = match arrived.result {
             Ok(data) => {
-                let receive = |bytes: &[u8]| (self.receive)(self, bytes, &note, &mut waker);
+                let receive = |bytes: &[u8]| (self.receive)(self, bytes, note, &mut waker);
                 decode(data, receive, LOCATION)
                     .inspect_err(|error| note.keep_undecodable(error, data))
             }

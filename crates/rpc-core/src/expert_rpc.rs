@@ -290,7 +290,7 @@ where
     Fut: Future<Output = ()> + Send + 'static,
 {
     fn response(&self, arrived: Arrived<'_>) -> After {
-        let (result, note) = arrived.split();
+        let Arrived { result, note } = arrived;
         let mut overlong = None;
         let result = match result {
             Ok(data) => data.bytes().map_err(|error| {

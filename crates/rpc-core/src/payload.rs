@@ -169,10 +169,16 @@ impl<T, F> Decode<T> for F where F: Fn(&[u8]) -> Result<T, Undecodable> + Send +
 
 /// Why a payload could not be decoded, for people.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct Undecodable {
-    /// No larger than need be: it is part of what every dispatch results in.
-    reason: Box<str>,
+#[error("{}", .0.text)]
+pub struct Undecodable(
+    // One word: what is decoded into its place results in this or nothing, in a register; and it is
+    // part of what every dispatch results in.
+    Box<Reason>,
+);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Reason {
+    text: String,
     /// Whether the value itself was readable.
     wrong_length: bool,
 }
@@ -180,23 +186,23 @@ pub struct Undecodable {
 impl Undecodable {
     /// An error with this reason.
     pub fn new(reason: impl fmt::Display) -> Self {
-        Self {
-            reason: reason.to_string().into(),
-            wrong_length: false,
-        }
+        Self::of(&reason, false)
     }
 
     /// An error with this reason: the payload has another length than was announced, or than its
     /// value has. A program can have such payloads [kept](crate::Environment) apart from others.
     pub fn wrong_length(reason: impl fmt::Display) -> Self {
-        Self {
-            wrong_length: true,
-            ..Self::new(reason)
-        }
+        Self::of(&reason, true)
+    }
+
+    #[cold]
+    fn of(reason: &dyn fmt::Display, wrong_length: bool) -> Self {
+        let text = reason.to_string();
+        Self(Box::new(Reason { text, wrong_length }))
     }
 
     pub(crate) fn is_wrong_length(&self) -> bool {
-        self.wrong_length
+        self.0.wrong_length
     }
 
     /// Bytes left over are told as consumed and expected length (rule R-ER-2).

@@ -54,12 +54,12 @@ pub(super) fn other(shared: &Shared, message: Message<'_>) -> Option<End> {
 
 /// Hands the payload of a response, in a frame of `body` bytes, to whoever waits for it.
 #[inline]
-pub(super) fn payload(
-    shared: &Arc<Shared>,
+pub(super) fn payload<'a>(
+    shared: &'a Arc<Shared>,
     tasks: &mut JoinSet<Option<Stop>>,
     receivers: &mut Receivers,
     id: QueryId,
-    payload: &[u8],
+    payload: &'a [u8],
     body: usize,
 ) -> Result<GoesOn, End> {
     if let Some(stream) = receivers.streams.get(id)
@@ -79,24 +79,23 @@ pub(super) fn payload(
             }
         }
     }
-    response(shared, tasks, receivers, id, Ok(Data::new(payload)), body)
+    let result = || Ok(Data::new(payload));
+    response(shared, tasks, receivers, id, result, body)
 }
 
-/// Hands a response to whoever waits for it (rules C-DI-9, C-DI-10).
+/// Hands a response to whoever waits for it (rules C-DI-9, C-DI-10). Its `result` is made where it goes.
 #[inline(never)]
-pub(super) fn response(
-    shared: &Arc<Shared>,
+pub(super) fn response<'a>(
+    shared: &'a Arc<Shared>,
     tasks: &mut JoinSet<Option<Stop>>,
     receivers: &mut Receivers,
     id: QueryId,
-    result: Result<Data<'_>, RpcError>,
+    result: impl FnOnce() -> Result<Data<'a>, RpcError>,
     body: usize,
 ) -> Result<GoesOn, End> {
     let arrived = Arrived {
-        id,
-        result,
-        body,
-        shared,
+        result: result(),
+        note: Note::new(id, body, shared),
     };
     if let Some(stream) = receivers.streams.get(id) {
         let receiver = stream.receiver();

@@ -20,7 +20,7 @@ use super::closed::Closed;
 use super::closing::Plan;
 use super::flushing::{FlushedTo, Waiters};
 use super::outgoing::Outgoing;
-use super::waiting::Called;
+use super::waiting::NewCalls;
 use crate::error::SendError;
 pub(crate) use appending::Appending;
 use calls::Calls;
@@ -246,7 +246,7 @@ impl Output {
     }
 
     /// Exchanges the calls that have been made since this was last done for `empty`.
-    pub(super) fn take_calls(&self, empty: &mut Vec<Called>) {
+    pub(super) fn take_calls(&self, empty: &mut NewCalls) {
         self.lock().calls.take_new(empty);
     }
 

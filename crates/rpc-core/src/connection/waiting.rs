@@ -73,17 +73,15 @@ impl fmt::Debug for dyn Receiver {
 /// A response that was read.
 #[derive(Debug)]
 pub(crate) struct Arrived<'a> {
-    pub(crate) id: QueryId,
     pub(crate) result: Result<Data<'a>, RpcError>,
-    /// Size of the frame's body.
-    pub(crate) body: usize,
-    pub(crate) shared: &'a Shared,
+    pub(crate) note: Note<'a>,
 }
 
 /// What is needed to tell of a response whose result has been taken.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Note<'a> {
     id: QueryId,
+    /// Size of the frame's body.
     body: usize,
     shared: &'a Shared,
 }
@@ -91,18 +89,6 @@ pub(crate) struct Note<'a> {
 impl<'a> Note<'a> {
     pub(super) fn new(id: QueryId, body: usize, shared: &'a Shared) -> Self {
         Self { id, body, shared }
-    }
-}
-
-impl<'a> Arrived<'a> {
-    /// The result apart from what is needed to tell of it.
-    pub(crate) fn split(self) -> (Result<Data<'a>, RpcError>, Note<'a>) {
-        let note = Note {
-            id: self.id,
-            body: self.body,
-            shared: self.shared,
-        };
-        (self.result, note)
     }
 }
 
@@ -169,7 +155,34 @@ pub(crate) enum Answers {
 }
 
 /// A call, and its query's id.
-pub(crate) type Called = (QueryId, Arc<dyn Receiver>);
+type Called = (QueryId, Arc<dyn Receiver>);
+
+/// Calls on their way into the table.
+///
+/// Ids and receivers are apart since a pair of them is three words, which are written one by one, and
+/// would be copied as two and one: a processor waits for such stores before it loads them.
+#[derive(Debug, Default)]
+pub(super) struct NewCalls {
+    ids: Vec<QueryId>,
+    receivers: Vec<Arc<dyn Receiver>>,
+}
+
+impl NewCalls {
+    #[inline]
+    pub(super) fn push(&mut self, id: QueryId, receiver: Arc<dyn Receiver>) {
+        self.ids.push(id);
+        self.receivers.push(receiver);
+    }
+
+    fn drain(&mut self) -> impl Iterator<Item = Called> {
+        self.ids.drain(..).zip(self.receivers.drain(..))
+    }
+
+    pub(super) fn shrink_to_fit(&mut self) {
+        self.ids.shrink_to_fit();
+        self.receivers.shrink_to_fit();
+    }
+}
 
 /// The receivers of streams that are open, or being opened or ended.
 pub(crate) type OpenStreams = HashMap<QueryId, Arc<dyn Receiver>>;
@@ -187,7 +200,7 @@ pub(super) struct Waiting {
     old: HashMap<i64, Arc<dyn Receiver>>,
     open: usize,
     /// Where calls are fetched to. Empty; kept for its memory.
-    fetched: Vec<Called>,
+    fetched: NewCalls,
 }
 
 impl Waiting {
@@ -197,7 +210,7 @@ impl Waiting {
             window: VecDeque::new(),
             old: HashMap::new(),
             open: 0,
-            fetched: Vec::new(),
+            fetched: NewCalls::default(),
         }
     }
 
@@ -206,7 +219,7 @@ impl Waiting {
     pub(super) fn fetch(&mut self, output: &Output) {
         let mut fetched = std::mem::take(&mut self.fetched);
         output.take_calls(&mut fetched);
-        for (id, receiver) in fetched.drain(..) {
+        for (id, receiver) in fetched.drain() {
             self.register(id, receiver);
         }
         self.fetched = fetched;
@@ -329,7 +342,7 @@ impl Waiting {
 
     /// Gives back the room that only a busy connection needs.
     pub(super) fn give_back_room(&mut self) {
-        self.fetched = Vec::new();
+        self.fetched = NewCalls::default();
         self.window.shrink_to_fit();
     }
 }

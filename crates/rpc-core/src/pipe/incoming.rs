@@ -255,7 +255,7 @@ impl<S: Sink, E> Incoming<S, E> {
 
 impl<S: Sink, E: Send + 'static> Receiver for Incoming<S, E> {
     fn response(&self, arrived: Arrived<'_>) -> After {
-        let (result, note) = arrived.split();
+        let Arrived { result, note } = arrived;
         match result {
             Ok(data) => {
                 let stage = if self.is_open() {

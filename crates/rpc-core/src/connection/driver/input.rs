@@ -120,7 +120,7 @@ impl Driver {
             } else {
                 match Message::decode(body) {
                     Ok(Message::Response(response)) => {
-                        let (id, result) = (response.header.id, response.result);
+                        let (id, result) = (response.header.id, || response.result);
                         messages::response(shared, tasks, receivers, id, result, bytes).map(drop)
                     }
                     Ok(message) => messages::other(shared, message).map_or(Ok(()), Err),

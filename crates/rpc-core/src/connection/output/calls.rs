@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rpc_wire::QueryId;
 
-use crate::connection::waiting::{Called, Receiver};
+use crate::connection::waiting::{NewCalls, Receiver};
 
 /// Bytes for which a write of their own is worth it.
 const WORTH_A_WRITE: usize = 16 * 1024;
@@ -15,7 +15,7 @@ pub(super) struct Calls {
     /// Ever.
     made: u64,
     /// Who waits for the answers, until the connection's task takes them into its table.
-    new: Vec<Called>,
+    new: NewCalls,
     /// Those in the buffer.
     unsent: u64,
     /// How many seem to be open at a time: the most when the connection's task took the buffer, of late.
@@ -31,7 +31,7 @@ impl Calls {
     pub(super) fn add(&mut self, id: QueryId, receiver: Arc<dyn Receiver>) {
         self.made += 1;
         self.unsent += 1;
-        self.new.push((id, receiver));
+        self.new.push(id, receiver);
     }
 
     /// Whether those in the buffer, which has so many bytes, are to be sent before more are made: they
@@ -56,7 +56,7 @@ impl Calls {
     }
 
     /// Exchanges those that are new for `empty`.
-    pub(super) fn take_new(&mut self, empty: &mut Vec<Called>) {
+    pub(super) fn take_new(&mut self, empty: &mut NewCalls) {
         std::mem::swap(&mut self.new, empty);
     }
 
