@@ -151,8 +151,9 @@ pub(crate) fn judge(runs: &[Found]) -> Result<String> {
     for (run, found) in (1..).zip(runs) {
         writeln!(
             page,
-            "- Run {run}: {}; calls and updates: {}; with processors kept awake: {}; memory: {}; growth: {}.",
+            "- Run {run}: {}, TCP with {}; calls and updates: {}; with processors kept awake: {}; memory: {}; growth: {}.",
             found.peers.conditions.processor,
+            found.peers.conditions.congestion_control,
             calls(&found.peers),
             calls(&found.awake),
             found.memory.conditions.rounds,

@@ -19,4 +19,4 @@ pub use plan::Plan;
 pub use rounds::Rounds;
 pub use system::{Sample, System, assert_moves};
 pub use table::Table;
-pub use workload::{CONNECTIONS, Kind, MEMBERS, MENU, Workload, check, payload};
+pub use workload::{CONNECTIONS, Kind, MEMBERS, MENU, Workload, check, payload, renumber};

@@ -16,6 +16,9 @@ pub struct Results {
     pub tables: Vec<WorkloadResults>,
 }
 
+/// Where Linux says how connections find out how fast they may send.
+const CONGESTION_CONTROL: &str = "/proc/sys/net/ipv4/tcp_congestion_control";
+
 /// Where and how long something was measured.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Conditions {
@@ -23,6 +26,8 @@ pub struct Conditions {
     pub processor: String,
     /// How many of them.
     pub cores: usize,
+    /// What paces the connections' bytes: the kernel's default congestion control.
+    pub congestion_control: String,
     /// Rounds and their length, in words.
     pub rounds: String,
 }
@@ -35,9 +40,12 @@ impl Conditions {
             let (name, value) = line.split_once(':')?;
             (name.trim() == "model name").then(|| value.trim().to_owned())
         });
+        let unknown = || "unknown".to_owned();
         Self {
-            processor: processor.unwrap_or_else(|| "unknown".to_owned()),
+            processor: processor.unwrap_or_else(unknown),
             cores: thread::available_parallelism().map_or(1, usize::from),
+            congestion_control: fs::read_to_string(CONGESTION_CONTROL)
+                .map_or_else(|_| unknown(), |name| name.trim().to_owned()),
             rounds: rounds.to_string(),
         }
     }

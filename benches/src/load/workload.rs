@@ -11,8 +11,16 @@ use clap::{ValueEnum, builder::PossibleValue};
 /// There is no room for the number, which takes 8 bytes.
 pub fn payload(number: u64, bytes: usize) -> Vec<u8> {
     let mut payload = vec![0; bytes];
-    payload[..8].copy_from_slice(&number.to_le_bytes());
+    renumber(&mut payload, number);
     payload
+}
+
+/// Makes another payload the one of this number.
+///
+/// # Panics
+/// There is no room for the number.
+pub fn renumber(payload: &mut [u8], number: u64) {
+    payload[..8].copy_from_slice(&number.to_le_bytes());
 }
 
 /// Whether this is the payload of this number.

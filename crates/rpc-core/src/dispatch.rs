@@ -11,6 +11,7 @@ use bin_prot::WriteError;
 use rpc_wire::{Data, DescriptionRef};
 
 use crate::Connection;
+use crate::connection::output::Output;
 use crate::connection::waiting::{After, Answers, Arrived, Note, Receiver};
 use crate::error::{DispatchError, HandlerError};
 use crate::payload::{self, Codec, Undecodable};
@@ -25,16 +26,17 @@ pub(crate) const LOCATION: &str = "client-side rpc response un-bin-io'ing";
 ///
 /// Holds a handle to the connection. Dropping it forgets the response.
 ///
-/// If much waits to be written, and more than half of the connection's open calls are among it, this
-/// gives way once, even if the response is there: it is polled again behind the connection's task, so
-/// that the peer has something to do meanwhile.
+/// With many calls in flight, it may be polled once more although the response is there: if about half
+/// of the calls that there have been at a time wait to be written, the connection's task may write them
+/// first, so that the peer has something to do meanwhile. So a timeout that is over by then may win, and
+/// `now_or_never` may find nothing.
 #[must_use = "the response is forgotten unless this is awaited"]
 pub struct Dispatch<R> {
     call: Arc<PlainCall<R>>,
     /// The response has been handed out.
     over: bool,
-    /// The connection's task has been let write once.
-    gave_way: bool,
+    /// The connection's task has been let write first.
+    has_yielded: bool,
     connection: Connection,
 }
 
@@ -50,7 +52,7 @@ impl<R> Dispatch<R> {
         Self {
             call,
             over: false,
-            gave_way: false,
+            has_yielded: false,
             connection: connection.clone(),
         }
     }
@@ -66,10 +68,7 @@ impl<R> Future for Dispatch<R> {
             return Poll::Pending;
         }
         let output = &this.connection.shared().output;
-        if output.gives_way(&mut this.gave_way, cx) {
-            return Poll::Pending;
-        }
-        let polled = this.call.poll(cx);
+        let polled = this.call.poll(cx, output, &mut this.has_yielded);
         this.over = polled.is_ready();
         polled
     }
@@ -181,9 +180,20 @@ impl<R: Send + 'static> PlainCall<R> {
 impl<R> PlainCall<R> {
     // Into both of its callers, direct and mapped: results are large, and would be copied on the way.
     #[inline(always)]
-    fn poll(&self, cx: &Context<'_>) -> Poll<Result<R, DispatchError>> {
+    fn poll(
+        &self,
+        cx: &Context<'_>,
+        output: &Output,
+        has_yielded: &mut bool,
+    ) -> Poll<Result<R, DispatchError>> {
         let mut state = self.lock();
         match &mut *state {
+            State::Done(_) if output.writes_first(has_yielded) => {
+                // It is the user's.
+                drop(state);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
             State::Waiting(waker) => {
                 match waker {
                     Some(waker) => waker.clone_from(cx.waker()),

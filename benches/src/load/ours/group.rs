@@ -14,6 +14,7 @@ use super::super::{
     duel::{self, Tally},
     payload,
     raw::BATCH_BYTES,
+    renumber,
 };
 
 /// What precedes an update in its frame, about.
@@ -57,15 +58,17 @@ pub(super) async fn serve(listener: TcpListener, shape: Shape, bytes: usize) -> 
     }
     // As much for a connection at once as raw has.
     let at_once = BATCH_BYTES * shape.connections / (shape.members * (FRAME_BYTES + bytes));
-    let mut number = 0;
+    // One value, as raw has one buffer: making an update is not what is measured.
+    let mut update = ByteString(payload(0, bytes));
+    let mut numbers = 0..;
     while !group.is_empty() {
-        for _ in 1..at_once {
-            group.write(&ByteString(payload(number, bytes)))?;
-            number += 1;
+        for number in numbers.by_ref().take(at_once.saturating_sub(1)) {
+            renumber(&mut update.0, number);
+            group.write(&update)?;
         }
-        let last = ByteString(payload(number, bytes));
-        group.write_with_pushback(&last)?.await;
-        number += 1;
+        let number = numbers.next().context("out of numbers")?;
+        renumber(&mut update.0, number);
+        group.write_with_pushback(&update)?.await;
     }
     drop(connections);
     Ok(())

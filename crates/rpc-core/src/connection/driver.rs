@@ -41,7 +41,7 @@ use crate::implementations::Serve;
 use input::{Batch, Read};
 use timing::{Phase, Traffic};
 
-/// Bytes to read before other tasks are let run.
+/// Bytes to read before other tasks are let run. The last read may take more, if frames are large.
 const READ_BUDGET: usize = reader::BUSY_CAPACITY;
 
 /// What to do after one round.

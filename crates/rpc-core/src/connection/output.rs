@@ -90,10 +90,10 @@ pub(crate) struct Output {
     /// Copies of what is under the lock, for what is asked often.
     stage: AtomicU8,
     closing: AtomicBool,
-    /// Calls that have been answered, for the connection's task to count.
+    /// Calls that have been answered. Only the connection's task adds to it.
     answered: AtomicU64,
-    /// Those who take answers let the connection's task write first.
-    give_way: AtomicBool,
+    /// Whether those who take answers are to let the connection's task write first.
+    write_first: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -147,7 +147,7 @@ impl Output {
             stage: AtomicU8::new(Stage::Open as u8),
             closing: AtomicBool::new(false),
             answered: AtomicU64::new(0),
-            give_way: AtomicBool::new(false),
+            write_first: AtomicBool::new(false),
             state: Mutex::new(State {
                 stage: Stage::Open,
                 closed: None,
@@ -224,7 +224,7 @@ impl Output {
         self.lock().issue_id()
     }
 
-    /// Queries that have one answer, and not yet.
+    /// Queries that wait for their one answer.
     pub(crate) fn open_calls(&self) -> u64 {
         // In this order, so that no answer is counted whose call is not.
         let answered = self.answered.load(Ordering::Acquire);
@@ -250,21 +250,17 @@ impl Output {
         self.lock().calls.take_new(empty);
     }
 
-    /// Whether whoever waits for an answer, and has not given way yet, is to let the connection's task
-    /// write before it looks for it; it is woken again.
+    /// Whether whoever could take an answer now is to let the connection's task write before that. Once
+    /// for each call, since the transport may not take more.
     ///
     /// Those who take their answers and make a call for each would make as many as there can be before
     /// the connection's task has its turn. The peer would have nothing to do meanwhile, and nor would
-    /// this side while the peer answers them all. Once for each call, since the transport may not take
-    /// more.
+    /// this side while the peer answers them all.
     #[inline]
-    pub(crate) fn gives_way(&self, gave_way: &mut bool, cx: &Context<'_>) -> bool {
-        if *gave_way || !self.give_way.load(Ordering::Relaxed) {
-            return false;
-        }
-        *gave_way = true;
-        cx.waker().wake_by_ref();
-        true
+    pub(crate) fn writes_first(&self, has_yielded: &mut bool) -> bool {
+        let first = !*has_yielded && self.write_first.load(Ordering::Relaxed);
+        *has_yielded |= first;
+        first
     }
 
     /// The largest body of a message.
@@ -278,6 +274,7 @@ impl Output {
         self.set_stage(&mut state, stage);
         if stage == Stage::Ended {
             let unsent = std::mem::take(&mut state.buffer);
+            self.write_first.store(false, Ordering::Relaxed);
             let waiting = state.flush_waiters.reached(u64::MAX);
             drop(state);
             drop(unsent);
@@ -388,7 +385,7 @@ impl Output {
         state.bounded = 0;
         let answered = self.answered.load(Ordering::Relaxed);
         state.calls.are_sent(answered);
-        self.give_way.store(false, Ordering::Relaxed);
+        self.write_first.store(false, Ordering::Relaxed);
         let flushed = state.flushed;
         let waiting = state.flush_waiters.reached(flushed);
         drop(state);

@@ -19,8 +19,8 @@ const FIRST_CAPACITY: usize = 1024;
 /// What it grows to when reads fill it: more bytes for one system call. Also what one read takes
 /// at most, unless it completes a larger frame, so that no batch holds up others for long.
 pub(crate) const BUSY_CAPACITY: usize = 64 * 1024;
-/// The same, as long as frames are large: a read takes several of them, and handling them takes no
-/// longer than a batch of small ones.
+/// The same behind a large frame, or if one has begun to arrive: a read takes several of them, and
+/// there are few to be handled.
 const LARGE_CAPACITY: usize = 256 * 1024;
 /// The body of a large frame has at least so many bytes.
 const LARGE: usize = 16 * 1024;
@@ -35,8 +35,8 @@ pub(crate) struct Reader {
     end: usize,
     limit: usize,
     bytes_read: u64,
-    /// Whether the last frame was large of which a read left a part behind.
-    large: bool,
+    /// The length of the body that was handed over last.
+    last: usize,
 }
 
 impl Reader {
@@ -48,7 +48,7 @@ impl Reader {
             end: 0,
             limit,
             bytes_read: 0,
-            large: false,
+            last: 0,
         }
     }
 
@@ -78,6 +78,7 @@ impl Reader {
         };
         self.start += frame::LENGTH_BYTES + body.len();
         self.bytes_read += body.len() as u64;
+        self.last = body.len();
         Ok(Some(body))
     }
 
@@ -118,11 +119,12 @@ impl Reader {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
         self.make_room();
-        let missing = self.missing();
-        let busy = if self.large {
-            LARGE_CAPACITY
-        } else {
-            BUSY_CAPACITY
+        let begun = self.begun();
+        let missing = begun.map_or(0, |body| self.missing(body));
+        // What comes next is likely to be as large.
+        let busy = match begun.unwrap_or(self.last) {
+            LARGE.. => LARGE_CAPACITY,
+            _ => BUSY_CAPACITY,
         };
         let room = self.buffer.get_mut(self.end..).unwrap_or_default();
         let most = room.len().min(missing.max(busy));
@@ -146,16 +148,15 @@ impl Reader {
         }
     }
 
-    /// How many bytes the frame lacks that has begun to arrive. Notes whether it is large.
-    fn missing(&mut self) -> usize {
+    /// The length of the body that has begun to arrive, if that is known.
+    fn begun(&self) -> Option<usize> {
         let unread = self.buffer.get(self.start..self.end).unwrap_or_default();
-        match frame::body_length(unread, self.limit) {
-            Ok(Some(length)) => {
-                self.large = length >= LARGE;
-                (frame::LENGTH_BYTES + length).saturating_sub(unread.len())
-            }
-            Ok(None) | Err(_) => 0,
-        }
+        frame::body_length(unread, self.limit).ok().flatten()
+    }
+
+    /// How many bytes the frame with this body lacks, which has begun to arrive.
+    fn missing(&self, body: usize) -> usize {
+        (frame::LENGTH_BYTES + body).saturating_sub(self.end - self.start)
     }
 
     /// Leaves room behind the unread bytes. A frame larger than the buffer makes it grow, but
@@ -262,9 +263,8 @@ mod tests {
         assert!((BUSY_CAPACITY / 2..=BUSY_CAPACITY).contains(&most));
         let most = most_at_once(&mut reader, LARGE).await;
         assert!((LARGE_CAPACITY / 2..=LARGE_CAPACITY).contains(&most));
-        // The first of them has ended a read, and not at the end of a frame.
-        let read = most_at_once(&mut reader, 100).await;
-        assert!(read > BUSY_CAPACITY && !reader.large);
+        // The last frame was large, so the first read takes more.
+        assert!(most_at_once(&mut reader, 100).await > BUSY_CAPACITY);
         let most = most_at_once(&mut reader, 100).await;
         assert!((BUSY_CAPACITY / 2..=BUSY_CAPACITY).contains(&most));
     }

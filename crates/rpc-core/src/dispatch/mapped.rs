@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use super::PlainCall;
 use crate::Connection;
+use crate::connection::output::Output;
 use crate::connection::waiting::{After, Answers, Arrived, Receiver};
 use crate::error::{DispatchError, HandlerError};
 
@@ -15,20 +16,21 @@ use crate::error::{DispatchError, HandlerError};
 ///
 /// Made by [`Rpc::dispatch_map`](crate::Rpc::dispatch_map), in the one allocation that any call is;
 /// mapping it [once more](Self::map) takes another. Holds a handle to the connection. Dropping it
-/// forgets the response.
+/// forgets the response. It may be polled once more although the response is there, as
+/// [`Dispatch`](crate::Dispatch) says.
 #[must_use = "the response is forgotten unless this is awaited"]
 pub struct MappedDispatch<T> {
     call: Arc<dyn MappedCall<T>>,
     /// The response has been handed out.
     over: bool,
-    /// The connection's task has been let write once.
-    gave_way: bool,
+    /// The connection's task has been let write first.
+    has_yielded: bool,
     connection: Connection,
 }
 
 /// A call apart from the type of its response.
 trait MappedCall<T>: Send + Sync {
-    fn poll(&self, cx: &Context<'_>) -> Poll<T>;
+    fn poll(&self, cx: &Context<'_>, output: &Output, has_yielded: &mut bool) -> Poll<T>;
 
     /// Nobody wants the result any more; what else the call consists of is about to be dropped.
     fn give_up(&self) {}
@@ -82,7 +84,7 @@ impl<T> MappedDispatch<T> {
         Self {
             call,
             over: false,
-            gave_way: false,
+            has_yielded: false,
             connection,
         }
     }
@@ -93,8 +95,8 @@ where
     R: Send + 'static,
     F: Fn(Result<R, DispatchError>) -> T + Send + Sync,
 {
-    fn poll(&self, cx: &Context<'_>) -> Poll<T> {
-        self.plain.poll(cx).map(&self.map)
+    fn poll(&self, cx: &Context<'_>, output: &Output, has_yielded: &mut bool) -> Poll<T> {
+        self.plain.poll(cx, output, has_yielded).map(&self.map)
     }
 
     fn give_up(&self) {
@@ -124,7 +126,7 @@ impl<R: Send + 'static, F: Send + Sync + 'static> Receiver for Call<R, F> {
 struct Ready<T>(Mutex<Option<T>>);
 
 impl<T: Send> MappedCall<T> for Ready<T> {
-    fn poll(&self, _: &Context<'_>) -> Poll<T> {
+    fn poll(&self, _: &Context<'_>, _: &Output, _: &mut bool) -> Poll<T> {
         let result = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         result.map_or(Poll::Pending, Poll::Ready)
     }
@@ -137,8 +139,8 @@ struct MappedAgain<T, F> {
 }
 
 impl<T, U, F: Fn(T) -> U + Send + Sync> MappedCall<U> for MappedAgain<T, F> {
-    fn poll(&self, cx: &Context<'_>) -> Poll<U> {
-        self.inner.call.poll(cx).map(&self.map)
+    fn poll(&self, cx: &Context<'_>, output: &Output, has_yielded: &mut bool) -> Poll<U> {
+        self.inner.call.poll(cx, output, has_yielded).map(&self.map)
     }
 }
 
@@ -152,10 +154,7 @@ impl<T> Future for MappedDispatch<T> {
             return Poll::Pending;
         }
         let output = &this.connection.shared().output;
-        if output.gives_way(&mut this.gave_way, cx) {
-            return Poll::Pending;
-        }
-        let polled = this.call.poll(cx);
+        let polled = this.call.poll(cx, output, &mut this.has_yielded);
         this.over = polled.is_ready();
         polled
     }

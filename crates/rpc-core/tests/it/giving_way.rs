@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use rpc_core::connection::Config;
-use rpc_core::{Connection, DispatchError};
+use rpc_core::{Connection, Dispatch, DispatchError, MappedDispatch};
 
 use crate::counting::Counting;
 use crate::pair::settle;
@@ -59,89 +59,125 @@ impl Wake for Wakes {
     }
 }
 
-/// How often the future asks to be polled again, and is, with nobody else doing anything.
-fn own_wakes<F: Future<Output = Result<String, DispatchError>> + Unpin>(call: &mut F) -> usize {
+/// How often the call asks to be polled again, and is, with nobody else doing anything; and whether
+/// it has its answer then.
+fn own_wakes<F: Future<Output = Result<String, DispatchError>> + Unpin>(
+    call: &mut F,
+) -> (usize, bool) {
     let wakes = Arc::new(Wakes::default());
     let waker = Waker::from(wakes.clone());
     let mut cx = Context::from_waker(&waker);
-    let mut polls = 0;
-    loop {
-        assert!(matches!(Pin::new(&mut *call).poll(&mut cx), Poll::Pending));
-        if wakes.0.load(Ordering::Relaxed) == polls {
-            return polls;
+    for polls in 0..10 {
+        if let Poll::Ready(answer) = Pin::new(&mut *call).poll(&mut cx) {
+            answer.unwrap();
+            return (polls, true);
         }
-        polls += 1;
-        assert!(polls < 10);
+        if wakes.0.load(Ordering::Relaxed) == polls {
+            return (polls, false);
+        }
+    }
+    panic!("asks to be polled for ever");
+}
+
+/// Calls that have been answered, as many as there are at a time on their connection, and of whose
+/// answers none has been taken.
+struct Answered {
+    connection: Connection,
+    calls: Vec<Dispatch<String>>,
+    mapped: MappedDispatch<Result<String, DispatchError>>,
+    peer: Peer,
+}
+
+impl Answered {
+    async fn new(in_flight: usize) -> Self {
+        let (connection, mut peer) = Peer::called_by_us(11).await;
+        let none = String::new();
+        let calls: Vec<_> = (1..in_flight)
+            .map(|_| ECHO.dispatch(&connection, &none))
+            .collect();
+        let mapped = ECHO.dispatch_map(&connection, &none, |answer| answer);
+        let mapped = mapped.map(|answer| answer);
+        for _ in 0..in_flight {
+            let id = peer.expect_query().await.id;
+            peer.answer(id, &"").await;
+        }
+        settle().await;
+        Self {
+            connection,
+            calls,
+            mapped,
+            peer,
+        }
+    }
+
+    /// Calls that nobody writes before something is waited for.
+    fn make(&self, count: usize, bytes: usize) -> Vec<Dispatch<String>> {
+        let text = "x".repeat(bytes);
+        let calls = (0..count).map(|_| ECHO.dispatch(&self.connection, &text));
+        calls.collect()
     }
 }
 
-/// A connection that has had so many calls at a time, which have all been answered.
-async fn busy(in_flight: usize) -> (Connection, Peer) {
-    let (connection, mut peer) = Peer::called_by_us(11).await;
-    let mut calls = Vec::new();
-    for _ in 0..in_flight {
-        calls.push(ECHO.dispatch(&connection, &String::new()));
-    }
-    for _ in 0..in_flight {
-        let id = peer.expect_query().await.id;
-        peer.answer(id, &"").await;
-    }
-    for call in calls {
-        call.await.unwrap();
-    }
-    (connection, peer)
-}
-
-/// Each call gives way once, however long the connection's task writes nothing.
+/// Each call that has its answer gives way once, however long the connection's task writes nothing. One
+/// that has none waits as ever.
 #[tokio::test(start_paused = true)]
-async fn each_call_gives_way_once() {
-    let (connection, _peer) = busy(IN_FLIGHT).await;
-    let text = "x".repeat(TEXT);
-    let call = || ECHO.dispatch(&connection, &text);
-    let mut calls: Vec<_> = (1..IN_FLIGHT / 2).map(|_| call()).collect();
-    assert_eq!(own_wakes(&mut calls[0]), 0);
-    let mut mapped = ECHO.dispatch_map(&connection, &text, |result| result);
-    for call in &mut calls {
-        assert_eq!(own_wakes(call), 1);
-        assert_eq!(own_wakes(call), 0);
+async fn each_call_with_an_answer_gives_way_once() {
+    let mut answered = Answered::new(IN_FLIGHT).await;
+    let mut more = answered.make(IN_FLIGHT / 2 - 1, TEXT);
+    assert_eq!(own_wakes(&mut answered.calls[0]), (0, true));
+    more.extend(answered.make(1, TEXT));
+    for call in &mut answered.calls[1..IN_FLIGHT / 2] {
+        assert_eq!(own_wakes(call), (1, true));
     }
-    assert_eq!(own_wakes(&mut mapped), 1);
-    assert_eq!(own_wakes(&mut mapped), 0);
+    assert_eq!(own_wakes(&mut answered.mapped), (1, true));
+    for call in &mut more {
+        assert_eq!(own_wakes(call), (0, false));
+    }
     settle().await;
-    assert_eq!(own_wakes(&mut call()), 0);
+    for call in &mut answered.calls[IN_FLIGHT / 2..] {
+        assert_eq!(own_wakes(call), (0, true));
+    }
 }
 
 /// A write of few bytes costs more than it is good for.
 #[tokio::test(start_paused = true)]
 async fn nobody_gives_way_to_a_small_write() {
-    let (connection, _peer) = busy(IN_FLIGHT).await;
-    let call = || ECHO.dispatch(&connection, &"x".repeat(100));
-    let mut calls: Vec<_> = (0..IN_FLIGHT).map(|_| call()).collect();
-    for call in &mut calls {
-        assert_eq!(own_wakes(call), 0);
+    let mut answered = Answered::new(IN_FLIGHT).await;
+    let _more = answered.make(IN_FLIGHT, 100);
+    for call in &mut answered.calls {
+        assert_eq!(own_wakes(call), (0, true));
     }
 }
 
-/// One call alone, and those that the peer has nothing to do beside, leave anyway.
+/// If most calls wait for the peer, there is no need to hurry.
 #[tokio::test(start_paused = true)]
-async fn nobody_gives_way_if_no_more_calls_are_to_be_expected() {
-    for in_flight in [1, IN_FLIGHT] {
-        let (connection, mut peer) = busy(in_flight).await;
-        let text = "x".repeat(20 * TEXT);
-        let mut calls: Vec<_> = (0..in_flight)
-            .map(|_| ECHO.dispatch(&connection, &text))
-            .collect();
-        settle().await;
-        for _ in 0..in_flight / 8 {
-            let id = peer.expect_query().await.id;
-            peer.answer(id, &"").await;
-        }
-        settle().await;
-        let mut more: Vec<_> = (0..in_flight / 8)
-            .map(|_| ECHO.dispatch(&connection, &text))
-            .collect();
-        for call in calls.iter_mut().skip(in_flight / 8).chain(&mut more) {
-            assert_eq!(own_wakes(call), 0);
-        }
+async fn nobody_gives_way_if_the_peer_has_enough_to_do() {
+    let mut answered = Answered::new(IN_FLIGHT).await;
+    let _with_the_peer = answered.make(IN_FLIGHT / 2, TEXT);
+    settle().await;
+    let _more = answered.make(IN_FLIGHT / 2, TEXT);
+    for call in &mut answered.calls {
+        assert_eq!(own_wakes(call), (0, true));
+    }
+}
+
+/// One call at a time leaves anyway.
+#[tokio::test(start_paused = true)]
+async fn nobody_gives_way_to_one_call() {
+    let mut answered = Answered::new(1).await;
+    let _more = answered.make(1, 40 * TEXT);
+    assert_eq!(own_wakes(&mut answered.mapped), (0, true));
+}
+
+/// Once the connection is over, there is nobody to give way to.
+#[tokio::test(start_paused = true)]
+async fn nobody_gives_way_to_a_connection_that_is_over() {
+    let mut answered = Answered::new(IN_FLIGHT).await;
+    let _more = answered.make(IN_FLIGHT / 2, TEXT);
+    drop(answered.peer);
+    answered.connection.close();
+    answered.connection.closed().await;
+    for call in &mut answered.calls {
+        assert_eq!(own_wakes(call), (0, true));
     }
 }

@@ -27,14 +27,15 @@ impl Appending<'_> {
     }
 
     /// Keeps who waits for the answer to the query with this id, which has just been appended, for
-    /// the connection's task. Those who wait for others may have to [let it write](Output::gives_way).
+    /// the connection's task. Whoever takes an answer may have to
+    /// [let it write first](Output::writes_first).
     #[inline]
     pub(crate) fn call(&mut self, id: QueryId, receiver: Arc<dyn Receiver>) {
         self.state.calls.add(id, receiver);
         let answered = self.output.answered.load(Ordering::Relaxed);
         let buffered = self.state.buffer.len();
         if self.state.calls.are_worth_a_write(buffered, answered) {
-            self.output.give_way.store(true, Ordering::Relaxed);
+            self.output.write_first.store(true, Ordering::Relaxed);
         }
     }
 

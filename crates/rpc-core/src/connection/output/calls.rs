@@ -60,9 +60,10 @@ impl Calls {
         std::mem::swap(&mut self.new, empty);
     }
 
-    /// Gives back the room that only a busy connection needs.
+    /// Gives back the room that only a busy connection needs, and forgets how busy it was.
     pub(super) fn give_back_room(&mut self) {
         // The connection's task has just fetched them.
         self.new.shrink_to_fit();
+        self.window = 0;
     }
 }
