@@ -189,7 +189,7 @@ impl<R> PlainCall<R> {
         let mut state = self.lock();
         match &mut *state {
             State::Done(_) if output.writes_first(has_yielded) => {
-                // It is the user's.
+                // What a waker does is the user's, and no lock is held meanwhile.
                 drop(state);
                 cx.waker().wake_by_ref();
                 Poll::Pending

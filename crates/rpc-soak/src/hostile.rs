@@ -7,6 +7,7 @@ mod peer;
 mod server;
 
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -22,12 +23,11 @@ use server::{Server, State};
 /// How much more resident memory there may be in the end, in percent.
 const TOLERANCE: f64 = 5.0;
 
-/// How much each of the last two rounds of warming up may add, in percent: one alone may add little by
-/// chance, before what the allocator keeps has found its size.
+/// How much the last round of warming up may add to the most before it, in percent.
 const STABLE: f64 = 3.0;
 
-/// In how many rounds that has to be so.
-const WARM_UP_ROUNDS: u32 = 10;
+/// How many rounds that takes. What the allocator keeps goes up and down in the first ones.
+const WARM_UP_ROUNDS: RangeInclusive<u32> = 4..=10;
 
 /// For how long nothing changes when whoever has left is gone.
 const SHORTLY: Duration = Duration::from_millis(500);
@@ -114,28 +114,29 @@ async fn together(program: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The server once a round of all quick cases makes no difference any more: what its allocator keeps
-/// between objects that live on has found its size by then.
+/// The server at its largest, once a round of all quick cases adds nothing any more: what its allocator
+/// keeps between objects that live on has found its size by then.
 ///
 /// # Errors
-/// Every round makes a difference, as with something that is never freed.
+/// Every round adds something, as with something that is never freed.
 async fn warmed_up(server: &mut Server) -> Result<State> {
-    let mut before = server.settled(FOR_GOOD).await?;
-    let mut was_stable = false;
-    for round in 1..=WARM_UP_ROUNDS {
+    let mut largest = server.settled(FOR_GOOD).await?;
+    for round in 1..=*WARM_UP_ROUNDS.end() {
         for case in quick() {
             one(case, server.address).await?;
         }
         let after = server.settled(FOR_GOOD).await?;
         println!("round {round}: {after}");
-        let is_stable = growth(before, after) < STABLE;
-        if is_stable && was_stable {
-            return Ok(after);
+        let added = growth(largest, after);
+        if added > 0.0 {
+            largest = after;
         }
-        was_stable = is_stable;
-        before = after;
+        if added < STABLE && WARM_UP_ROUNDS.contains(&round) {
+            return Ok(largest);
+        }
     }
-    bail!("resident memory grows with each of {WARM_UP_ROUNDS} rounds");
+    let rounds = WARM_UP_ROUNDS.end();
+    bail!("resident memory grows in {rounds} rounds");
 }
 
 /// Of resident memory, in percent.

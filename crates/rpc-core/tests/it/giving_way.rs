@@ -1,5 +1,5 @@
-//! Whoever waits for answers lets the connection's task write before it looks for them, if there is
-//! much to write.
+//! Whoever could take an answer lets the connection's task write before that, if many calls wait to be
+//! written.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
